@@ -1,0 +1,1 @@
+//! The official R4 definitions: elements, search parameters, compartments, value sets.

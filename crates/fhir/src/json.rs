@@ -1,0 +1,158 @@
+//! JSON as FHIR needs it: decimals as written, order kept, and no input that can hurt.
+//!
+//! <http://hl7.org/fhir/R4/json.html>
+
+use rustc_hash::FxHashSet;
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+
+use crate::{Category, Error, IssueCode};
+
+/// A JSON tree: members in the order written, numbers with the digits written.
+pub type Value = sonic_rs::Value;
+
+/// The deepest nesting accepted. FHIR's own recursion (Questionnaire items, contained parts) stays far below.
+pub const MAX_DEPTH: usize = 100;
+
+/// Objects with more members than this are checked for duplicates with a set instead of pairwise.
+const PAIRWISE: usize = 16;
+
+/// Reads one JSON document.
+///
+/// Refuses bytes that are not UTF-8, nesting beyond [`MAX_DEPTH`] and objects that name a member twice,
+/// besides what JSON itself forbids. The error says line and column.
+pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let (line, column) = position(bytes, error.valid_up_to());
+        structure(format!("The body is not UTF-8 at line {line}, column {column}."))
+    })?;
+    if let Err(offset) = check_depth(bytes) {
+        let (line, column) = position(bytes, offset);
+        return Err(structure(format!(
+            "The JSON is nested deeper than {MAX_DEPTH} levels at line {line}, column {column}."
+        )));
+    }
+    let value: Value = sonic_rs::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        // The parser's message quotes the input after its first line, and the input may hold a patient.
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        structure(format!("The body is not JSON: {message} (line {line}, column {column})."))
+    })?;
+    match duplicate(&value) {
+        Some(path) => Err(structure("A JSON object names this member twice.".to_owned()).at(path)),
+        None => Ok(value),
+    }
+}
+
+/// Writes a tree without white space.
+pub fn to_bytes(value: &Value) -> Vec<u8> {
+    sonic_rs::to_vec(value).expect("a parsed tree has only string keys and finite numbers")
+}
+
+fn structure(text: String) -> Error {
+    Error::new(Category::Invalid, IssueCode::Structure, text)
+}
+
+/// Line and column, both from 1, of a byte offset.
+fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
+    let before = &bytes[..offset.min(bytes.len())];
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    (line, before.len() - start + 1)
+}
+
+/// The offset where nesting first exceeds the bound. The parser recurses, so this runs before it.
+fn check_depth(bytes: &[u8]) -> Result<(), usize> {
+    let (mut depth, mut in_string, mut at) = (0_usize, false, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(at);
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// The path of the first member that stands twice in one object.
+fn duplicate(value: &Value) -> Option<String> {
+    if let Some(object) = value.as_object() {
+        let repeated = if object.len() <= PAIRWISE {
+            object.iter().enumerate().find_map(|(at, (key, _))| {
+                object.iter().take(at).any(|(earlier, _)| earlier == key).then(|| key.to_owned())
+            })
+        } else {
+            let mut seen = FxHashSet::default();
+            object.iter().find_map(|(key, _)| (!seen.insert(key)).then(|| key.to_owned()))
+        };
+        let type_name = value.get("resourceType").and_then(|name| name.as_str());
+        if let Some(key) = repeated {
+            return Some(match type_name {
+                Some(name) => format!("{name}.{key}"),
+                None => key,
+            });
+        }
+        return object.iter().find_map(|(key, child)| {
+            let inner = duplicate(child)?;
+            Some(match type_name {
+                Some(name) => format!("{name}.{key}.{inner}"),
+                None => format!("{key}.{inner}"),
+            })
+        });
+    }
+    value.as_array()?.iter().enumerate().find_map(|(at, item)| Some(format!("[{at}].{}", duplicate(item)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(text.as_bytes()).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn decimals_keep_the_digits_written() {
+        for text in [r#"{"v":1.10}"#, r#"{"v":1.20E-3}"#, r#"{"v":100000000000000000000.0}"#, r#"{"v":-0.0}"#] {
+            assert_eq!(to_bytes(&parse(text.as_bytes()).unwrap()), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_member_named_twice_is_refused_with_its_path() {
+        assert!(refusal(r#"{"resourceType":"Patient","id":"a","id":"b"}"#).starts_with("Patient.id:"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_where_it_begins() {
+        let text = "[".repeat(100_000);
+        assert!(refusal(&text).contains("line 1, column 101"));
+    }
+
+    #[test]
+    fn brackets_inside_text_are_not_nesting() {
+        let text = format!(r#"{{"v":"{}\""}}"#, "[".repeat(500));
+        assert!(parse(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused_with_their_place() {
+        let error = parse(b"{\n\"v\": \"\xff\"}").expect_err("must be refused");
+        assert!(error.to_string().contains("line 2, column 7"), "{error}");
+    }
+
+    #[test]
+    fn the_message_never_quotes_the_input() {
+        assert!(!refusal(r#"{"name": "Zhang San" oops}"#).contains("Zhang"));
+    }
+}

@@ -1,0 +1,1 @@
+//! JSON Patch and FHIRPath Patch.

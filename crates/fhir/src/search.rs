@@ -1,0 +1,1 @@
+//! Search parameters and what they find in a resource.

@@ -1,0 +1,1 @@
+//! FHIR dates and times as intervals.
