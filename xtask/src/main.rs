@@ -1,14 +1,22 @@
-//! `cargo xtask`: what a developer runs, in Rust instead of loose scripts.
+//! The workspace's own commands: `cargo xtask demo | test | ci | codegen | tidy`.
+//!
+//! They are Rust so that they run the same on every machine and are held to the same lints as the product.
 
+mod ci;
 mod codegen;
+mod demo;
+mod shell;
+mod suites;
+mod tally;
+mod tidy;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Commands for people who work on Qingshan.
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Tasks of the project")]
+#[command(name = "cargo xtask", about)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -16,19 +24,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Fetch the official FHIR definitions and write the tables `crates/fhir` embeds.
+    /// Starts Qingshan with a few invented people and prints where to look. Ctrl-C ends it.
+    Demo(demo::Options),
+    /// Runs every test suite; the last line counts them all.
+    Test,
+    /// All that must hold before a change lands: format, lints, tidy, tests.
+    Ci,
+    /// Fetches the official FHIR definitions and writes the tables that `crates/fhir` embeds.
     Codegen,
+    /// Checks the rules of ARCHITECTURE.md that a compiler cannot.
+    Tidy,
 }
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
     let outcome = match Arguments::parse().task {
-        Task::Codegen => codegen::run(root),
+        Task::Demo(options) => demo::run(&options),
+        Task::Test => suites::run().and_then(|tally| tally.close()),
+        Task::Ci => ci::run().and_then(|tally| tally.close()),
+        Task::Codegen => codegen::run(&shell::root()).map_err(|failure| failure.to_string()),
+        Task::Tidy => tidy::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
+        Err(message) => {
+            eprintln!("{message}");
             ExitCode::FAILURE
         }
     }
