@@ -1,3 +1,4 @@
-//! For tests only: real material, and a record to put it in.
+//! For tests only: real material, a PostgreSQL cluster that lives as long as its test, and a record to put things in.
 
+pub mod cluster;
 pub mod material;
