@@ -109,9 +109,10 @@ pub fn parse(text: &str, zone: Offset) -> Option<Interval> {
 
 /// The number that `count` ASCII digits at `at` write.
 fn digits(bytes: &[u8], at: usize, count: usize) -> Option<i64> {
-    bytes.get(at..at + count)?.iter().try_fold(0, |value, byte| {
-        byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-    })
+    bytes
+        .get(at..at + count)?
+        .iter()
+        .try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
 /// The position after `expected`, if it stands at `at`.
@@ -177,9 +178,23 @@ mod tests {
     #[test]
     fn what_is_no_date_is_refused() {
         for text in [
-            "", "26", "20260301", "2026-13", "2026-02-29", "2026-3-1", "2026-03-01T", "2026-03-01T24:00", "0000",
-            "2026-03-01T10", "2026-03-01T10:30:", "2026-03-01T10:30:05.Z", "2026-03-01T10:30:05+0900",
-            "2026-03-01T10:30:05+15:00", "2026-03-01 10:30", "２０２６", "2026-03-01T10:30:05ZZ",
+            "",
+            "26",
+            "20260301",
+            "2026-13",
+            "2026-02-29",
+            "2026-3-1",
+            "2026-03-01T",
+            "2026-03-01T24:00",
+            "0000",
+            "2026-03-01T10",
+            "2026-03-01T10:30:",
+            "2026-03-01T10:30:05.Z",
+            "2026-03-01T10:30:05+0900",
+            "2026-03-01T10:30:05+15:00",
+            "2026-03-01 10:30",
+            "２０２６",
+            "2026-03-01T10:30:05ZZ",
         ] {
             assert_eq!(parse(text, CHINA), None, "{text}");
         }

@@ -68,11 +68,12 @@ pub(crate) fn sounds(family: Option<&str>, given: &[&str], text: Option<&str>, p
 pub fn spellings(typed: &str) -> Vec<String> {
     let folded = fold(typed);
     let latin = folded.is_ascii();
-    let together: String = folded
-        .chars()
-        .filter(|letter| !matches!(letter, ' ' | '\'' | '’' | '·' | '-') && !(latin && letter.is_ascii_digit()))
-        .collect();
-    // Only text in which digits are tones, that is which has letters, may lose them.
+    let is_dropped = |letter: char| match letter {
+        ' ' | '\'' | '’' | '·' | '-' => true,
+        // 张3 would be looked for as it stands, but zhang3 has a tone.
+        letter => latin && letter.is_ascii_digit(),
+    };
+    let together: String = folded.chars().filter(|&letter| !is_dropped(letter)).collect();
     if together == folded || together.is_empty() { vec![folded] } else { vec![folded, together] }
 }
 
@@ -220,7 +221,9 @@ mod tests {
     fn a_name_is_found_by_full_pinyin_initials_and_characters() {
         let parts = sounds(Some("张"), &["伟"], None, Part::Whole);
         for name in [written("张伟"), written("张 伟"), parts] {
-            for typed in ["张伟", "张 伟", "zhangwei", "Zhang Wei", "Zhāng Wěi", "zhang1 wei3", "zhangw", "zw", "wei", "伟"] {
+            for typed in
+                ["张伟", "张 伟", "zhangwei", "Zhang Wei", "Zhāng Wěi", "zhang1 wei3", "zhangw", "zw", "wei", "伟"]
+            {
                 assert!(finds(typed, &name), "{typed} in {name:?}");
             }
             assert!(!finds("lw", &name) && !finds("zhangmin", &name));
