@@ -42,6 +42,19 @@ impl Interval {
     }
 }
 
+/// A point in time as an `instant` with milliseconds, in UTC: `2026-05-04T00:00:00.000Z`.
+/// <http://hl7.org/fhir/R4/datatypes.html#instant>
+///
+/// Times beyond what a calendar of four-digit years holds are written as the nearest it does.
+pub fn instant(at: i64) -> String {
+    let at = jiff::Timestamp::from_microsecond(at).unwrap_or(if at < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    });
+    format!("{at:.3}")
+}
+
 /// Reads a `date`, `dateTime` or `instant` of any precision, from year to fractions of a second.
 ///
 /// A time may stop at the minute, as search values may. A value without an offset is taken to be local to `zone`.
