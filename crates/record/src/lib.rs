@@ -1,0 +1,29 @@
+//! The shared health record: FHIR R4 resources of everyone in the region, every version kept.
+//!
+//! One door: [`Record::session`] opens a [`Session`] for one caller and one purpose, and a session has a few verbs:
+//! read, history, search, transact and changes. Whatever a caller may not do, or whatever must be written down
+//! about what they did, is decided behind those verbs and cannot be walked around.
+//!
+//! Every write is one [`Session::transact`]: versions, index rows, feed entries and jobs commit together or not at all.
+
+mod drawer;
+mod feed;
+mod history;
+mod jobs;
+mod resource_type;
+mod search;
+mod session;
+mod settings;
+mod store;
+mod transact;
+
+pub use drawer::Drawer;
+pub use feed::{FeedEntry, Method};
+pub use history::{HistoryPage, HistoryRequest, HistoryScope};
+pub use jobs::{Job, Jobs};
+pub use resource_type::ResourceType;
+pub use search::{SearchPage, SearchRequest};
+pub use session::{Caller, Key, Session, Version};
+pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
+pub use store::Record;
+pub use transact::{Action, Applied, Change, Effect, Patch, Refusal, Target};

@@ -1,0 +1,34 @@
+//! The platform's own small papers: machine clients, export orders, paging cursors. No health data.
+
+use bytes::Bytes;
+use fhir::Error;
+
+use crate::Record;
+
+/// The papers of one kind.
+pub struct Drawer<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) kind: &'static str,
+}
+
+impl Drawer<'_> {
+    /// The paper of that name, unless it has expired.
+    pub async fn get(&self, id: &str) -> Result<Option<Bytes>, Error> {
+        self.record.store().drawer_get(self.kind, id).await
+    }
+
+    /// Puts a paper in, replacing one of the same name. It goes by itself at `expires` (µs since 1970), if given.
+    pub async fn put(&self, id: &str, body: Bytes, expires: Option<i64>) -> Result<(), Error> {
+        self.record.store().drawer_put(self.kind, id, body, expires).await
+    }
+
+    /// Takes a paper out.
+    pub async fn remove(&self, id: &str) -> Result<(), Error> {
+        self.record.store().drawer_remove(self.kind, id).await
+    }
+
+    /// All names, in order.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        self.record.store().drawer_names(self.kind).await
+    }
+}

@@ -1,0 +1,119 @@
+//! A session: what one caller may do for one purpose.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fhir::Error;
+
+use crate::history::{HistoryPage, HistoryRequest};
+use crate::search::{SearchPage, SearchRequest};
+use crate::transact::{Applied, Change, Refusal};
+use crate::{FeedEntry, Method, Record, ResourceType};
+
+/// Who acts, and why. Stored with every version they make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// A reference to the person, device or machine client, such as `Practitioner/7` or `client/lab`.
+    pub actor: String,
+    /// The purpose of use, a code of <http://terminology.hl7.org/CodeSystem/v3-ActReason>, such as `TREAT`.
+    pub purpose: String,
+    /// The caller's name for this request, to find it again in their own log.
+    pub request: String,
+}
+
+impl Caller {
+    /// The platform itself, for a purpose.
+    pub fn system(purpose: &str) -> Self {
+        Self { actor: "Device/qingshan".to_owned(), purpose: purpose.to_owned(), request: String::new() }
+    }
+}
+
+/// The name of one resource: its type and its id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The resource type.
+    pub type_: ResourceType,
+    /// The logical id.
+    pub id: String,
+}
+
+impl Key {
+    /// The name of a resource.
+    pub fn new(type_: ResourceType, id: impl Into<String>) -> Self {
+        Self { type_, id: id.into() }
+    }
+
+    /// Whether the id has the shape FHIR gives ids. <http://hl7.org/fhir/R4/datatypes.html#id>
+    pub fn is_id(id: &str) -> bool {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.type_, self.id)
+    }
+}
+
+/// One version of one resource.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Which resource.
+    pub key: Key,
+    /// `meta.versionId`, from 1.
+    pub version: u64,
+    /// `meta.lastUpdated`, in microseconds since 1970-01-01T00:00:00Z, in whole milliseconds.
+    pub at: i64,
+    /// How this version came about.
+    pub method: Method,
+    /// The resource's JSON without white space; `None` when this version is a deletion.
+    pub body: Option<Bytes>,
+}
+
+/// What one caller may do for one purpose. Cheap to make; made anew for every request.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) record: Record,
+    pub(crate) caller: Arc<Caller>,
+}
+
+impl Session {
+    /// Who acts.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The current version, which may be a deletion; `None` if there never was such a resource.
+    pub async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
+        self.record.store().read(key).await
+    }
+
+    /// One version, current or past.
+    pub async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
+        self.record.store().vread(key, version).await
+    }
+
+    /// Versions, newest first. <http://hl7.org/fhir/R4/http.html#history>
+    pub async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
+        crate::history::page(&self.record, request).await
+    }
+
+    /// Resources that match. <http://hl7.org/fhir/R4/search.html>
+    pub async fn search(&self, request: &SearchRequest) -> Result<SearchPage, Error> {
+        crate::search::run(&self.record, request).await
+    }
+
+    /// Makes the changes, all or none, and answers once they are durable. Answers stand in the order of the changes.
+    ///
+    /// References to another change's `full_url` and conditional references become references to what was stored.
+    /// <http://hl7.org/fhir/R4/http.html#trules>
+    pub async fn transact(&self, changes: Vec<Change>) -> Result<Vec<Applied>, Refusal> {
+        crate::transact::run(&self.record, &self.caller, changes).await
+    }
+
+    /// What was changed after the position `after`, oldest first: the change feed, in commit order and without gaps.
+    pub async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        self.record.store().changes(after, limit).await
+    }
+}

@@ -1,0 +1,134 @@
+//! What a record needs to be told, and what it takes from the world.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the record is kept.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// SQLite and blobs in one directory: a complete record on one machine.
+    Embedded(PathBuf),
+    /// A PostgreSQL database shared by several processes, named by a `postgres://` URL.
+    Postgres(String),
+}
+
+/// Everything that can be set about a record.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it is kept.
+    pub location: Location,
+    /// Bounds on what one request may cost.
+    pub limits: Limits,
+    /// The offset, in seconds east of UTC, of dates and times that are written without one.
+    pub zone_offset: i32,
+    /// Whether resources are validated before they are stored.
+    pub validate: bool,
+    /// Connections for reading.
+    pub readers: usize,
+}
+
+impl Settings {
+    /// The defaults for a location.
+    pub fn new(location: Location) -> Self {
+        Self { location, limits: Limits::default(), zone_offset: 8 * 3600, validate: true, readers: 4 }
+    }
+}
+
+/// Bounds on what one request may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Items on a page when the caller does not say.
+    pub page: usize,
+    /// The most items on a page.
+    pub page_max: usize,
+    /// Values (OR) and criteria (AND) in one search, all together.
+    pub search_terms: usize,
+    /// Links in a chain or nested `_has`.
+    pub chain_depth: usize,
+    /// How often `:iterate` may follow references further.
+    pub include_depth: usize,
+    /// Items a page may include besides its matches.
+    pub included_max: usize,
+    /// Results of a sorted search whose order is held while the caller pages through it.
+    pub sorted_max: usize,
+    /// How long one search may run.
+    pub search_time: Duration,
+    /// Entries in one transaction.
+    pub transaction_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page: 20,
+            page_max: 1_000,
+            search_terms: 1_000,
+            chain_depth: 5,
+            include_depth: 5,
+            included_max: 5_000,
+            sorted_max: 50_000,
+            search_time: Duration::from_secs(10),
+            transaction_entries: 20_000,
+        }
+    }
+}
+
+/// The time of day, as an argument.
+pub trait Clock: Send + Sync {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    fn now(&self) -> i64;
+}
+
+/// Randomness, as an argument.
+pub trait Randomness: Send + Sync {
+    /// Sixteen bytes nobody can guess.
+    fn bytes(&self) -> [u8; 16];
+}
+
+/// What a record takes from the world.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids and secrets.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl Surroundings {
+    /// The machine's own clock and randomness.
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), randomness: Arc::new(SystemRandomness) }
+    }
+
+    /// A new identifier: a UUID of version 7, so that ids made one after another sort that way.
+    /// <https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7>
+    pub(crate) fn new_id(&self) -> String {
+        let millis = u64::try_from(self.clock.now() / 1_000).unwrap_or_default();
+        let random = self.randomness.bytes();
+        let tail: [u8; 10] = std::array::from_fn(|at| random[at]);
+        uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid().to_string()
+    }
+}
+
+/// The machine's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the argument comes from")]
+    fn now(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        i64::try_from(since.map_or(0, |since| since.as_micros())).unwrap_or(i64::MAX)
+    }
+}
+
+/// The machine's randomness.
+pub struct SystemRandomness;
+
+impl Randomness for SystemRandomness {
+    fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    }
+}

@@ -1,0 +1,291 @@
+//! Where the record is kept, and the one way in and out of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fhir::Error;
+use fhir::search::{ParamId, Registry};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::history::{HistoryPage, HistoryRequest};
+use crate::jobs::Job;
+use crate::transact::commit::Work;
+use crate::transact::{Applied, Refusal};
+use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, Surroundings, Version};
+
+pub(crate) mod batch;
+pub(crate) mod body;
+pub(crate) mod names;
+pub(crate) mod papers;
+pub(crate) mod postgres;
+pub(crate) mod reads;
+pub(crate) mod sqlite;
+pub(crate) mod value;
+
+use names::Names;
+use value::{Dialect, Row, Rows, SqlValue};
+
+/// What everything that prepares, decides or searches needs.
+pub(crate) struct Tools {
+    pub(crate) settings: Settings,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) names: Names,
+}
+
+/// The search parameters in force, with the numbers their rows carry.
+pub(crate) struct Catalog {
+    pub(crate) registry: Registry,
+    numbers: Vec<i64>,
+    near: Vec<bool>,
+}
+
+impl Catalog {
+    /// The number of a parameter in index rows.
+    pub(crate) fn number(&self, param: ParamId) -> i64 {
+        self.numbers[param.0 as usize]
+    }
+
+    /// Whether a parameter's tokens are also indexed by patient, because within one patient they tell most.
+    pub(crate) fn near(&self, param: ParamId) -> bool {
+        self.near[param.0 as usize]
+    }
+}
+
+/// Codes of the token parameters that are also indexed by patient.
+const NEAR: [&str; 3] = ["code", "type", "vaccine-code"];
+
+/// The shared record. Cheap to clone; all clones are the same record.
+#[derive(Clone)]
+pub struct Record(Arc<Inner>);
+
+struct Inner {
+    tools: Arc<Tools>,
+    catalog: RwLock<Arc<Catalog>>,
+    engine: Engine,
+    head: watch::Receiver<u64>,
+}
+
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// Somewhere statements can be read through.
+pub(crate) enum Reader {
+    Sqlite(sqlite::Reader),
+    Postgres(postgres::Reader),
+}
+
+impl Rows for Reader {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Sqlite(reader) => reader.rows(sql, arguments).await,
+            Self::Postgres(reader) => reader.rows(sql, arguments).await,
+        }
+    }
+}
+
+impl Record {
+    /// Opens the record, making it where there is none.
+    ///
+    /// Fails with [`fhir::Category::Unavailable`] when the place cannot be reached or another process has it.
+    pub async fn open(settings: Settings, surroundings: Surroundings) -> Result<Self, Error> {
+        let tools = Arc::new(Tools { names: Names::new(), settings, surroundings });
+        let (announce, head) = watch::channel(0);
+        let engine = match &tools.settings.location {
+            Location::Embedded(directory) => {
+                Engine::Sqlite(sqlite::Sqlite::open(directory, Arc::clone(&tools), announce).await?)
+            }
+            Location::Postgres(url) => {
+                Engine::Postgres(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?)
+            }
+        };
+        let registry = Registry::base(zone(&tools.settings)?);
+        let base = Arc::new(Catalog { registry, numbers: Vec::new(), near: Vec::new() });
+        let record = Self(Arc::new(Inner { tools, catalog: RwLock::new(base), engine, head }));
+        record.load_catalog().await?;
+        Ok(record)
+    }
+
+    /// Opens a session for one caller and one purpose.
+    pub fn session(&self, caller: Caller) -> Session {
+        Session { record: self.clone(), caller: Arc::new(caller) }
+    }
+
+    /// The platform's own papers of one kind.
+    pub fn drawer(&self, kind: &'static str) -> Drawer<'_> {
+        Drawer { record: self, kind }
+    }
+
+    /// The durable jobs of one queue.
+    pub fn jobs(&self, queue: &'static str) -> Jobs<'_> {
+        Jobs { record: self, queue }
+    }
+
+    /// The last position of the change feed, as it moves.
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.0.head.clone()
+    }
+
+    /// What this record was told and given.
+    pub fn settings(&self) -> &Settings {
+        &self.0.tools.settings
+    }
+
+    /// The time of day and the randomness of this record.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.0.tools.surroundings
+    }
+
+    /// The search parameters in force.
+    pub fn search_parameters(&self) -> Registry {
+        self.catalog().registry.clone()
+    }
+
+    pub(crate) fn store(&self) -> &Self {
+        self
+    }
+
+    pub(crate) fn tools(&self) -> &Arc<Tools> {
+        &self.0.tools
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.0.catalog.read())
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Reader, Error> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.reader().await.map(Reader::Sqlite),
+            Engine::Postgres(postgres) => postgres.reader().await.map(Reader::Postgres),
+        }
+    }
+
+    pub(crate) async fn submit(&self, work: Work, catalog: Arc<Catalog>) -> Result<Vec<Applied>, Refusal> {
+        let (answer, catalog_changed) = match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.submit(work, catalog).await?,
+            Engine::Postgres(postgres) => postgres.submit(work, catalog).await?,
+        };
+        if catalog_changed {
+            self.load_catalog().await?;
+        }
+        Ok(answer)
+    }
+
+    /// A statement that writes on its own, outside any transaction of the record.
+    pub(crate) async fn statement(&self, sql: &str, arguments: Vec<SqlValue>) -> Result<Vec<Row>, Error> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.statement(sql, arguments).await,
+            Engine::Postgres(postgres) => postgres.statement(sql, arguments).await,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    pub(crate) async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
+        if let Engine::Sqlite(sqlite) = &self.0.engine {
+            return sqlite.read_now(key);
+        }
+        reads::read(&mut self.reader().await?, key).await
+    }
+
+    pub(crate) async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
+        reads::vread(&mut self.reader().await?, key, version).await
+    }
+
+    pub(crate) async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
+        reads::history(&mut self.reader().await?, request).await
+    }
+
+    pub(crate) async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        reads::changes(&mut self.reader().await?, after, limit).await
+    }
+
+    pub(crate) async fn drawer_get(&self, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {
+        papers::get(self, kind, id).await
+    }
+
+    pub(crate) async fn drawer_put(
+        &self,
+        kind: &str,
+        id: &str,
+        body: Bytes,
+        expires: Option<i64>,
+    ) -> Result<(), Error> {
+        papers::put(self, kind, id, body, expires).await
+    }
+
+    pub(crate) async fn drawer_remove(&self, kind: &str, id: &str) -> Result<(), Error> {
+        papers::remove(self, kind, id).await
+    }
+
+    pub(crate) async fn drawer_names(&self, kind: &str) -> Result<Vec<String>, Error> {
+        papers::names(self, kind).await
+    }
+
+    pub(crate) async fn job_add(&self, queue: &str, due: i64, body: Bytes) -> Result<(), Error> {
+        papers::job_add(self, queue, due, body).await
+    }
+
+    pub(crate) async fn job_claim(&self, queue: &str, now: i64, lease: i64, most: usize) -> Result<Vec<Job>, Error> {
+        papers::job_claim(self, queue, now, lease, most).await
+    }
+
+    pub(crate) async fn job_done(&self, id: i64) -> Result<(), Error> {
+        papers::job_done(self, id).await
+    }
+
+    pub(crate) async fn job_again(&self, id: i64, due: i64) -> Result<(), Error> {
+        papers::job_again(self, id, due).await
+    }
+
+    /// Numbers every search parameter in force and puts the new catalog in place.
+    async fn load_catalog(&self) -> Result<(), Error> {
+        let registry = Registry::base(zone(&self.0.tools.settings)?);
+        let words: Vec<Box<str>> =
+            registry.all().iter().map(|param| format!("{}.{}", param.resource_type, param.code).into()).collect();
+        let numbers = match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.number_params(words).await?,
+            Engine::Postgres(postgres) => postgres.number_params(words).await?,
+        };
+        let near = registry
+            .all()
+            .iter()
+            .map(|param| registry.home(param.resource_type).is_some() && NEAR.contains(&&*param.code))
+            .collect();
+        *self.0.catalog.write() = Arc::new(Catalog { registry, numbers, near });
+        Ok(())
+    }
+}
+
+/// The offset of times written without one.
+fn zone(settings: &Settings) -> Result<jiff::tz::Offset, Error> {
+    jiff::tz::Offset::from_seconds(settings.zone_offset)
+        .map_err(|error| Error::invalid("The offset of times written without one lies within a day.").caused_by(error))
+}
+
+/// The tables were laid out by another version of the program.
+pub(crate) fn other_layout(found: i64, known: i64) -> Error {
+    let text = format!(
+        "The record has layout {found}; this program knows layout {known}. Use the program it was made with, or copy it."
+    );
+    Error::new(fhir::Category::Unavailable, fhir::IssueCode::NoStore, text)
+}
+
+/// The same failure for another caller.
+pub(crate) fn again(error: &Error) -> Error {
+    Error::with_issues(error.category(), error.issues().to_vec()).caused_by(error.to_string())
+}

@@ -1,0 +1,512 @@
+//! Writing to PostgreSQL: a few lanes, each taking whatever is waiting into one database transaction.
+//!
+//! The locator row of a resource is its lock; lanes and processes take locks in one order. The row of the feed's
+//! head is taken last, just before commit, so positions are given in commit order and nobody waits behind a holder
+//! that waits for something else.
+
+use std::sync::Arc;
+
+use fhir::{Category, Error, IssueCode};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Statement};
+
+use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
+use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::postgres::{CHANNEL, failure, row};
+use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::store::{Catalog, Tools, again};
+use crate::transact::commit::{Done, Work, commit_group, home_of};
+use crate::transact::{Applied, Refusal};
+
+/// Transactions in one group.
+const GROUP: usize = 64;
+
+/// Groups that may be open at once in this process.
+const LANES: usize = 2;
+
+/// Transactions waiting to be written.
+const WAITING: usize = 4_096;
+
+/// How often a group is tried again when another stood in its way.
+const TRIES: usize = 5;
+
+/// How many rids a lane takes from the sequence at once; the sequence moves in these steps.
+const RID_BLOCK: i64 = 1_000;
+
+type WorkAnswer = Result<(Vec<Applied>, bool), Refusal>;
+
+/// A transaction to be written, with the catalog it was prepared with.
+pub(super) struct Command {
+    pub(super) work: Work,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) answer: oneshot::Sender<WorkAnswer>,
+}
+
+pub(super) struct Writer {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Writer {
+    pub(super) fn start(config: tokio_postgres::Config, tools: Arc<Tools>, announce: Arc<watch::Sender<u64>>) -> Self {
+        let (commands, waiting) = mpsc::channel(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..LANES {
+            let lane = Lane {
+                config: config.clone(),
+                tools: Arc::clone(&tools),
+                announce: Arc::clone(&announce),
+                link: None,
+                rids: Rids { next: 0, end: 0 },
+            };
+            tokio::spawn(lane.run(Arc::clone(&waiting)));
+        }
+        Self { commands }
+    }
+
+    pub(super) async fn send(&self, command: Command) -> Result<(), Error> {
+        self.commands.send(command).await.map_err(|_| Error::fault("the writer has ended"))
+    }
+}
+
+/// The rids a lane may still give out. Numbers that are lost with a lane are never missed.
+struct Rids {
+    next: i64,
+    end: i64,
+}
+
+struct Lane {
+    config: tokio_postgres::Config,
+    tools: Arc<Tools>,
+    announce: Arc<watch::Sender<u64>>,
+    link: Option<Link>,
+    rids: Rids,
+}
+
+/// A connection with its prepared statements.
+struct Link {
+    client: Client,
+    prepared: rustc_hash::FxHashMap<String, Statement>,
+}
+
+impl Lane {
+    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Command>>>) {
+        loop {
+            let mut group = Vec::new();
+            {
+                let mut waiting = waiting.lock().await;
+                if waiting.recv_many(&mut group, GROUP).await == 0 {
+                    return;
+                }
+            }
+            while !group.is_empty() {
+                let catalog = Arc::clone(&group[0].catalog);
+                let same = group.iter().take_while(|command| Arc::ptr_eq(&command.catalog, &catalog)).count();
+                let rest = group.split_off(same);
+                self.commit(group, &catalog).await;
+                group = rest;
+            }
+        }
+    }
+
+    async fn commit(&mut self, group: Vec<Command>, catalog: &Catalog) {
+        let (works, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|command| (command.work, command.answer)).unzip();
+        let outcomes = match self.attempt(&works, catalog).await {
+            Ok(done) => self.announce(done),
+            Err(error) if works.len() > 1 && matches!(error.category(), Category::Fault | Category::Busy) => {
+                let mut outcomes = Vec::with_capacity(works.len());
+                for work in &works {
+                    match self.attempt(std::slice::from_ref(work), catalog).await {
+                        Ok(done) => outcomes.extend(self.announce(done)),
+                        Err(error) => outcomes.push(Err(Refusal::from(error))),
+                    }
+                }
+                outcomes
+            }
+            Err(error) => works.iter().map(|_| Err(Refusal::from(again(&error)))).collect(),
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A caller who has gone away does not need the answer; what was written stays written.
+            let _ = answer.send(outcome);
+        }
+    }
+
+    async fn attempt(&mut self, works: &[Work], catalog: &Catalog) -> Result<Done, Error> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let outcome = self.attempt_once(works, catalog).await;
+            match outcome {
+                Err(error) if error.category() == Category::Busy && tried < TRIES => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt_once(&mut self, works: &[Work], catalog: &Catalog) -> Result<Done, Error> {
+        let mut link = match self.link.take() {
+            Some(link) if !link.client.is_closed() => link,
+            _ => self.connect().await?,
+        };
+        let now = self.tools.surroundings.clock.now();
+        let at = now - now.rem_euclid(1_000);
+        link.client.batch_execute("BEGIN").await.map_err(failure)?;
+        let mut tx = Tx { link: &mut link, rids: &mut self.rids };
+        let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
+        let outcome = match outcome {
+            Ok(done) => {
+                let end = if done.head.is_some() { format!("NOTIFY {CHANNEL}; COMMIT") } else { "COMMIT".to_owned() };
+                link.client.batch_execute(&end).await.map_err(unsure).map(|()| done)
+            }
+            Err(error) => {
+                // A connection that cannot roll back is dropped below, which rolls back as well.
+                let _ = link.client.batch_execute("ROLLBACK").await;
+                Err(error)
+            }
+        };
+        if !link.client.is_closed() {
+            self.link = Some(link);
+        }
+        outcome
+    }
+
+    async fn connect(&self) -> Result<Link, Error> {
+        let (client, connection) = self.config.connect(NoTls).await.map_err(failure)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a writing connection to the database ended");
+            }
+        });
+        Ok(Link { client, prepared: rustc_hash::FxHashMap::default() })
+    }
+
+    fn announce(&self, done: Done) -> Vec<WorkAnswer> {
+        for (kind, text, number) in done.words {
+            self.tools.names.learn_word(kind, &text, number);
+        }
+        for (address, place) in done.places {
+            self.tools.names.learn_place(address, place);
+        }
+        if let Some(head) = done.head {
+            self.announce.send_if_modified(|known| {
+                let moved = head > *known;
+                *known = head.max(*known);
+                moved
+            });
+        }
+        let changed = done.catalog_changed;
+        done.answers.into_iter().map(|answer| answer.map(|applied| (applied, changed))).collect()
+    }
+}
+
+/// A commit whose answer was lost may have happened, and the caller must know that.
+fn unsure(error: tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_some() {
+        return failure(error);
+    }
+    let text = "The connection to the database broke while the transaction was ending. \
+                It may or may not have been stored; read before you send it again.";
+    Error::new(Category::Unavailable, IssueCode::Transient, text).caused_by(error)
+}
+
+struct Tx<'a> {
+    link: &'a mut Link,
+    rids: &'a mut Rids,
+}
+
+impl Tx<'_> {
+    async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
+        if let Some(statement) = self.link.prepared.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.link.client.prepare(sql).await.map_err(failure)?;
+        self.link.prepared.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    async fn execute(&mut self, sql: &str, arguments: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+        let statement = self.statement(sql).await?;
+        self.link.client.execute(&statement, arguments).await.map_err(failure).map(drop)
+    }
+
+    async fn next_rid(&mut self) -> Result<i64, Error> {
+        if self.rids.next >= self.rids.end {
+            let statement = self.statement("SELECT nextval('rid_block')").await?;
+            let block: i64 = self.link.client.query_one(&statement, &[]).await.map_err(failure)?.get(0);
+            // Rid 0 is never given out, so that it can never be mistaken for a missing number.
+            *self.rids = Rids { next: block.max(1), end: block + RID_BLOCK };
+        }
+        let rid = self.rids.next;
+        self.rids.next += 1;
+        Ok(rid)
+    }
+}
+
+impl Rows for Tx<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        let statement = self.statement(sql).await?;
+        let arguments: Vec<&(dyn ToSql + Sync)> = arguments.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let rows = self.link.client.query(&statement, &arguments).await.map_err(failure)?;
+        rows.iter().map(row).collect()
+    }
+}
+
+/// Locks what will be written, in the order given, and finds the rest.
+const FIND_LOCKED: &str = "SELECT l.type::int8, l.id, l.rid, l.home FROM unnest($1::int8[], $2::int8[], $3::text[]) \
+     AS k(shard, type, id) JOIN locator l ON l.shard = k.shard AND l.type = k.type AND l.id = k.id \
+     ORDER BY l.shard, l.type, l.id FOR UPDATE OF l";
+const FIND: &str = "SELECT l.type::int8, l.id, l.rid, l.home FROM unnest($1::int8[], $2::int8[], $3::text[]) \
+     AS k(shard, type, id) JOIN locator l ON l.shard = k.shard AND l.type = k.type AND l.id = k.id";
+const MAKE: &str = "INSERT INTO locator (shard, type, id, rid, home) \
+     SELECT * FROM unnest($1::int4[], $2::int2[], $3::text[], $4::int8[], $5::int4[]) ON CONFLICT DO NOTHING \
+     RETURNING rid";
+
+impl Tx<'_> {
+    async fn find(
+        &mut self,
+        sql: &str,
+        wanted: &[&Wanted],
+        found: &mut rustc_hash::FxHashMap<Address, Place>,
+    ) -> Result<(), Error> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let shards: Vec<i64> = wanted.iter().map(|want| home_of(&want.address).into()).collect();
+        let types: Vec<i64> = wanted.iter().map(|want| want.address.type_).collect();
+        let ids: Vec<&str> = wanted.iter().map(|want| &*want.address.id).collect();
+        let statement = self.statement(sql).await?;
+        let rows = self.link.client.query(&statement, &[&shards, &types, &ids]).await.map_err(failure)?;
+        for row in rows {
+            let address = Address { type_: row.get(0), id: row.get::<_, &str>(1).into() };
+            found.insert(address, Place { rid: row.get(2), home: row.get(3) });
+        }
+        Ok(())
+    }
+
+    /// Makes names; those another process made first are left out of what is found.
+    async fn make(
+        &mut self,
+        wanted: &[&Wanted],
+        found: &mut rustc_hash::FxHashMap<Address, Place>,
+    ) -> Result<(), Error> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let shards: Vec<i32> = wanted.iter().map(|want| home_of(&want.address)).collect();
+        let types: Result<Vec<i16>, _> = wanted.iter().map(|want| i16::try_from(want.address.type_)).collect();
+        let types = types.map_err(Error::fault)?;
+        let ids: Vec<&str> = wanted.iter().map(|want| &*want.address.id).collect();
+        let homes: Vec<i32> = wanted.iter().map(|want| want.home).collect();
+        let mut rids = Vec::with_capacity(wanted.len());
+        for _ in wanted {
+            rids.push(self.next_rid().await?);
+        }
+        let statement = self.statement(MAKE).await?;
+        let made = self.link.client.query(&statement, &[&shards, &types, &ids, &rids, &homes]).await;
+        let made: rustc_hash::FxHashSet<i64> = made.map_err(failure)?.iter().map(|row| row.get(0)).collect();
+        for (want, rid) in wanted.iter().zip(rids).filter(|(_, rid)| made.contains(rid)) {
+            found.insert(want.address.clone(), Place { rid, home: want.home });
+        }
+        Ok(())
+    }
+}
+
+impl WriteTx for Tx<'_> {
+    async fn locate(&mut self, wanted: &[Wanted]) -> Result<Vec<Place>, Error> {
+        let mut found = rustc_hash::FxHashMap::default();
+        let locking: Vec<&Wanted> = wanted.iter().filter(|want| want.lock && !want.fresh).collect();
+        let pointing: Vec<&Wanted> = wanted.iter().filter(|want| !want.lock).collect();
+        self.find(FIND_LOCKED, &locking, &mut found).await?;
+        self.find(FIND, &pointing, &mut found).await?;
+        let missing: Vec<&Wanted> = wanted.iter().filter(|want| !found.contains_key(&want.address)).collect();
+        self.make(&missing, &mut found).await?;
+        let lost = |want: &&Wanted| !found.contains_key(&want.address);
+        let (relock, refind): (Vec<&Wanted>, Vec<&Wanted>) = missing.into_iter().filter(lost).partition(|w| w.lock);
+        self.find(FIND_LOCKED, &relock, &mut found).await?;
+        self.find(FIND, &refind, &mut found).await?;
+        let places: Option<Vec<Place>> = wanted.iter().map(|want| found.get(&want.address).copied()).collect();
+        places.ok_or_else(|| Error::fault("a name was neither found nor made"))
+    }
+
+    async fn current(&mut self, rids: &[i64]) -> Result<Vec<Option<Current>>, Error> {
+        if rids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT rid, version::int8, shard::int8, body IS NULL FROM resource WHERE rid = ANY($1)";
+        let statement = self.statement(sql).await?;
+        let rows = self.link.client.query(&statement, &[&rids]).await.map_err(failure)?;
+        let states: rustc_hash::FxHashMap<i64, Current> = rows
+            .iter()
+            .map(|row| (row.get(0), Current { version: row.get(1), shard: row.get(2), deleted: row.get(3) }))
+            .collect();
+        Ok(rids.iter().map(|rid| states.get(rid).copied()).collect())
+    }
+
+    async fn number(&mut self, kind: Kind, words: &[Box<str>]) -> Result<Vec<i64>, Error> {
+        number(&self.link.client, kind, words).await
+    }
+
+    async fn lock_type(&mut self, type_: i64) -> Result<(), Error> {
+        // The first key names this purpose among the advisory locks of the database: "cond".
+        self.execute("SELECT pg_advisory_xact_lock(1668247140, $1::int8::int4)", &[&type_]).await
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), Error> {
+        self.write_resources(&batch).await?;
+        self.write_index(&batch).await
+    }
+
+    async fn publish(&mut self, feed: Vec<FeedRow>) -> Result<u64, Error> {
+        let ints = |field: fn(&FeedRow) -> i64| feed.iter().map(field).collect::<Vec<i64>>();
+        let requests: Vec<&str> = feed.iter().map(|row| &*row.request).collect();
+        let sql = "WITH h AS (UPDATE head SET value = value + $1 WHERE shard = 0 AND name = 'feed' RETURNING value) \
+             INSERT INTO feed (seq, shard, rid, type, version, at, method, actor, purpose, request) \
+             SELECT h.value - $1 + n, shard, rid, type, version, at, method, actor, purpose, request FROM h, \
+             unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], \
+             $10::text[]) WITH ORDINALITY AS f(shard, rid, type, version, at, method, actor, purpose, request, n) \
+             RETURNING seq";
+        let statement = self.statement(sql).await?;
+        let count = i64::try_from(feed.len()).map_err(Error::fault)?;
+        let rows = self
+            .link
+            .client
+            .query(
+                &statement,
+                &[
+                    &count,
+                    &ints(|row| row.shard),
+                    &ints(|row| row.rid),
+                    &ints(|row| row.type_),
+                    &ints(|row| row.version),
+                    &ints(|row| row.at),
+                    &ints(|row| row.method),
+                    &ints(|row| row.actor),
+                    &ints(|row| row.purpose),
+                    &requests,
+                ],
+            )
+            .await
+            .map_err(failure)?;
+        let last: Option<i64> = rows.iter().map(|row| row.get(0)).max();
+        let last = last.ok_or_else(|| Error::fault("the feed has no head"))?;
+        u64::try_from(last).map_err(Error::fault)
+    }
+}
+
+/// The numbers of words, in the same order; words that were not there are made.
+pub(super) async fn number(client: &Client, kind: Kind, words: &[Box<str>]) -> Result<Vec<i64>, Error> {
+    let shards: Vec<i32> = words.iter().map(|word| shard_of(word)).collect();
+    let texts: Vec<&str> = words.iter().map(|word| &**word).collect();
+    let kind = i16::try_from(kind.number()).map_err(Error::fault)?;
+    let find = "SELECT text, id::int8 FROM name WHERE kind = $1 AND shard = ANY($2) AND text = ANY($3)";
+    let make = "INSERT INTO name (shard, kind, text, id) SELECT w.shard, $1::int2, w.text, nextval('name_id') \
+                FROM unnest($2::int4[], $3::text[]) AS w(shard, text) \
+                WHERE NOT EXISTS (SELECT 1 FROM name n WHERE n.shard = w.shard AND n.kind = $1 AND n.text = w.text) \
+                ON CONFLICT DO NOTHING";
+    client.execute(make, &[&kind, &shards, &texts]).await.map_err(failure)?;
+    let rows = client.query(find, &[&kind, &shards, &texts]).await.map_err(failure)?;
+    let numbers: rustc_hash::FxHashMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let numbers: Option<Vec<i64>> = words.iter().map(|word| numbers.get(&**word).copied()).collect();
+    numbers.ok_or_else(|| Error::fault("a word was neither found nor made"))
+}
+
+impl Tx<'_> {
+    async fn write_resources(&mut self, batch: &Batch) -> Result<(), Error> {
+        if !batch.unindex.is_empty() {
+            for table in ["tok", "ref", "str", "date", "qty"] {
+                self.execute(&format!("DELETE FROM {table} WHERE rid = ANY($1)"), &[&batch.unindex]).await?;
+            }
+        }
+        for (address, home) in &batch.moved {
+            let sql = "UPDATE locator SET home = $1::int8 WHERE shard = $2::int8 AND type = $3::int8 AND id = $4";
+            self.execute(sql, &[home, &i64::from(home_of(address)), &address.type_, &&*address.id]).await?;
+        }
+        let replaced: Vec<i64> = batch.resources.iter().filter(|row| row.replaces).map(|row| row.rid).collect();
+        if !replaced.is_empty() {
+            let sql = "WITH past AS (DELETE FROM resource WHERE rid = ANY($1) RETURNING *) \
+                       INSERT INTO history (rid, version, shard, at, method, body) \
+                       SELECT rid, version, shard, at, method, body FROM past";
+            self.execute(sql, &[&replaced]).await?;
+        }
+        let rows = &batch.resources;
+        let ints = |field: fn(&crate::store::batch::ResourceRow) -> i64| rows.iter().map(field).collect::<Vec<i64>>();
+        let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
+        let bodies: Vec<Option<&[u8]>> = rows.iter().map(|row| row.body.as_deref()).collect();
+        let sql = "INSERT INTO resource (rid, shard, type, id, version, at, method, body) SELECT * FROM \
+                   unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::bytea[])";
+        self.execute(
+            sql,
+            &[
+                &ints(|row| row.rid),
+                &ints(|row| row.shard),
+                &ints(|row| row.type_),
+                &ids,
+                &ints(|row| row.version),
+                &ints(|row| row.at),
+                &ints(|row| row.method),
+                &bodies,
+            ],
+        )
+        .await
+    }
+
+    async fn write_index(&mut self, batch: &Batch) -> Result<(), Error> {
+        macro_rules! column {
+            ($rows:expr, $field:ident) => {
+                $rows.iter().map(|row| row.$field).collect::<Vec<_>>()
+            };
+            ($rows:expr, & $field:ident) => {
+                $rows.iter().map(|row| &*row.$field).collect::<Vec<&str>>()
+            };
+        }
+        let rows = &batch.tokens;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO tok (rid, param, grp, code, system, shard, near) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[])";
+            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
+            let (code, system) = (column!(rows, &code), column!(rows, system));
+            let (shard, near) = (column!(rows, shard), column!(rows, near));
+            self.execute(sql, &[&rid, &param, &group, &code, &system, &shard, &near]).await?;
+        }
+        let rows = &batch.references;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO ref (rid, param, grp, target, ttype, shard) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])";
+            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
+            let (target, target_type, shard) =
+                (column!(rows, target), column!(rows, target_type), column!(rows, shard));
+            self.execute(sql, &[&rid, &param, &group, &target, &target_type, &shard]).await?;
+        }
+        let rows = &batch.texts;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO str (rid, param, grp, folded, exact, shard) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::int8[])";
+            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
+            let (folded, exact, shard) = (column!(rows, &folded), column!(rows, &exact), column!(rows, shard));
+            self.execute(sql, &[&rid, &param, &group, &folded, &exact, &shard]).await?;
+        }
+        let rows = &batch.dates;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO date (rid, param, grp, lo, hi, shard) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])";
+            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
+            let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
+            self.execute(sql, &[&rid, &param, &group, &lo, &hi, &shard]).await?;
+        }
+        let rows = &batch.quantities;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO qty (rid, param, grp, lo, hi, system, code, shard) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::float8[], $5::float8[], $6::int8[], $7::text[], $8::int8[])";
+            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
+            let (lo, hi, system) = (column!(rows, lo), column!(rows, hi), column!(rows, system));
+            let (code, shard) = (column!(rows, &code), column!(rows, shard));
+            self.execute(sql, &[&rid, &param, &group, &lo, &hi, &system, &code, &shard]).await?;
+        }
+        Ok(())
+    }
+}

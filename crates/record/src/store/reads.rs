@@ -1,0 +1,196 @@
+//! Reading what is known by name or by position. The statements are the same on both databases.
+
+use fhir::Error;
+
+use crate::history::{HistoryPage, HistoryRequest, HistoryScope};
+use crate::store::body;
+use crate::store::names::shard_of;
+use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::{FeedEntry, Key, Method, ResourceType, Version};
+
+/// The place of a name: its rid and the shard its resource lives on.
+const PLACE: &str = "SELECT rid, home FROM locator WHERE shard = $1 AND type = $2 AND id = $3";
+
+const CURRENT: &str = "SELECT type, id, version, at, method, body FROM resource WHERE rid = $1 AND shard = $2";
+
+const EARLIER: &str = "SELECT at, method, body FROM history WHERE rid = $1 AND version = $2";
+
+pub(crate) async fn place(rows: &mut impl Rows, key: &Key) -> Result<Option<(i64, i64)>, Error> {
+    let shard = i64::from(shard_of(&key.to_string()));
+    let arguments = [shard.into(), key.type_.number().into(), key.id.as_str().into()];
+    match rows.rows(PLACE, &arguments).await?.first() {
+        Some(row) => Ok(Some((row.int(0)?, row.int(1)?))),
+        None => Ok(None),
+    }
+}
+
+pub(crate) async fn read(rows: &mut impl Rows, key: &Key) -> Result<Option<Version>, Error> {
+    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
+    match rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
+        Some(row) => version(row).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A version from columns type, id, version, at, method, body.
+pub(crate) fn version(row: &Row) -> Result<Version, Error> {
+    let type_ = type_numbered(row.int(0)?)?;
+    let number = row.int(2)?;
+    Ok(Version {
+        key: Key::new(type_, row.text(1)?),
+        version: u64::try_from(number).map_err(Error::fault)?,
+        at: row.int(3)?,
+        method: Method::numbered(row.int(4)?),
+        body: row.bytes_or_null(5)?.map(body::unpack).transpose()?,
+    })
+}
+
+fn type_numbered(number: i64) -> Result<ResourceType, Error> {
+    ResourceType::numbered(number).ok_or_else(|| Error::fault(format!("type {number} is stored and not in R4")))
+}
+
+pub(crate) async fn vread(rows: &mut impl Rows, key: &Key, number: u64) -> Result<Option<Version>, Error> {
+    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
+    if let Some(row) = rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
+        let current = version(row)?;
+        if current.version == number {
+            return Ok(Some(current));
+        }
+    }
+    let Ok(wanted) = i64::try_from(number) else { return Ok(None) };
+    let found = rows.rows(EARLIER, &[rid.into(), wanted.into()]).await?;
+    found.first().map(|row| earlier(key.clone(), number, row)).transpose()
+}
+
+/// A version from columns at, method, body.
+fn earlier(key: Key, version: u64, row: &Row) -> Result<Version, Error> {
+    let body = row.bytes_or_null(2)?.map(body::unpack).transpose()?;
+    Ok(Version { key, version, at: row.int(0)?, method: Method::numbered(row.int(1)?), body })
+}
+
+/// Current versions by rid, in the order asked; what was deleted meanwhile is left out.
+pub(crate) async fn by_rid(rows: &mut impl Rows, rids: &[i64]) -> Result<Vec<(i64, Version)>, Error> {
+    if rids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = match rows.dialect() {
+        Dialect::Sqlite => {
+            "SELECT type, id, version, at, method, body, rid FROM resource \
+             WHERE rid IN (SELECT value FROM rarray($1)) AND body IS NOT NULL"
+        }
+        Dialect::Postgres => {
+            "SELECT type, id, version, at, method, body, rid FROM resource WHERE rid = ANY($1) AND body IS NOT NULL"
+        }
+    };
+    let found = rows.rows(sql, &[SqlValue::Ints(rids.to_vec())]).await?;
+    let mut versions = rustc_hash::FxHashMap::default();
+    for row in &found {
+        versions.insert(row.int(6)?, version(row)?);
+    }
+    Ok(rids.iter().filter_map(|rid| Some((*rid, versions.remove(rid)?))).collect())
+}
+
+pub(crate) async fn changes(rows: &mut impl Rows, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+    let sql = "SELECT f.seq, l.type, l.id, f.version, f.at, f.method, a.text, p.text \
+               FROM (SELECT * FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2) f \
+               JOIN locator l ON l.rid = f.rid \
+               JOIN (SELECT id, text FROM name WHERE kind = 3) a ON a.id = f.actor \
+               JOIN (SELECT id, text FROM name WHERE kind = 3) p ON p.id = f.purpose ORDER BY f.seq";
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = rows.rows(sql, &[after.into(), limit.into()]).await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(FeedEntry {
+                seq: u64::try_from(row.int(0)?).map_err(Error::fault)?,
+                key: Key::new(type_numbered(row.int(1)?)?, row.text(2)?),
+                version: u64::try_from(row.int(3)?).map_err(Error::fault)?,
+                at: row.int(4)?,
+                method: Method::numbered(row.int(5)?),
+                actor: row.text(6)?.to_owned(),
+                purpose: row.text(7)?.to_owned(),
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn history(rows: &mut impl Rows, request: &HistoryRequest) -> Result<HistoryPage, Error> {
+    let mut conditions: Vec<String> = Vec::new();
+    let mut arguments: Vec<SqlValue> = Vec::new();
+    let mut argument = |value: SqlValue| {
+        arguments.push(value);
+        format!("${}", arguments.len())
+    };
+    let feed = match &request.scope {
+        HistoryScope::System => "feed",
+        HistoryScope::Type(type_) => {
+            conditions.push(format!("type = {}", argument(type_.number().into())));
+            "feed"
+        }
+        HistoryScope::Instance(key) => {
+            let Some((rid, _)) = place(rows, key).await? else {
+                return Ok(HistoryPage { versions: Vec::new(), total: 0, next: None });
+            };
+            conditions.push(format!("rid = {}", argument(rid.into())));
+            // One resource's versions are found by its rid; their numbers order them as positions would.
+            "(SELECT CAST(version AS BIGINT) AS seq, rid, type, version, at, method FROM resource \
+              UNION ALL SELECT h.version, h.rid, r.type, h.version, h.at, h.method \
+              FROM history h JOIN resource r ON r.rid = h.rid)"
+        }
+    };
+    if let Some(since) = request.since {
+        conditions.push(format!("at >= {}", argument(since.into())));
+    }
+    if let Some((from, until)) = request.at {
+        conditions.push(format!("at < {}", argument(until.into())));
+        let next = "SELECT 1 FROM feed later WHERE later.rid = f.rid AND later.version = f.version + 1";
+        conditions.push(format!("NOT EXISTS ({next} AND later.at <= {})", argument(from.into())));
+    }
+    let matching = if conditions.is_empty() { "1 = 1".to_owned() } else { conditions.join(" AND ") };
+    let counted = rows.rows(&format!("SELECT count(*) FROM {feed} f WHERE {matching}"), &arguments).await?;
+    let total = counted.first().map_or(Ok(0), |row| row.int(0))?;
+    let before = request.before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    arguments.push(before.into());
+    arguments.push((i64::try_from(request.count).unwrap_or(i64::MAX - 1) + 1).into());
+    let (before, limit) = (arguments.len() - 1, arguments.len());
+    let page = format!(
+        "SELECT f.seq, f.rid, f.version, l.type, l.id FROM \
+         (SELECT seq, rid, version FROM {feed} f WHERE {matching} AND seq < ${before} ORDER BY seq DESC LIMIT ${limit}) f \
+         JOIN locator l ON l.rid = f.rid ORDER BY f.seq DESC"
+    );
+    let mut found = rows.rows(&page, &arguments).await?;
+    let more = found.len() > request.count;
+    found.truncate(request.count);
+    let next = match found.last() {
+        Some(row) if more => Some(u64::try_from(row.int(0)?).map_err(Error::fault)?),
+        _ => None,
+    };
+    let rids: Vec<i64> = found.iter().map(|row| row.int(1)).collect::<Result<_, _>>()?;
+    let current = current_or_deleted(rows, &rids).await?;
+    let mut versions = Vec::with_capacity(found.len());
+    for row in &found {
+        let (rid, number) = (row.int(1)?, row.int(2)?);
+        let unsigned = u64::try_from(number).map_err(Error::fault)?;
+        match current.get(&rid) {
+            Some(version) if version.version == unsigned => versions.push(version.clone()),
+            _ => {
+                let key = Key::new(type_numbered(row.int(3)?)?, row.text(4)?);
+                let past = rows.rows(EARLIER, &[rid.into(), number.into()]).await?;
+                let past = past.first().ok_or_else(|| Error::fault("the feed names a version that is not kept"))?;
+                versions.push(earlier(key, unsigned, past)?);
+            }
+        }
+    }
+    Ok(HistoryPage { versions, total: u64::try_from(total).map_err(Error::fault)?, next })
+}
+
+async fn current_or_deleted(rows: &mut impl Rows, rids: &[i64]) -> Result<rustc_hash::FxHashMap<i64, Version>, Error> {
+    let among = match rows.dialect() {
+        Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
+        Dialect::Postgres => "= ANY($1)",
+    };
+    let sql = format!("SELECT type, id, version, at, method, body, rid FROM resource WHERE rid {among}");
+    let found = rows.rows(&sql, &[SqlValue::Ints(rids.to_vec())]).await?;
+    found.iter().map(|row| Ok((row.int(6)?, version(row)?))).collect()
+}

@@ -1,0 +1,98 @@
+//! Values that go into and come out of either database.
+
+use bytes::Bytes;
+use fhir::Error;
+
+/// One value of a row or one argument of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SqlValue {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+    Bytes(Bytes),
+    /// A set of numbers, for `= ANY` and its like.
+    Ints(Vec<i64>),
+}
+
+impl From<i64> for SqlValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for SqlValue {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// One row of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row(pub(crate) Vec<SqlValue>);
+
+impl Row {
+    /// The whole number in a column that is declared as one and is not null.
+    pub(crate) fn int(&self, column: usize) -> Result<i64, Error> {
+        match self.0.get(column) {
+            Some(SqlValue::Int(value)) => Ok(*value),
+            other => Err(unexpected(column, other)),
+        }
+    }
+
+    /// The text in a column.
+    pub(crate) fn text(&self, column: usize) -> Result<&str, Error> {
+        match self.0.get(column) {
+            Some(SqlValue::Text(value)) => Ok(value),
+            other => Err(unexpected(column, other)),
+        }
+    }
+
+    /// The bytes in a column that may be null.
+    pub(crate) fn bytes_or_null(&self, column: usize) -> Result<Option<Bytes>, Error> {
+        match self.0.get(column) {
+            Some(SqlValue::Null) => Ok(None),
+            Some(SqlValue::Bytes(value)) => Ok(Some(value.clone())),
+            other => Err(unexpected(column, other)),
+        }
+    }
+}
+
+fn unexpected(column: usize, found: Option<&SqlValue>) -> Error {
+    let kind = match found {
+        None => "nothing",
+        Some(SqlValue::Null) => "null",
+        Some(SqlValue::Int(_)) => "a whole number",
+        Some(SqlValue::Real(_)) => "a real number",
+        Some(SqlValue::Text(_)) => "text",
+        Some(SqlValue::Bytes(_)) => "bytes",
+        Some(SqlValue::Ints(_)) => "a list",
+    };
+    Error::fault(format!("column {column} of an answer holds {kind}"))
+}
+
+/// Which database is spoken to. The statements differ in nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Anything statements can be read through: a snapshot for reading or the transaction being written.
+pub(crate) trait Rows: Send {
+    /// Which database this is.
+    fn dialect(&self) -> Dialect;
+
+    /// The answer to a statement with arguments `$1`, `$2` …
+    fn rows(
+        &mut self,
+        sql: &str,
+        arguments: &[SqlValue],
+    ) -> impl std::future::Future<Output = Result<Vec<Row>, Error>> + Send;
+}

@@ -1,0 +1,419 @@
+//! A group of transactions inside one database transaction: what each finds, decides and writes.
+//!
+//! Grouping changes nothing a caller can see. Each transaction is decided after those before it, is refused alone,
+//! and is answered only when the whole group is durable.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fhir::{Category, Error, IssueCode};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::store::batch::*;
+use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::{Catalog, Tools, body};
+use crate::transact::prepare::{Operation, address_of, prepare, refused};
+use crate::transact::resolve::{self, Resolved};
+use crate::transact::{Applied, Change, Effect, Refusal};
+use crate::{Caller, Version};
+
+/// One transaction on its way to the database.
+pub(crate) struct Work {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) content: WorkContent,
+}
+
+/// How far a transaction has come.
+pub(crate) enum WorkContent {
+    /// Prepared by the caller's own thread.
+    Ready { operations: Vec<Operation>, changes: usize },
+    /// Holds conditions or patches, which are decided inside the database transaction.
+    Late(Vec<Change>),
+}
+
+/// What a group did, to be announced once it is durable.
+pub(crate) struct Done {
+    /// An answer to each transaction, in order.
+    pub(crate) answers: Vec<Result<Vec<Applied>, Refusal>>,
+    /// The last feed position, if anything was written.
+    pub(crate) head: Option<u64>,
+    /// Words and places made here, to be remembered once they are committed.
+    pub(crate) words: Vec<(Kind, Box<str>, i64)>,
+    pub(crate) places: Vec<(Address, Place)>,
+    /// Whether a search parameter was written, so that the catalog is to be read again.
+    pub(crate) catalog_changed: bool,
+}
+
+/// Decides and writes a group. An error means that nothing of it may be committed.
+pub(crate) async fn commit_group<T: WriteTx>(
+    tx: &mut T,
+    tools: &Tools,
+    catalog: &Catalog,
+    works: &[Work],
+    at: i64,
+) -> Result<Done, Error> {
+    let mut group = Group {
+        tools,
+        catalog,
+        at,
+        batch: Batch::default(),
+        feed: Vec::new(),
+        states: FxHashMap::default(),
+        pending: FxHashSet::default(),
+        places: FxHashMap::default(),
+        words: FxHashMap::default(),
+        learned: Vec::new(),
+        catalog_changed: false,
+    };
+    let mut ready = Vec::new();
+    for work in works {
+        if let WorkContent::Ready { operations, .. } = &work.content {
+            ready.extend(operations);
+        }
+    }
+    group.locate(tx, &ready).await?;
+    let mut answers = Vec::with_capacity(works.len());
+    for work in works {
+        answers.push(group.decide(tx, work).await?);
+    }
+    group.flush(tx).await?;
+    let head = if group.feed.is_empty() { None } else { Some(tx.publish(std::mem::take(&mut group.feed)).await?) };
+    Ok(Done {
+        answers,
+        head,
+        words: group.words.into_iter().map(|((kind, text), number)| (kind, text, number)).collect(),
+        places: group.learned,
+        catalog_changed: group.catalog_changed,
+    })
+}
+
+struct Group<'a> {
+    tools: &'a Tools,
+    catalog: &'a Catalog,
+    at: i64,
+    batch: Batch,
+    feed: Vec<FeedRow>,
+    /// What is known of resources, as of the changes decided so far.
+    states: FxHashMap<i64, Option<Current>>,
+    /// Resources that have a row in the batch.
+    pending: FxHashSet<i64>,
+    places: FxHashMap<Address, Place>,
+    words: FxHashMap<(Kind, Box<str>), i64>,
+    learned: Vec<(Address, Place)>,
+    catalog_changed: bool,
+}
+
+impl Group<'_> {
+    /// One transaction. The outer error ends the group, the inner one only this transaction.
+    async fn decide<T: WriteTx>(&mut self, tx: &mut T, work: &Work) -> Result<Result<Vec<Applied>, Refusal>, Error> {
+        match &work.content {
+            WorkContent::Ready { operations, changes } => {
+                let mut answers = vec![None; *changes];
+                match self.apply(tx, &work.caller, operations, &mut answers).await? {
+                    Ok(()) => Ok(Ok(complete(answers)?)),
+                    Err(refusal) => Ok(Err(refusal)),
+                }
+            }
+            WorkContent::Late(changes) => {
+                // Conditions must see what earlier transactions of this group wrote.
+                self.flush(tx).await?;
+                let mut answers = vec![None; changes.len()];
+                let resolved = match resolve::resolve(tx, self.tools, self.catalog, changes).await? {
+                    Ok(resolved) => resolved,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                let Resolved { changes, positions, found, methods } = resolved;
+                for (position, applied) in found {
+                    answers[position] = Some(applied);
+                }
+                let relocated = |refusal: Refusal| Refusal {
+                    change: refusal.change.map(|change| positions[change]),
+                    error: refusal.error,
+                };
+                let mut operations = match prepare(self.tools, self.catalog, changes) {
+                    Ok(operations) => operations,
+                    Err(refusal) => return Ok(Err(relocated(refusal))),
+                };
+                for operation in &mut operations {
+                    operation.method = methods[operation.change].unwrap_or(operation.method);
+                    operation.change = positions[operation.change];
+                }
+                self.locate(tx, &operations.iter().collect::<Vec<_>>()).await?;
+                match self.apply(tx, &work.caller, &operations, &mut answers).await? {
+                    Ok(()) => Ok(Ok(complete(answers)?)),
+                    Err(refusal) => Ok(Err(refusal)),
+                }
+            }
+        }
+    }
+
+    /// Finds or makes the rids of everything the operations write or refer to, and the state of what they write.
+    async fn locate<T: WriteTx>(&mut self, tx: &mut T, operations: &[&Operation]) -> Result<(), Error> {
+        let mut wanted: FxHashMap<Address, Wanted> = FxHashMap::default();
+        let mut words: FxHashSet<(Kind, Box<str>)> = FxHashSet::default();
+        for operation in operations {
+            let address = address_of(&operation.key);
+            let home = operation.content.as_ref().map_or_else(|| shard_of(&operation.key.to_string()), |c| c.shard);
+            let want = Wanted { address: address.clone(), home, lock: true, fresh: operation.fresh };
+            wanted.insert(address, want);
+            for row in operation.content.iter().flat_map(|content| &content.rows) {
+                match row {
+                    IndexRow::Reference { target: Pointer::Name(address), .. } => {
+                        if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+                            let home = home_of(address);
+                            vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
+                        }
+                    }
+                    IndexRow::Token { system: Word::Text(text), .. }
+                    | IndexRow::Quantity { system: Word::Text(text), .. } => {
+                        words.insert((Kind::System, text.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        wanted.retain(|address, want| want.lock || !self.places.contains_key(address));
+        // One order for all processes, so that two groups that want the same names wait instead of dead-locking.
+        let mut wanted: Vec<Wanted> = wanted.into_values().collect();
+        wanted.sort_unstable_by(|a, b| a.address.cmp(&b.address));
+        let places = tx.locate(&wanted).await?;
+        let mut locked = Vec::new();
+        for (want, place) in wanted.into_iter().zip(places) {
+            if want.lock {
+                if want.fresh {
+                    self.states.insert(place.rid, None);
+                } else if !self.states.contains_key(&place.rid) {
+                    locked.push(place.rid);
+                }
+            }
+            self.learned.push((want.address.clone(), place));
+            self.places.insert(want.address, place);
+        }
+        let states = tx.current(&locked).await?;
+        self.states.extend(locked.into_iter().zip(states));
+        self.number(tx, words).await
+    }
+
+    async fn number<T: WriteTx>(&mut self, tx: &mut T, words: FxHashSet<(Kind, Box<str>)>) -> Result<(), Error> {
+        for kind in [Kind::System, Kind::Actor] {
+            let mut missing: Vec<Box<str>> = words
+                .iter()
+                .filter(|word| word.0 == kind && !self.words.contains_key(*word))
+                .map(|(_, text)| text.clone())
+                .collect();
+            if missing.is_empty() {
+                continue;
+            }
+            missing.sort_unstable();
+            let numbers = tx.number(kind, &missing).await?;
+            self.words.extend(missing.into_iter().map(|text| (kind, text)).zip(numbers));
+        }
+        Ok(())
+    }
+
+    /// Checks every operation of a transaction, then puts all of them into the batch.
+    async fn apply<T: WriteTx>(
+        &mut self,
+        tx: &mut T,
+        caller: &Caller,
+        operations: &[Operation],
+        answers: &mut [Option<Applied>],
+    ) -> Result<Result<(), Refusal>, Error> {
+        for operation in operations {
+            if let Err(error) = check(operation, self.state(operation)?) {
+                return Ok(Err(refused(operation.change)(error)));
+            }
+        }
+        let actor = self.actor(tx, &caller.actor).await?;
+        let purpose = self.actor(tx, &caller.purpose).await?;
+        for operation in operations {
+            let rid = self.place(&address_of(&operation.key))?.rid;
+            if self.pending.contains(&rid) {
+                self.flush(tx).await?;
+            }
+            let applied = self.plan(operation, rid, caller, actor, purpose)?;
+            answers[operation.change] = Some(applied);
+        }
+        Ok(Ok(()))
+    }
+
+    async fn actor<T: WriteTx>(&mut self, tx: &mut T, text: &str) -> Result<i64, Error> {
+        if let Some(number) = self.tools.names.word(Kind::Actor, text) {
+            return Ok(number);
+        }
+        let word = (Kind::Actor, Box::from(text));
+        if !self.words.contains_key(&word) {
+            self.number(tx, FxHashSet::from_iter([word.clone()])).await?;
+        }
+        Ok(self.words[&word])
+    }
+
+    fn place(&self, address: &Address) -> Result<Place, Error> {
+        self.places.get(address).copied().ok_or_else(|| Error::fault("a name was not located before it was written"))
+    }
+
+    fn state(&self, operation: &Operation) -> Result<Option<Current>, Error> {
+        let place = self.place(&address_of(&operation.key))?;
+        Ok(self.states.get(&place.rid).copied().flatten())
+    }
+
+    fn plan(
+        &mut self,
+        operation: &Operation,
+        rid: i64,
+        caller: &Caller,
+        actor: i64,
+        purpose: i64,
+    ) -> Result<Applied, Error> {
+        let state = self.state(operation)?;
+        let absent = state.is_none_or(|state| state.deleted);
+        if operation.content.is_none() && absent {
+            return Ok(Applied { effect: Effect::Unchanged, version: None });
+        }
+        let number = state.map_or(1, |state| state.version + 1);
+        let shard = match (&operation.content, state) {
+            (Some(content), _) => i64::from(content.shard),
+            (None, Some(state)) => state.shard,
+            (None, None) => i64::from(shard_of(&operation.key.to_string())),
+        };
+        let json = operation.content.as_ref().map(|content| Bytes::from(content.json(number, self.at)));
+        let effect = match (&operation.content, absent) {
+            (None, _) => Effect::Deleted,
+            (Some(_), true) => Effect::Created,
+            (Some(_), false) => Effect::Updated,
+        };
+        let address = address_of(&operation.key);
+        let known_home = self.place(&address)?.home;
+        if i64::from(known_home) != shard {
+            let home = i32::try_from(shard).map_err(Error::fault)?;
+            self.batch.moved.push((address.clone(), shard));
+            self.places.insert(address.clone(), Place { rid, home });
+            self.learned.push((address, Place { rid, home }));
+        }
+        if state.is_some_and(|state| !state.deleted) {
+            self.batch.unindex.push(rid);
+        }
+        if let Some(content) = &operation.content {
+            for row in &content.rows {
+                self.index(rid, shard, row)?;
+            }
+        }
+        let (type_, method) = (operation.key.type_.number(), operation.method.number());
+        self.batch.resources.push(ResourceRow {
+            rid,
+            shard,
+            type_,
+            id: operation.key.id.as_str().into(),
+            version: number,
+            at: self.at,
+            method,
+            body: json.as_deref().map(body::pack),
+            replaces: state.is_some(),
+        });
+        self.feed.push(FeedRow {
+            shard,
+            rid,
+            type_,
+            version: number,
+            at: self.at,
+            method,
+            actor,
+            purpose,
+            request: caller.request.as_str().into(),
+        });
+        self.pending.insert(rid);
+        self.states.insert(rid, Some(Current { version: number, shard, deleted: json.is_none() }));
+        self.catalog_changed |= operation.key.type_.name() == "SearchParameter";
+        let version = u64::try_from(number).map_err(Error::fault)?;
+        let key = operation.key.clone();
+        Ok(Applied {
+            effect,
+            version: Some(Version { key, version, at: self.at, method: operation.method, body: json }),
+        })
+    }
+
+    fn index(&mut self, rid: i64, shard: i64, row: &IndexRow) -> Result<(), Error> {
+        match row {
+            IndexRow::Token { param, group, system, code, near } => {
+                let system = self.word(system)?;
+                let (code, near) = (code.clone(), i64::from(*near));
+                self.batch.tokens.push(TokenRow { rid, param: *param, group: *group, code, system, shard, near });
+            }
+            IndexRow::Reference { param, group, target, target_type } => {
+                let target = match target {
+                    Pointer::Rid(rid) => *rid,
+                    Pointer::Name(address) => self.place(address)?.rid,
+                };
+                let (param, group, target_type) = (*param, *group, *target_type);
+                self.batch.references.push(ReferenceRow { rid, param, group, target, target_type, shard });
+            }
+            IndexRow::Text { param, group, folded, exact } => {
+                let (folded, exact) = (folded.clone(), exact.clone());
+                self.batch.texts.push(TextRow { rid, param: *param, group: *group, folded, exact, shard });
+            }
+            IndexRow::Date { param, group, lo, hi } => {
+                self.batch.dates.push(DateRow { rid, param: *param, group: *group, lo: *lo, hi: *hi, shard });
+            }
+            IndexRow::Quantity { param, group, lo, hi, system, code } => {
+                let system = self.word(system)?;
+                let (param, group, code) = (*param, *group, code.clone());
+                self.batch.quantities.push(QuantityRow { rid, param, group, lo: *lo, hi: *hi, system, code, shard });
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&self, word: &Word) -> Result<i64, Error> {
+        match word {
+            Word::Number(number) => Ok(*number),
+            Word::Text(text) => {
+                let number = self.words.get(&(Kind::System, text.clone())).copied();
+                number.ok_or_else(|| Error::fault("a word was not numbered before it was written"))
+            }
+        }
+    }
+
+    async fn flush<T: WriteTx>(&mut self, tx: &mut T) -> Result<(), Error> {
+        self.pending.clear();
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() { Ok(()) } else { tx.write(batch).await }
+    }
+}
+
+/// The shard of a name nothing is stored under yet.
+pub(crate) fn home_of(address: &Address) -> i32 {
+    match crate::ResourceType::numbered(address.type_) {
+        Some(type_) => shard_of(&format!("{type_}/{}", address.id)),
+        None => shard_of(&address.id),
+    }
+}
+
+fn complete(answers: Vec<Option<Applied>>) -> Result<Vec<Applied>, Error> {
+    let answers: Option<Vec<Applied>> = answers.into_iter().collect();
+    answers.ok_or_else(|| Error::fault("a change was left without an answer"))
+}
+
+/// Whether an operation may be done on what is there.
+fn check(operation: &Operation, state: Option<Current>) -> Result<(), Error> {
+    let present = state.filter(|state| !state.deleted);
+    if operation.if_absent && present.is_some() {
+        let text = format!("{} is there already.", operation.key);
+        return Err(Error::new(Category::PreconditionFailed, IssueCode::Duplicate, text));
+    }
+    let Some(expected) = operation.if_match else { return Ok(()) };
+    match state.map(|state| state.version) {
+        Some(version) if u64::try_from(version) == Ok(expected) => Ok(()),
+        Some(version) => {
+            let text = format!(
+                "{} is at version {version}, not {expected}. Read it again and repeat the change on what is there now.",
+                operation.key
+            );
+            Err(Error::new(Category::PreconditionFailed, IssueCode::Conflict, text))
+        }
+        None => {
+            let text = format!("There is no {} whose version could match.", operation.key);
+            Err(Error::new(Category::PreconditionFailed, IssueCode::NotFound, text))
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! From a change to rows, as far as that needs no database: validated, named, serialised, indexed.
+
+use fhir::json::{self, Value};
+use fhir::search::IndexValue;
+use fhir::{Category, Error, IssueCode};
+use rustc_hash::FxHashMap;
+use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait};
+
+use crate::store::batch::{IndexRow, Pointer, Word};
+use crate::store::names::{Address, Kind, Names, indexed, shard_of};
+use crate::store::{Catalog, Tools};
+use crate::transact::{Action, Change, Refusal, Target};
+use crate::{Key, Method, ResourceType};
+
+/// One resource to be written, ready but for its version and time.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// The position of the change among those of its transaction.
+    pub(crate) change: usize,
+    pub(crate) key: Key,
+    /// Whether the id was made just now.
+    pub(crate) fresh: bool,
+    pub(crate) if_match: Option<u64>,
+    pub(crate) if_absent: bool,
+    pub(crate) method: Method,
+    /// What to store; `None` to delete.
+    pub(crate) content: Option<Content>,
+}
+
+/// A resource as bytes, open where its version and time go, and what an index holds of it.
+#[derive(Debug)]
+pub(crate) struct Content {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    pub(crate) shard: i32,
+    pub(crate) rows: Vec<IndexRow>,
+}
+
+impl Content {
+    /// The JSON of this version.
+    pub(crate) fn json(&self, version: i64, at: i64) -> Vec<u8> {
+        let mut json = Vec::with_capacity(self.head.len() + self.tail.len() + 64);
+        json.extend_from_slice(&self.head);
+        json.extend_from_slice(version.to_string().as_bytes());
+        json.extend_from_slice(br#"","lastUpdated":""#);
+        json.extend_from_slice(fhir::time::instant(at).as_bytes());
+        json.push(b'"');
+        json.extend_from_slice(&self.tail);
+        json
+    }
+}
+
+/// The name of a resource as the locator holds it.
+pub(crate) fn address_of(key: &Key) -> Address {
+    Address { type_: key.type_.number(), id: key.id.as_str().into() }
+}
+
+/// Whether a transaction holds anything that must be looked up in the database before it can be prepared.
+pub(crate) fn needs_lookup(changes: &[Change]) -> bool {
+    changes.iter().any(|change| match &change.action {
+        Action::Create { if_none_exist, resource } => if_none_exist.is_some() || has_conditional_reference(resource),
+        Action::Update { target, resource, .. } => {
+            matches!(target, Target::Query(..)) || has_conditional_reference(resource)
+        }
+        Action::Patch { .. } => true,
+        Action::Delete { target, .. } => matches!(target, Target::Query(..)),
+    })
+}
+
+/// Prepares concrete changes: no conditions, no patches.
+pub(crate) fn prepare(tools: &Tools, catalog: &Catalog, changes: Vec<Change>) -> Result<Vec<Operation>, Refusal> {
+    let keys = changes.iter().enumerate().map(|(at, change)| key_of(tools, change).map_err(refused(at)));
+    let keys: Vec<(Key, bool)> = keys.collect::<Result<_, _>>()?;
+    let renamed: FxHashMap<String, String> = changes
+        .iter()
+        .zip(&keys)
+        .filter_map(|(change, (key, _))| Some((change.full_url.clone()?, key.to_string())))
+        .collect();
+    let mut operations = Vec::with_capacity(changes.len());
+    for (at, (change, (key, fresh))) in changes.into_iter().zip(keys).enumerate() {
+        let (method, resource, if_match, if_absent) = match change.action {
+            Action::Create { resource, .. } => (Method::Create, Some(resource), None, false),
+            Action::Update { resource, if_match, if_absent, .. } => {
+                (Method::Update, Some(resource), if_match, if_absent)
+            }
+            Action::Delete { if_match, .. } => (Method::Delete, None, if_match, false),
+            Action::Patch { .. } => {
+                return Err(refused(at)(Error::fault("a patch was not applied before it was prepared")));
+            }
+        };
+        let content = match resource {
+            Some(resource) => Some(content(tools, catalog, &key, resource, &renamed).map_err(refused(at))?),
+            None => None,
+        };
+        operations.push(Operation { change: at, key, fresh, if_match, if_absent, method, content });
+    }
+    refuse_twice(&operations)?;
+    Ok(operations)
+}
+
+pub(crate) fn refused(at: usize) -> impl Fn(Error) -> Refusal {
+    move |error| Refusal { change: Some(at), error }
+}
+
+/// "A resource can only appear in a transaction once." <http://hl7.org/fhir/R4/http.html#trules>
+fn refuse_twice(operations: &[Operation]) -> Result<(), Refusal> {
+    let mut seen = FxHashMap::default();
+    for operation in operations {
+        if let Some(earlier) = seen.insert(&operation.key, operation.change) {
+            let text = format!("A transaction may change a resource once; entry {earlier} already names this one.");
+            return Err(refused(operation.change)(Error::new(Category::Invalid, IssueCode::Duplicate, text)));
+        }
+    }
+    Ok(())
+}
+
+fn key_of(tools: &Tools, change: &Change) -> Result<(Key, bool), Error> {
+    match &change.action {
+        Action::Create { resource, .. } => Ok((Key::new(type_of(resource)?, tools.surroundings.new_id()), true)),
+        Action::Update { target: Target::Key(key), resource, .. } => {
+            let type_ = type_of(resource)?;
+            if type_ != key.type_ {
+                let text = format!("The resource is a {type_}, but the request names {key}.");
+                return Err(Error::invalid(text).at(format!("{type_}.resourceType")));
+            }
+            match resource.get("id").and_then(|id| id.as_str()) {
+                Some(id) if id == key.id => {}
+                Some(_) => {
+                    let text = format!("The id in the resource differs from the one in the request, {}.", key.id);
+                    return Err(Error::invalid(text).at(format!("{type_}.id")));
+                }
+                None => {
+                    let text = "An update holds the id of the resource.";
+                    return Err(Error::new(Category::Invalid, IssueCode::Required, text).at(format!("{type_}.id")));
+                }
+            }
+            check_id(key)?;
+            Ok((key.clone(), false))
+        }
+        Action::Delete { target: Target::Key(key), .. } | Action::Patch { target: Target::Key(key), .. } => {
+            check_id(key)?;
+            Ok((key.clone(), false))
+        }
+        Action::Update { .. } | Action::Delete { .. } | Action::Patch { .. } => {
+            Err(Error::fault("a condition was not resolved before it was prepared"))
+        }
+    }
+}
+
+fn check_id(key: &Key) -> Result<(), Error> {
+    if Key::is_id(&key.id) {
+        return Ok(());
+    }
+    let text = "An id has 1 to 64 letters, digits, dots and hyphens.";
+    Err(Error::new(Category::Invalid, IssueCode::Value, text).at(format!("{}.id", key.type_)))
+}
+
+pub(crate) fn type_of(resource: &Value) -> Result<ResourceType, Error> {
+    let name = resource.get("resourceType").and_then(|name| name.as_str());
+    let name = name.ok_or_else(|| {
+        let text = "A resource says its type in “resourceType”.";
+        Error::new(Category::Invalid, IssueCode::Structure, text).at("Resource.resourceType")
+    })?;
+    ResourceType::named(name).ok_or_else(|| {
+        let text = "“resourceType” does not name an R4 resource type.";
+        Error::new(Category::Invalid, IssueCode::Value, text).at("Resource.resourceType")
+    })
+}
+
+fn content(
+    tools: &Tools,
+    catalog: &Catalog,
+    key: &Key,
+    mut resource: Value,
+    renamed: &FxHashMap<String, String>,
+) -> Result<Content, Error> {
+    if !renamed.is_empty() {
+        rename(&mut resource, renamed);
+    }
+    let (head, tail) = serialise(key, &resource);
+    let own = key.to_string();
+    let mut shard = None;
+    let mut rows = Vec::new();
+    let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
+    for entry in catalog.registry.extract(&resource) {
+        if let IndexValue::Reference { target } = &entry.value
+            && Some(entry.param) == home
+            && shard.is_none()
+            && target.starts_with("Patient/")
+        {
+            shard = Some(shard_of(target));
+        }
+        rows.push(index_row(&tools.names, catalog, entry));
+    }
+    Ok(Content { head, tail, shard: shard.unwrap_or_else(|| shard_of(&own)), rows })
+}
+
+fn index_row(names: &Names, catalog: &Catalog, entry: fhir::search::Entry<'_>) -> IndexRow {
+    let param = catalog.number(entry.param);
+    let group = i64::from(entry.group);
+    let word = |system: Option<std::borrow::Cow<'_, str>>| match system {
+        None => Word::Number(0),
+        Some(system) => {
+            let system = indexed(&system);
+            names.word(Kind::System, &system).map_or_else(|| Word::Text(system.as_ref().into()), Word::Number)
+        }
+    };
+    match entry.value {
+        IndexValue::Token { system, code } => IndexRow::Token {
+            param,
+            group,
+            system: word(system),
+            code: indexed(&code).into(),
+            near: catalog.near(entry.param),
+        },
+        IndexValue::Reference { target } => {
+            let address = address(&target);
+            let target_type = address.type_;
+            let target = names.place(&address).map_or(Pointer::Name(address), |place| Pointer::Rid(place.rid));
+            IndexRow::Reference { param, group, target, target_type }
+        }
+        IndexValue::Text { folded, exact } => {
+            IndexRow::Text { param, group, folded: indexed(&folded).into(), exact: indexed(&exact).into() }
+        }
+        IndexValue::Date { lo, hi } => IndexRow::Date { param, group, lo, hi },
+        IndexValue::Number { lo, hi } => {
+            IndexRow::Quantity { param, group, lo, hi, system: Word::Number(0), code: "".into() }
+        }
+        IndexValue::Quantity { lo, hi, system, code, unit } => IndexRow::Quantity {
+            param,
+            group,
+            lo,
+            hi,
+            system: word(system),
+            // A unit without a code is found by its own words.
+            code: code.or(unit).map_or_else(|| "".into(), |code| indexed(&code).into()),
+        },
+    }
+}
+
+/// The place a reference names: a resource of this record, or a URL.
+pub(crate) fn address(reference: &str) -> Address {
+    if let Some((type_, rest)) = reference.split_once('/')
+        && let Some(type_) = ResourceType::named(type_)
+    {
+        let id = rest.split_once("/_history/").map_or(rest, |(id, _)| id);
+        if Key::is_id(id) {
+            return Address { type_: type_.number(), id: id.into() };
+        }
+    }
+    Address { type_: 0, id: indexed(reference).into() }
+}
+
+/// The resource's bytes before and after the value of `meta.versionId`.
+fn serialise(key: &Key, resource: &Value) -> (Vec<u8>, Vec<u8>) {
+    let head = format!(r#"{{"resourceType":"{}","id":"{}","meta":{{"versionId":""#, key.type_, key.id).into_bytes();
+    let mut tail = Vec::with_capacity(1_024);
+    let kept = |object: &sonic_rs::Object, left_out: &[&str], tail: &mut Vec<u8>| {
+        for (name, value) in object.iter().filter(|(name, _)| !left_out.contains(name)) {
+            tail.push(b',');
+            tail.extend_from_slice(&json::to_bytes(&Value::from(name)));
+            tail.push(b':');
+            tail.extend_from_slice(&json::to_bytes(value));
+        }
+        tail.push(b'}');
+    };
+    match resource.get("meta").and_then(|meta| meta.as_object()) {
+        Some(meta) => kept(meta, &["versionId", "lastUpdated"], &mut tail),
+        None => tail.push(b'}'),
+    }
+    if let Some(object) = resource.as_object() {
+        kept(object, &["resourceType", "id", "meta"], &mut tail);
+    }
+    (head, tail)
+}
+
+/// Gives references to other entries of a transaction the names those entries got.
+/// `urn:` names are replaced wherever a URI may stand, URLs only in references, as the specification asks.
+pub(crate) fn rename(value: &mut Value, renamed: &FxHashMap<String, String>) {
+    if let Some(object) = value.as_object_mut() {
+        for (name, child) in object.iter_mut() {
+            let new = child.as_str().and_then(|text| {
+                let (whole, fragment) = text.split_once('#').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+                let new = renamed.get(whole).filter(|_| name == "reference" || whole.starts_with("urn:"))?;
+                Some(fragment.map_or_else(|| new.clone(), |fragment| format!("{new}#{fragment}")))
+            });
+            match new {
+                Some(new) => *child = Value::from(new.as_str()),
+                None => rename(child, renamed),
+            }
+        }
+    } else if let Some(array) = value.as_array_mut() {
+        for child in array.iter_mut() {
+            let new = child.as_str().and_then(|text| renamed.get(text).filter(|_| text.starts_with("urn:")));
+            match new {
+                Some(new) => *child = Value::from(new.as_str()),
+                None => rename(child, renamed),
+            }
+        }
+    }
+}
+
+/// The query of a conditional reference, such as `Patient?identifier=x|1`, with its type.
+pub(crate) fn conditional_reference(reference: &str) -> Option<(ResourceType, &str)> {
+    let (type_, query) = reference.split_once('?')?;
+    Some((ResourceType::named(type_)?, query))
+}
+
+fn has_conditional_reference(value: &Value) -> bool {
+    let mut found = false;
+    each_reference(value, &mut |reference| found |= conditional_reference(reference).is_some());
+    found
+}
+
+/// Every `reference` in a resource.
+pub(crate) fn each_reference(value: &Value, visit: &mut impl FnMut(&str)) {
+    if let Some(object) = value.as_object() {
+        for (name, child) in object.iter() {
+            match child.as_str() {
+                Some(text) if name == "reference" => visit(text),
+                Some(_) => {}
+                None => each_reference(child, visit),
+            }
+        }
+    } else if let Some(array) = value.as_array() {
+        array.iter().for_each(|child| each_reference(child, visit));
+    }
+}

@@ -1,0 +1,37 @@
+use bytes::Bytes;
+use record::Clock;
+use testkit::place::on_both;
+
+#[test]
+fn a_paper_is_found_until_it_is_taken_out_or_expires() {
+    on_both(async |place| {
+        let drawer = place.record.drawer("client");
+        drawer.put("lab", Bytes::from_static(b"1"), None).await.unwrap();
+        drawer.put("lab", Bytes::from_static(b"2"), None).await.unwrap();
+        drawer.put("short", Bytes::from_static(b"3"), Some(place.clock.now() + 1_000_000)).await.unwrap();
+        assert_eq!(drawer.get("lab").await.unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(drawer.names().await.unwrap(), ["lab", "short"]);
+        place.clock.pass(2);
+        assert_eq!(drawer.get("short").await.unwrap(), None);
+        drawer.remove("lab").await.unwrap();
+        assert_eq!(drawer.names().await.unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_due_job_is_given_to_one_claimant_and_again_when_its_lease_ends() {
+    on_both(async |place| {
+        let jobs = place.record.jobs("letter");
+        let now = place.clock.now();
+        jobs.add(now - 5, Bytes::from_static(b"early")).await.unwrap();
+        jobs.add(now + 60_000_000, Bytes::from_static(b"late")).await.unwrap();
+        let first = jobs.claim(now, 10_000_000, 10).await.unwrap();
+        assert_eq!(first.iter().map(|job| (&job.body[..], job.attempts)).collect::<Vec<_>>(), [(&b"early"[..], 0)]);
+        assert_eq!(jobs.claim(now, 10_000_000, 10).await.unwrap(), []);
+        let second = jobs.claim(now + 10_000_000, 10_000_000, 10).await.unwrap();
+        assert_eq!(second.iter().map(|job| job.attempts).collect::<Vec<_>>(), [1]);
+        jobs.done(&second[0]).await.unwrap();
+        let last = jobs.claim(now + 120_000_000, 10_000_000, 10).await.unwrap();
+        assert_eq!(last.iter().map(|job| &job.body[..]).collect::<Vec<_>>(), [&b"late"[..]]);
+    });
+}
