@@ -43,7 +43,7 @@ impl Definitions {
 
     /// The type at a position these definitions gave.
     pub fn type_at(&self, id: TypeId) -> &TypeDef {
-        &self.types[usize::from(id.0)]
+        &self.types[id.position()]
     }
 
     /// Every type, backbones included. A [`TypeId`] is a position here.
@@ -118,6 +118,13 @@ impl Definitions {
 /// The position of a type in [`Definitions::types`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TypeId(u16);
+
+impl TypeId {
+    /// The position as an index.
+    pub fn position(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// The four families of types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -43,12 +43,12 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// The number of a parameter in index rows.
     pub(crate) fn number(&self, param: ParamId) -> i64 {
-        self.numbers[param.0 as usize]
+        self.numbers[param.index()]
     }
 
     /// Whether a parameter's tokens are also indexed by patient, because within one patient they tell most.
     pub(crate) fn near(&self, param: ParamId) -> bool {
-        self.near[param.0 as usize]
+        self.near[param.index()]
     }
 }
 
@@ -256,7 +256,7 @@ impl Record {
     async fn load_catalog(&self) -> Result<(), Error> {
         let registry = Registry::base(zone(&self.0.tools.settings)?);
         let words: Vec<Box<str>> =
-            registry.all().iter().map(|param| format!("{}.{}", param.resource_type, param.code).into()).collect();
+            registry.all().iter().map(|param| format!("{}.{}", param.type_name, param.code).into()).collect();
         let numbers = match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.number_params(words).await?,
             Engine::Postgres(postgres) => postgres.number_params(words).await?,
@@ -264,7 +264,7 @@ impl Record {
         let near = registry
             .all()
             .iter()
-            .map(|param| registry.home(param.resource_type).is_some() && NEAR.contains(&&*param.code))
+            .map(|param| registry.home(param.type_name).is_some() && NEAR.contains(&&*param.code))
             .collect();
         *self.0.catalog.write() = Arc::new(Catalog { registry, numbers, near });
         Ok(())

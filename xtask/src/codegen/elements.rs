@@ -79,6 +79,8 @@ fn write_element(
     let types = match element["contentReference"].as_str() {
         Some(reference) => reference.trim_start_matches('#').to_owned(),
         None if is_backbone => path.to_owned(),
+        // The release gives a resource's id as a string in its data and as an `id` in its text; the text is meant.
+        None if text(&element["base"], "path") == "Resource.id" => "id".to_owned(),
         None => list(element, "type").iter().map(type_field).collect::<Vec<_>>().join(" "),
     };
     let binding = match &element["binding"] {

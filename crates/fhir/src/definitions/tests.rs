@@ -32,8 +32,9 @@ fn content_by_reference_is_the_backbone_it_refers_to() {
 }
 
 #[test]
-fn ids_have_the_type_the_specification_gives_in_an_extension() {
-    assert_eq!(child("Patient", "id"), Some(("id", "string")));
+fn ids_have_the_type_the_specification_means() {
+    assert_eq!(child("Patient", "id"), Some(("id", "id")));
+    assert_eq!(child("Patient.contact", "id"), Some(("id", "string")));
     assert_eq!(child("Extension", "url"), Some(("url", "uri")));
 }
 

@@ -72,10 +72,8 @@ pub enum IndexValue<'a> {
         hi: f64,
         /// The system of the unit.
         system: Option<Cow<'a, str>>,
-        /// The coded unit.
+        /// The coded unit; or, in a row without a system, the unit in words where that differs.
         code: Option<Cow<'a, str>>,
-        /// The unit in words.
-        unit: Option<Cow<'a, str>>,
     },
 }
 
@@ -88,8 +86,8 @@ impl IndexValue<'_> {
             Self::Text { folded, exact } => (2, [Some(folded), Some(exact), None], [0; 2]),
             Self::Date { lo, hi } => (3, [None; 3], [lo.cast_unsigned(), hi.cast_unsigned()]),
             Self::Number { lo, hi } => (4, [None; 3], [lo.to_bits(), hi.to_bits()]),
-            Self::Quantity { lo, hi, system, code, unit } => {
-                (5, [system.as_deref(), code.as_deref(), unit.as_deref()], [lo.to_bits(), hi.to_bits()])
+            Self::Quantity { lo, hi, system, code } => {
+                (5, [system.as_deref(), code.as_deref(), None], [lo.to_bits(), hi.to_bits()])
             }
         }
     }
@@ -467,7 +465,7 @@ impl<'a> Walk<'_, 'a> {
                     let (system, code) =
                         (Some("urn:iso:std:iso:4217".into()), member(value, "currency").map(Cow::Borrowed));
                     let (lo, hi) = (number, number);
-                    self.push(param, group, IndexValue::Quantity { lo, hi, system, code, unit: None });
+                    self.push(param, group, IndexValue::Quantity { lo, hi, system, code });
                 }
             }
             Reader::Extension(kind) => {
@@ -553,9 +551,16 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn quantity(&mut self, param: ParamId, group: u16, (lo, hi): (f64, f64), unit: &'a Value) {
-        let part = |name: &str| member(unit, name).map(Cow::Borrowed);
-        let (system, code, unit) = (part("system"), part("code"), part("unit"));
-        self.push(param, group, IndexValue::Quantity { lo, hi, system, code, unit });
+        let [system, code, words] = ["system", "code", "unit"].map(|name| member(unit, name));
+        let coded = code.or(words);
+        let row = |system: Option<&'a str>, code: Option<&'a str>| {
+            let (system, code) = (system.map(Cow::Borrowed), code.map(Cow::Borrowed));
+            IndexValue::Quantity { lo, hi, system, code }
+        };
+        self.push(param, group, row(system.filter(|_| code.is_some()), coded));
+        if words.is_some() && words != coded {
+            self.push(param, group, row(None, words));
+        }
     }
 }
 

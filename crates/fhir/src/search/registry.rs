@@ -17,7 +17,14 @@ use crate::{Category, Error, IssueCode};
 /// The position of a parameter in its [`Registry`]. It may differ from one version of the software to the next, so
 /// a store keeps `type.code` and maps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ParamId(pub u32);
+pub struct ParamId(u32);
+
+impl ParamId {
+    /// The same as an index into [`Registry::all`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A search parameter of one resource type.
 #[derive(Debug, Clone)]
@@ -25,7 +32,7 @@ pub struct Param {
     /// Its position in the registry.
     pub id: ParamId,
     /// The concrete type of resource.
-    pub resource_type: &'static str,
+    pub type_name: &'static str,
     /// The name a query uses. A derived parameter, which only the index knows, has a colon in it: `identifier:of-type`,
     /// `subject:identifier`, `code-value-string:2`.
     pub code: Arc<str>,
@@ -133,7 +140,7 @@ impl Registry {
 
     /// The parameter with this id, which must come from this registry.
     pub fn at(&self, id: ParamId) -> &Param {
-        &self.params[id.0 as usize]
+        &self.params[id.index()]
     }
 
     /// Every parameter of every type, derived ones included, in the order of their ids.
@@ -279,11 +286,11 @@ impl Compiler {
                 }
                 Parsed::Truth(path) => {
                     let ways = expression::compile(self.definitions, resource_type, path);
-                    self.ways[id.0 as usize].0 = ways.into_iter().map(|way| (way, Reader::Truth)).collect();
+                    self.ways[id.index()].0 = ways.into_iter().map(|way| (way, Reader::Truth)).collect();
                     self.registry.types.entry(resource_type).or_default().plan.truths.push(id);
                 }
             }
-            if self.ways[id.0 as usize].0.is_empty() && self.registry.at(id).is_indexed() {
+            if self.ways[id.index()].0.is_empty() && self.registry.at(id).is_indexed() {
                 return Err(refused("expression", &format!("finds nothing of its kind in {resource_type}")));
             }
             self.derive(id, source)?;
@@ -306,7 +313,7 @@ impl Compiler {
     ) -> Result<Option<ParamId>, Error> {
         let entry = self.registry.types.entry(resource_type).or_default();
         if let Some(known) = entry.by_code.get(code) {
-            let known = &self.registry.params[known.0 as usize];
+            let known = &self.registry.params[known.index()];
             if *known.url == *source.url || source.url.starts_with("http://hl7.org/fhir/SearchParameter/") {
                 return Ok(None);
             }
@@ -322,7 +329,7 @@ impl Compiler {
         }
         self.registry.params.push(Param {
             id,
-            resource_type,
+            type_name: resource_type,
             code,
             kind: source.kind,
             url: source.url.into(),
@@ -355,11 +362,11 @@ impl Compiler {
                 read.extend(sounds_of(way));
             }
         }
-        let param = &mut self.registry.params[id.0 as usize];
+        let param = &mut self.registry.params[id.index()];
         param.single = ways.len() == 1 && ways[0].single;
         param.of_names = read.iter().any(|(_, reader)| matches!(reader, Reader::Sounds(_)));
         param.canonical = read.iter().any(|(_, reader)| matches!(reader, Reader::Canonical));
-        self.ways[id.0 as usize].0 = read;
+        self.ways[id.index()].0 = read;
     }
 
     /// Adds what the index needs for the modifiers `:of-type` and `:identifier`.
@@ -369,17 +376,17 @@ impl Compiler {
             Reader::Reference => Some((Reader::ReferenceIdentifier, "identifier")),
             _ => None,
         };
-        let ways = &self.ways[id.0 as usize].0;
+        let ways = &self.ways[id.index()].0;
         let Some(modifier) = ways.iter().find_map(|(_, reader)| other(reader)).map(|(_, modifier)| modifier) else {
             return Ok(());
         };
         let derived: Vec<_> = ways.iter().filter_map(|(way, reader)| Some((way.clone(), other(reader)?.0))).collect();
-        let resource_type = self.registry.at(id).resource_type;
+        let resource_type = self.registry.at(id).type_name;
         if let Some(at) = self.declare(resource_type, &format!("{}:{modifier}", source.code), source)? {
-            let param = &mut self.registry.params[at.0 as usize];
+            let param = &mut self.registry.params[at.index()];
             param.kind = ParamKind::Token;
             param.targets.clear();
-            self.ways[at.0 as usize].0 = derived;
+            self.ways[at.index()].0 = derived;
         }
         Ok(())
     }
@@ -417,10 +424,10 @@ impl Compiler {
                 let ways: Vec<Way> =
                     whole.iter().flat_map(|path| expression::compile(self.definitions, resource_type, path)).collect();
                 let param = self.component(resource_type, definition, source, position + 1, ways)?;
-                self.ways[param.0 as usize].1 = true;
+                self.ways[param.index()].1 = true;
                 components.push(Component { param, across });
             }
-            self.registry.params[id.0 as usize].components = components;
+            self.registry.params[id.index()].components = components;
             let entry = self.registry.types.entry(resource_type).or_default();
             for way in bases.iter().flat_map(|base| expression::compile(self.definitions, resource_type, base)) {
                 if matches!(way.moves.last(), Some(Move::Member(_, true))) {
@@ -445,7 +452,7 @@ impl Compiler {
             ways.iter().filter(|way| Reader::new(self.definitions, definition.kind, way.leaf).is_some()).collect();
         let known = self.registry.types[resource_type].by_code.get(definition.code).copied();
         if let Some(known) = known.filter(|&known| *self.registry.at(known).url == *definition.url) {
-            let has = &self.ways[known.0 as usize].0;
+            let has = &self.ways[known.index()].0;
             let same = has.len() == wanted.len()
                 && wanted.iter().all(|way| has.iter().any(|(found, _)| found.moves == way.moves));
             if same {
@@ -485,7 +492,7 @@ impl Compiler {
     fn finish(self) -> Registry {
         let Self { definitions, mut registry, ways, .. } = self;
         for (param, (ways, grouped)) in registry.params.iter().zip(ways) {
-            let entry = registry.types.get_mut(param.resource_type).expect("a parameter is entered under its type");
+            let entry = registry.types.get_mut(param.type_name).expect("a parameter is entered under its type");
             if param.is_indexed() {
                 for (way, reader) in ways {
                     entry.plan.add(&way, param.id, reader, grouped);

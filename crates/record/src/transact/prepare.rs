@@ -226,14 +226,13 @@ fn index_row(names: &Names, catalog: &Catalog, entry: fhir::search::Entry<'_>) -
         IndexValue::Number { lo, hi } => {
             IndexRow::Quantity { param, group, lo, hi, system: Word::Number(0), code: "".into() }
         }
-        IndexValue::Quantity { lo, hi, system, code, unit } => IndexRow::Quantity {
+        IndexValue::Quantity { lo, hi, system, code } => IndexRow::Quantity {
             param,
             group,
             lo,
             hi,
             system: word(system),
-            // A unit without a code is found by its own words.
-            code: code.or(unit).map_or_else(|| "".into(), |code| indexed(&code).into()),
+            code: code.map_or_else(|| "".into(), |code| indexed(&code).into()),
         },
     }
 }

@@ -1,0 +1,157 @@
+use super::{Options, Validator};
+use crate::definitions::r4;
+use crate::json;
+
+/// `place: text` of everything found, one a line.
+fn findings(text: &str) -> Vec<String> {
+    let validator = Validator::new(r4(), Options::default());
+    let resource = json::parse(text.as_bytes()).expect("the case is JSON");
+    let line = |issue: crate::Issue| format!("{}: {}", issue.expression.unwrap_or_default(), issue.text);
+    validator.check(&resource).into_iter().map(line).collect()
+}
+
+fn valid(text: &str) {
+    assert_eq!(findings(text), Vec::<String>::new(), "{text}");
+}
+
+/// Exactly one finding, which begins with the place.
+fn wrong(text: &str, place: &str) {
+    let found = findings(text);
+    assert!(found.len() == 1 && found[0].starts_with(&format!("{place}:")), "{text}\n{found:#?}");
+}
+
+fn patient(members: &str) -> String {
+    format!(r#"{{"resourceType":"Patient",{members}}}"#)
+}
+
+#[test]
+fn a_whole_patient_is_valid() {
+    valid(&patient(
+        r#""id":"p1","meta":{"versionId":"1"},"text":{"status":"generated","div":"<div>x</div>"},"active":true,
+        "name":[{"use":"official","family":"Zhang","given":["San",null],"_given":[null,{"extension":[{"url":"http://example.org/x","valueCode":"a"}]}]}],
+        "birthDate":"1970-03-30","_birthDate":{"id":"b"},"multipleBirthInteger":2,
+        "contact":[{"name":{"text":"Li"}}],"managingOrganization":{"reference":"Organization/1"}"#,
+    ));
+}
+
+#[test]
+fn an_element_the_type_lacks_is_refused_at_its_place() {
+    wrong(&patient(r#""nickname":"x""#), "Patient.nickname");
+    wrong(&patient(r#""name":[{"text":"x"},{"text":"y","first":"z"}]"#), "Patient.name[1].first");
+    wrong(&patient(r#""_name":{"id":"a"}"#), "Patient._name");
+    wrong(&patient(r#""name":[{"resourceType":"HumanName","text":"x"}]"#), "Patient.name[0].resourceType");
+}
+
+#[test]
+fn the_name_of_an_unknown_element_is_said_only_when_it_is_a_name() {
+    let found = findings(&patient(r#""Zhang San, 13800000000":1"#));
+    assert!(found.len() == 1 && !found[0].contains("Zhang"), "{found:?}");
+}
+
+#[test]
+fn arrays_and_single_values_may_not_be_exchanged() {
+    wrong(&patient(r#""name":{"text":"x"}"#), "Patient.name");
+    wrong(&patient(r#""gender":["male"]"#), "Patient.gender");
+    wrong(&patient(r#""name":[]"#), "Patient.name");
+    wrong(&patient(r#""name":["x"]"#), "Patient.name[0]");
+    wrong(&patient(r#""active":"true""#), "Patient.active");
+    wrong(&patient(r#""birthDate":null"#), "Patient.birthDate");
+}
+
+#[test]
+fn a_null_stands_only_for_a_value_that_has_extensions() {
+    wrong(&patient(r#""name":[{"given":["a",null]}]"#), "Patient.name[0].given[1]");
+    wrong(
+        &patient(
+            r#""name":[{"given":["a"],"_given":[null,{"extension":[{"url":"http://example.org/x","valueCode":"a"}]}]}]"#,
+        ),
+        "Patient.name[0].given",
+    );
+    wrong(&patient(r#""name":[{"_given":[null]}]"#), "Patient.name[0].given[0]");
+}
+
+#[test]
+fn a_choice_has_one_type() {
+    wrong(&patient(r#""multipleBirthInteger":1,"multipleBirthBoolean":true"#), "Patient.multipleBirth");
+    wrong(&patient(r#""multipleBirthInteger":1,"_multipleBirthBoolean":{"id":"x"}"#), "Patient.multipleBirth");
+    valid(&patient(r#""multipleBirthInteger":1,"_multipleBirthInteger":{"id":"x"}"#));
+}
+
+#[test]
+fn what_is_required_must_be_there() {
+    let found = findings(r#"{"resourceType":"Observation"}"#);
+    let places: Vec<_> = found.iter().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(places, ["Observation.status", "Observation.code"]);
+    valid(
+        r#"{"resourceType":"Observation","_status":{"extension":[{"url":"http://example.org/x","valueCode":"a"}]},"code":{"text":"x"}}"#,
+    );
+}
+
+#[test]
+fn an_element_must_have_more_than_an_id() {
+    wrong(&patient(r#""contact":[{"id":"a"}]"#), "Patient.contact[0]");
+    wrong(&patient(r#""name":[{}]"#), "Patient.name[0]");
+    wrong(&patient(r#""_birthDate":{"id":"a"}"#), "Patient.birthDate");
+}
+
+#[test]
+fn an_extension_has_a_url_and_either_a_value_or_extensions() {
+    wrong(&patient(r#""extension":[{"valueCode":"a"}]"#), "Patient.extension[0].url");
+    wrong(&patient(r#""extension":[{"url":"relative","valueCode":"a"}]"#), "Patient.extension[0].url");
+    wrong(&patient(r#""extension":[{"url":"http://example.org/x"}]"#), "Patient.extension[0]");
+    valid(&patient(r#""extension":[{"url":"http://example.org/x","extension":[{"url":"part","valueCode":"a"}]}]"#));
+    wrong(
+        &patient(
+            r#""extension":[{"url":"http://example.org/x","valueCode":"b","extension":[{"url":"part","valueCode":"a"}]}]"#,
+        ),
+        "Patient.extension[0]",
+    );
+}
+
+#[test]
+fn a_reference_points_at_a_type_its_element_allows() {
+    let place = "Patient.managingOrganization.reference";
+    let to = |target: &str| patient(&format!(r#""managingOrganization":{{"reference":"{target}"}}"#));
+    for target in [
+        "Organization/1",
+        "Organization/1/_history/2",
+        "http://example.org/fhir/Organization/1",
+        "urn:uuid:x",
+        "Organization?identifier=a|b",
+        "http://example.org/a",
+    ] {
+        valid(&to(target));
+    }
+    for target in ["Patient/1", "Nothing/1", "http://example.org/fhir/Patient/1", "#nobody", "Organization/ 1"] {
+        wrong(&to(target), place);
+    }
+}
+
+#[test]
+fn a_contained_resource_is_checked_where_it_stands_and_shares_its_containers_references() {
+    let contained = |body: &str| {
+        patient(&format!(
+            r##""contained":[{{"resourceType":"Organization","id":"o"{body}}}],"managingOrganization":{{"reference":"#o"}}"##
+        ))
+    };
+    valid(&contained(r##","name":"x","partOf":{"reference":"#o"}"##));
+    wrong(&contained(r#","nickname":"x""#), "Patient.contained[0].nickname");
+    wrong(&contained(r##","name":"x","partOf":{"reference":"#p"}"##), "Patient.contained[0].partOf.reference");
+}
+
+#[test]
+fn a_resource_says_its_type_wherever_it_stands() {
+    wrong(r#"{"id":"x"}"#, "Resource");
+    wrong(r#"{"resourceType":"DomainResource"}"#, "Resource");
+    wrong(r#"["x"]"#, "Resource");
+    wrong(
+        r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"id":"x"}}]}"#,
+        "Bundle.entry[0].resource",
+    );
+}
+
+#[test]
+fn the_walk_ends_when_it_has_found_enough() {
+    let names = vec![r#"{"a":1}"#; 500].join(",");
+    assert_eq!(findings(&patient(&format!(r#""name":[{names}]"#))).len(), 100);
+}
