@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::Error;
 use fhir::search::{ParamId, Registry};
+use fhir::validate::{Options, Validator};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ use value::{Dialect, Row, Rows, SqlValue};
 pub(crate) struct Tools {
     pub(crate) settings: Settings,
     pub(crate) surroundings: Surroundings,
+    pub(crate) validator: Validator,
     pub(crate) names: Names,
 }
 
@@ -98,7 +100,12 @@ impl Record {
     ///
     /// Fails with [`fhir::Category::Unavailable`] when the place cannot be reached or another process has it.
     pub async fn open(settings: Settings, surroundings: Surroundings) -> Result<Self, Error> {
-        let tools = Arc::new(Tools { names: Names::new(), settings, surroundings });
+        let tools = Arc::new(Tools {
+            validator: Validator::new(fhir::definitions::r4(), Options::default()),
+            names: Names::new(),
+            settings,
+            surroundings,
+        });
         let (announce, head) = watch::channel(0);
         let engine = match &tools.settings.location {
             Location::Embedded(directory) => {

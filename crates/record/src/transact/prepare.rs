@@ -1,8 +1,9 @@
 //! From a change to rows, as far as that needs no database: validated, named, serialised, indexed.
 
+use fhir::error::Severity;
 use fhir::json::{self, Value};
 use fhir::search::IndexValue;
-use fhir::{Category, Error, IssueCode};
+use fhir::{Category, Error, Issue, IssueCode};
 use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait};
 
@@ -177,6 +178,14 @@ fn content(
     if !renamed.is_empty() {
         rename(&mut resource, renamed);
     }
+    if tools.settings.validate {
+        let mut issues = tools.validator.check(&resource);
+        issues.retain(|issue| issue.severity == Severity::Error);
+        if !issues.is_empty() {
+            let category = category_of(&issues);
+            return Err(Error::with_issues(category, issues));
+        }
+    }
     let (head, tail) = serialise(key, &resource);
     let own = key.to_string();
     let mut shard = None;
@@ -193,6 +202,13 @@ fn content(
         rows.push(index_row(&tools.names, catalog, entry));
     }
     Ok(Content { head, tail, shard: shard.unwrap_or_else(|| shard_of(&own)), rows })
+}
+
+/// What cannot be read as FHIR at all is a bad request; what can be read and breaks a rule is unprocessable.
+/// <http://hl7.org/fhir/R4/http.html#create>
+fn category_of(issues: &[Issue]) -> Category {
+    let unreadable = issues.iter().any(|issue| issue.code == IssueCode::Structure);
+    if unreadable { Category::Invalid } else { Category::Unprocessable }
 }
 
 fn index_row(names: &Names, catalog: &Catalog, entry: fhir::search::Entry<'_>) -> IndexRow {

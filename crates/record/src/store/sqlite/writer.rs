@@ -199,10 +199,11 @@ impl Thread {
             self.connection.execute_batch("COMMIT").map_err(failure)?;
             Ok(done)
         });
-        if outcome.is_err() && !self.connection.is_autocommit() {
-            if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-                tracing::error!(%error, "a failed transaction could not be rolled back");
-            }
+        if outcome.is_err()
+            && !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed transaction could not be rolled back");
         }
         outcome
     }
