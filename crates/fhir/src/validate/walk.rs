@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         match shape {
             Shape::Primitive(format) => {
                 if let Err(text) = format.check(value) {
-                    return self.error(IssueCode::Value, place, text);
+                    self.error(IssueCode::Value, place, text);
                 }
             }
             Shape::Resource => self.resource(value, place, Some(child.element)),
@@ -314,7 +314,8 @@ impl<'a> Walk<'a> {
                 Target::Url(_) => return,
                 Target::Type(_) => {
                     let text = "A relative reference must name a resource type of FHIR R4.";
-                    return self.error(IssueCode::Value, place, text);
+                    self.error(IssueCode::Value, place, text);
+                    return;
                 }
             }
         };
