@@ -11,6 +11,7 @@ pub mod path;
 pub mod search;
 pub mod terminology;
 pub mod time;
+pub mod ucum;
 pub mod validate;
 
 pub use error::{Category, Error, Issue, IssueCode};

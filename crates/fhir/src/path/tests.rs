@@ -1,0 +1,117 @@
+use super::*;
+use crate::definitions::r4;
+use crate::json;
+
+const PATIENT: &str = r##"{"resourceType":"Patient","id":"p","active":true,
+    "name":[{"use":"official","family":"Qin","given":["Shan","Shui"]},{"use":"usual","given":["He"]}],
+    "birthDate":"1974-12-25","_birthDate":{"extension":[{"url":"http://example.org/t","valueString":"noon"}]},
+    "deceasedBoolean":false,"managingOrganization":{"reference":"Organization/o"},
+    "contained":[{"resourceType":"Organization","id":"c","name":"Inside"}],
+    "generalPractitioner":[{"reference":"#c"}]}"##;
+
+/// The results in words, joined by `; `.
+fn found(expression: &str) -> Result<String, Error> {
+    let patient = json::parse(PATIENT.as_bytes()).unwrap();
+    let env = Environment::new(r4()).of(&patient);
+    let items = Expression::parse(expression)?.evaluate(&patient, &env)?;
+    Ok(items.iter().map(|item| item.to_text().unwrap_or_default().into_owned()).collect::<Vec<_>>().join("; "))
+}
+
+fn refusal(expression: &str) -> String {
+    found(expression).expect_err(expression).to_string()
+}
+
+#[test]
+fn paths_find_what_is_in_the_tree() {
+    for (expression, expected) in [
+        ("Patient.name.given", "Shan; Shui; He"),
+        ("name.where(use = 'usual').given", "He"),
+        ("Resource.id", "p"),
+        ("deceased", "false"),
+        ("birthDate.extension.value", "noon"),
+        ("birthDate.extension('http://example.org/t').value is string", "true"),
+        ("name[1].given[0]", "He"),
+        ("generalPractitioner.resolve().name", "Inside"),
+        ("managingOrganization.where(resolve() is Organization).reference", "Organization/o"),
+        ("name.select(given.count())", "2; 1"),
+        ("name.given.aggregate($total & $this, '')", "ShanShuiHe"),
+        ("%resource.id & '-' & %context.id", "p-p"),
+        ("descendants().ofType(HumanName).count()", "2"),
+        ("contained.ofType(Organization).name", "Inside"),
+        ("birthDate + 1 month", "1975-01-25"),
+        ("nothing", ""),
+    ] {
+        assert_eq!(found(expression).unwrap(), expected, "{expression}");
+    }
+}
+
+#[test]
+fn results_are_references_into_the_tree() {
+    let patient = json::parse(PATIENT.as_bytes()).unwrap();
+    let env = Environment::new(r4()).of(&patient);
+    let items = Expression::parse("name[0].family").unwrap().evaluate(&patient, &env).unwrap();
+    let family = items[0].node().unwrap().value().unwrap();
+    assert!(std::ptr::eq(family, &patient["name"][0]["family"]));
+}
+
+#[test]
+fn a_rule_is_broken_only_by_false() {
+    let patient = json::parse(PATIENT.as_bytes()).unwrap();
+    let env = Environment::new(r4()).of(&patient);
+    let holds =
+        |text: &str| Expression::parse(text).unwrap().holds(Item::Node(Node::resource(r4(), &patient)), &env).unwrap();
+    assert!(holds("name.exists()"));
+    assert!(holds("maritalStatus.coding.code = 'M'"));
+    assert!(!holds("name.count() = 1"));
+}
+
+#[test]
+fn hostile_expressions_end_with_an_error() {
+    let nested = format!("{}1{}", "(".repeat(5_000), ")".repeat(5_000));
+    let long = format!("1{}", " + 1".repeat(5_000));
+    let minus = format!("{}1", "-".repeat(5_000));
+    for text in [nested, long, minus] {
+        assert!(refusal(&text).contains("nesting"), "{}", &text[..20]);
+    }
+    for text in [
+        "(1|2|3|4|5|6|7|8|9).aggregate(iif($total.empty(), 'ab', ($total & $total & $total & $total & $total & $total & $total & $total)), {}).select($this.replace('a', $this)).count()",
+        "descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants()))).count()",
+        "'a'.matches('a{1000}{1000}{1000}')",
+    ] {
+        let issue = found(text).expect_err(text);
+        assert_eq!(issue.category(), Category::Invalid, "{text}");
+    }
+    let growing = "(1|2|3|4|5|6|7|8|9).aggregate($total.combine($total).combine($total).combine($total).combine($total).combine($total).combine($total).combine($total), 1)";
+    assert!(refusal(growing).contains("more work"));
+}
+
+#[test]
+fn the_deepest_expression_read_fits_a_small_stack() {
+    let text = format!("{}1{}", "(".repeat(90), ")".repeat(90));
+    let run = move || found(&text).unwrap();
+    let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(run).unwrap();
+    assert_eq!(thread.join().unwrap(), "1");
+}
+
+#[test]
+fn what_definitions_tell_to_be_wrong_is_found_without_data() {
+    let wrong = |text: &str, type_name: &str| {
+        Expression::parse(text).unwrap().check(r4(), type_name).err().map(|error| error.to_string())
+    };
+    for text in
+        ["name.given", "Patient.deceased as boolean", "contained.ofType(Organization).name", "name.where(use = 'x')"]
+    {
+        assert_eq!(wrong(text, "Patient"), None, "{text}");
+    }
+    assert_eq!(wrong("name.given1", "Patient").as_deref(), Some("HumanName has no element given1."));
+    assert!(wrong("valueQuantity.unit", "Observation").is_some());
+    assert!(wrong("children().first()", "Patient").is_some());
+}
+
+#[test]
+fn syntax_errors_tell_where() {
+    assert!(refusal("name.").contains("at byte 5"));
+    assert!(refusal("name.frobnicate()").contains("frobnicate"));
+    assert!(refusal("name.where()").contains("0 arguments"));
+    assert!(refusal("'a").contains("never closed"));
+}
