@@ -3,6 +3,7 @@
 //! One walk over the JSON tree against the element table finds everything about structure, formats and required
 //! codes; invariants follow on the same walk. <http://hl7.org/fhir/R4/validation.html>
 
+mod coded;
 mod format;
 mod narrative;
 mod place;

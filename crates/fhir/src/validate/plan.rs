@@ -1,11 +1,19 @@
 //! What the walk needs of each type, worked out once.
 
-use super::format::Format;
-use crate::definitions::{Definitions, Kind, TypeDef, TypeId};
+use rustc_hash::FxHashMap;
 
-/// The compiled definitions, by the position of each type.
+use super::coded::CodeSet;
+use super::format::Format;
+use crate::definitions::{Binding, Definitions, Kind, Strength, TypeDef, TypeId};
+
+/// The compiled definitions.
 #[derive(Debug)]
-pub(super) struct Plan(Vec<TypePlan>);
+pub(super) struct Plan {
+    /// By the position of each type.
+    types: Vec<TypePlan>,
+    /// The value sets codes are checked against, read when first needed.
+    sets: Vec<CodeSet>,
+}
 
 /// What a value of a type is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +40,59 @@ pub(super) struct TypePlan {
 
 #[derive(Debug)]
 pub(super) struct ElementPlan {
+    /// Where its codes come from, when that is more than a suggestion.
+    pub(super) binding: Option<BindingPlan>,
     /// Whether the content is narrowed to a quantity without comparator.
     pub(super) is_simple_quantity: bool,
 }
 
+/// A binding that is checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BindingPlan {
+    /// Whether a code from elsewhere is refused; otherwise it is worth a warning.
+    pub(super) is_required: bool,
+    set: usize,
+}
+
+/// The value sets met so far, each once.
+#[derive(Default)]
+struct Bindings {
+    sets: Vec<CodeSet>,
+    places: FxHashMap<&'static str, usize>,
+}
+
+impl Bindings {
+    fn of(&mut self, binding: Binding) -> Option<BindingPlan> {
+        if binding.strength < Strength::Extensible {
+            return None;
+        }
+        let sets = &mut self.sets;
+        let set = *self.places.entry(binding.value_set).or_insert_with(|| {
+            sets.push(CodeSet::new(binding.value_set));
+            sets.len() - 1
+        });
+        Some(BindingPlan { is_required: binding.strength == Strength::Required, set })
+    }
+}
+
 impl Plan {
     pub(super) fn new(definitions: &Definitions) -> Self {
-        Self(definitions.types().iter().map(TypePlan::new).collect())
+        let mut bindings = Bindings::default();
+        let types = definitions.types().iter().map(|found| TypePlan::new(found, &mut bindings)).collect();
+        Self { types, sets: bindings.sets }
     }
 
     pub(super) fn of(&self, id: TypeId) -> &TypePlan {
-        &self.0[id.position()]
+        &self.types[id.position()]
+    }
+
+    pub(super) fn set(&self, binding: BindingPlan) -> &CodeSet {
+        &self.sets[binding.set]
     }
 }
 
 impl TypePlan {
-    fn new(found: &TypeDef) -> Self {
+    fn new(found: &TypeDef, bindings: &mut Bindings) -> Self {
         let shape = match (found.kind, found.name) {
             (Kind::Primitive, name) => Shape::Primitive(Format::of(name).expect("every primitive type has a format")),
             (Kind::Resource, _) => Shape::Resource,
@@ -65,6 +110,7 @@ impl TypePlan {
             .elements()
             .iter()
             .map(|element| ElementPlan {
+                binding: element.binding.and_then(|binding| bindings.of(binding)),
                 is_simple_quantity: element.types.iter().any(|kind| kind.profile == Some("SimpleQuantity")),
             })
             .collect();

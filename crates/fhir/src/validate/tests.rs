@@ -155,3 +155,32 @@ fn the_walk_ends_when_it_has_found_enough() {
     let names = vec![r#"{"a":1}"#; 500].join(",");
     assert_eq!(findings(&patient(&format!(r#""name":[{names}]"#))).len(), 100);
 }
+
+#[test]
+fn a_code_outside_the_value_set_its_element_requires_is_refused() {
+    wrong(&patient(r#""gender":"robot""#), "Patient.gender");
+    let allergy = |system: &str| {
+        format!(
+            r#"{{"resourceType":"AllergyIntolerance","patient":{{"reference":"Patient/1"}},
+            "clinicalStatus":{{"coding":[{{"system":"{system}","code":"active"}}]}}}}"#
+        )
+    };
+    valid(&allergy("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"));
+    wrong(&allergy("http://example.org/status"), "AllergyIntolerance.clinicalStatus");
+}
+
+#[test]
+fn a_value_set_whose_codes_are_kept_elsewhere_refuses_nothing() {
+    valid(r#"{"resourceType":"Binary","contentType":"application/x-anything"}"#);
+    valid(&patient(r#""communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"zh-CN"}]}}]"#));
+}
+
+#[test]
+fn a_code_outside_an_extensible_set_is_only_advice() {
+    let text = patient(r#""maritalStatus":{"coding":[{"system":"http://example.org/x","code":"y"}]}"#);
+    valid(&text);
+    let options = Options { advice: true, ..Options::default() };
+    let found = Validator::new(r4(), options).check(&json::parse(text.as_bytes()).expect("the case is JSON"));
+    let advice = found.iter().find(|issue| issue.expression.as_deref() == Some("Patient.maritalStatus"));
+    assert_eq!(advice.map(|issue| issue.severity), Some(crate::error::Severity::Warning), "{found:?}");
+}

@@ -7,7 +7,7 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait, Object};
 use super::Validator;
 use super::format::{Format, is_id, is_uri};
 use super::place::Place;
-use super::plan::{ElementPlan, Shape, TypePlan};
+use super::plan::{BindingPlan, ElementPlan, Shape, TypePlan};
 use crate::definitions::{Child, ElementDef, Kind, TypeDef, TypeId};
 use crate::error::Severity;
 use crate::{Issue, IssueCode, Value};
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         match shape {
             Shape::Primitive(format) => {
                 if let Err(text) = format.check(value) {
-                    self.error(IssueCode::Value, place, text);
+                    return self.error(IssueCode::Value, place, text);
                 }
             }
             Shape::Resource => self.resource(value, place, Some(child.element)),
@@ -204,12 +204,27 @@ impl<'a> Walk<'a> {
                 match shape {
                     Shape::Extension => self.extension(object, place),
                     Shape::Reference => self.reference(child.element, object, place),
-                    _ if plan.is_simple_quantity && object.contains_key(&"comparator") => {
+                    Shape::Object if plan.is_simple_quantity && object.contains_key(&"comparator") => {
                         self.error(IssueCode::Invariant, place, "The quantity may not have a comparator (sqty-1).");
                     }
                     _ => {}
                 }
             }
+        }
+        if let Some(binding) = plan.binding {
+            self.binding(binding, child.type_name, value, place);
+        }
+    }
+
+    fn binding(&mut self, binding: BindingPlan, type_name: &str, value: &Value, place: Place<'_>) {
+        if !binding.is_required && !self.validator.options.advice {
+            return;
+        }
+        let set = self.validator.plan.set(binding);
+        if set.admits(type_name, value) == Some(false) {
+            let (severity, wish) =
+                if binding.is_required { (Severity::Error, "must") } else { (Severity::Warning, "should") };
+            self.report(severity, IssueCode::CodeInvalid, place, format!("The code {wish} be one of {}.", set.url));
         }
     }
 
