@@ -17,7 +17,6 @@ use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, S
 
 pub(crate) mod batch;
 pub(crate) mod body;
-mod copy;
 pub(crate) mod names;
 pub(crate) mod papers;
 pub(crate) mod postgres;
@@ -38,7 +37,7 @@ pub(crate) struct Tools {
 
 /// The search parameters in force, with the numbers their rows carry.
 pub(crate) struct Catalog {
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     numbers: Vec<i64>,
     near: Vec<bool>,
 }
@@ -116,7 +115,7 @@ impl Record {
                 Engine::Postgres(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?)
             }
         };
-        let registry = Registry::base(zone(&tools.settings)?);
+        let registry = Arc::new(Registry::base(zone(&tools.settings)?));
         let base = Arc::new(Catalog { registry, numbers: Vec::new(), near: Vec::new() });
         let record = Self(Arc::new(Inner { tools, catalog: RwLock::new(base), engine, head }));
         record.load_catalog().await?;
@@ -154,8 +153,8 @@ impl Record {
     }
 
     /// The search parameters in force.
-    pub fn search_parameters(&self) -> Registry {
-        self.catalog().registry.clone()
+    pub fn search_parameters(&self) -> Arc<Registry> {
+        Arc::clone(&self.catalog().registry)
     }
 
     pub(crate) fn store(&self) -> &Self {
@@ -262,7 +261,7 @@ impl Record {
 
     /// Numbers every search parameter in force and puts the new catalog in place.
     async fn load_catalog(&self) -> Result<(), Error> {
-        let registry = Registry::base(zone(&self.0.tools.settings)?);
+        let registry = Arc::new(Registry::base(zone(&self.0.tools.settings)?));
         let words: Vec<Box<str>> =
             registry.all().iter().map(|param| format!("{}.{}", param.type_name, param.code).into()).collect();
         let numbers = match &self.0.engine {
