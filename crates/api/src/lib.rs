@@ -1,0 +1,93 @@
+//! The HTTP door: FHIR R4 REST at `/fhir`, its operations, sign-in for machines, live streams, subscriptions and bulk
+//! export.
+//!
+//! Every request and every entry of a batch becomes an interaction (`route`), is held against the caller's scopes
+//! (`access`), is done by the one file of that interaction or operation, and is answered in one way (`answer`,
+//! `outcome`).
+
+mod access;
+mod answer;
+mod ask;
+mod bundle;
+mod door;
+mod health;
+mod interaction;
+mod json;
+mod live;
+mod operation;
+mod outcome;
+mod route;
+mod settings;
+mod summary;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+use record::Record;
+
+pub use access::add_client;
+pub use settings::{Export, Live, Settings, Subscriptions};
+
+/// What every request needs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) record: Record,
+    pub(crate) settings: Settings,
+    pub(crate) tokens: access::Tokens,
+    pub(crate) live: live::Hub,
+    /// Tells this process's requests apart from those of others.
+    pub(crate) name: String,
+    /// When this process began to serve, in microseconds since 1970.
+    pub(crate) started: i64,
+    /// Numbers the requests of this process.
+    pub(crate) requests: AtomicU64,
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    fn new(record: Record, settings: Settings) -> Self {
+        let random = record.surroundings().randomness.bytes();
+        let live = live::Hub::new(record.clone(), &settings.live);
+        let started = record.surroundings().clock.now();
+        Self(Arc::new(Inner {
+            record,
+            settings,
+            live,
+            tokens: access::Tokens::default(),
+            name: access::hex(&random[..4]),
+            started,
+            requests: AtomicU64::new(1),
+        }))
+    }
+}
+
+/// The routes of the HTTP door over a record.
+///
+/// - `/fhir…`: the FHIR service
+/// - `/fhir/.well-known/smart-configuration`, `/.well-known/smart-configuration`, `/auth/token`: sign-in
+/// - `/live?topic=…`: server-sent events
+/// - `/health`: whether the store answers
+pub fn router(record: Record, settings: Settings) -> Router {
+    Router::new()
+        .route("/fhir", any(door::fhir))
+        .route("/fhir/", any(door::fhir))
+        .route("/fhir/{*path}", any(door::fhir))
+        .route("/.well-known/smart-configuration", get(health::smart_configuration))
+        .route("/fhir/.well-known/smart-configuration", get(health::smart_configuration))
+        .route("/auth/token", post(access::token))
+        .route("/live", get(live::stream))
+        .route("/health", get(health::health))
+        .with_state(App::new(record, settings))
+}

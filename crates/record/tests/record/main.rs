@@ -3,7 +3,6 @@
 mod conditions;
 mod feed;
 mod layout;
-mod moving;
 mod papers;
 mod versions;
 

@@ -1,0 +1,151 @@
+//! Who may call: machine clients, their tokens and their scopes.
+//! <http://hl7.org/fhir/smart-app-launch/STU2/backend-services.html>
+
+mod client;
+mod scope;
+mod token;
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use fhir::{Category, Error, IssueCode};
+use record::{Caller, ResourceType};
+use sha2::{Digest, Sha256};
+
+pub use client::add_client;
+pub(crate) use scope::{Permission, Scopes};
+pub(crate) use token::{Tokens, token};
+
+use crate::App;
+use crate::route::{Interaction, On};
+
+/// What a caller has been granted.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    /// Who it is, as [`Caller::actor`] has it.
+    pub(crate) actor: Arc<str>,
+    /// What they may do.
+    pub(crate) scopes: Arc<Scopes>,
+}
+
+impl Grant {
+    /// The grant of an anonymous caller where no sign-in is asked for.
+    pub(crate) fn open() -> Self {
+        Self { actor: "client/anyone".into(), scopes: Arc::new(Scopes::everything()) }
+    }
+
+    /// The grant the headers prove. `Ok(None)` when they hold no bearer token.
+    pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Error> {
+        if app.settings.open {
+            return Ok(Some(Self::open()));
+        }
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+        let value = value.to_str().unwrap_or_default();
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                app.tokens.grant(&app.record, token.trim()).await.map(Some)
+            }
+            _ => Err(unauthenticated("Sign in with a bearer token.")),
+        }
+    }
+
+    /// The caller of a session: who it is by the token, why by `X-Purpose-Of-Use`.
+    pub(crate) fn caller(&self, headers: &HeaderMap, request: &str) -> Result<Caller, Error> {
+        let purpose = match headers.get("x-purpose-of-use") {
+            None => "TREAT",
+            Some(value) => value
+                .to_str()
+                .ok()
+                .filter(|value| (1..=32).contains(&value.len()))
+                .filter(|value| value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
+                .ok_or_else(|| Error::invalid("X-Purpose-Of-Use is a code of v3-ActReason, such as TREAT."))?,
+        };
+        Ok(Caller { actor: self.actor.to_string(), purpose: purpose.to_owned(), request: request.to_owned() })
+    }
+
+    /// Refuses an interaction the scopes do not cover.
+    pub(crate) fn allow(&self, interaction: &Interaction, named_types: &[ResourceType]) -> Result<(), Error> {
+        for (permission, type_) in needs(interaction, named_types) {
+            if !self.scopes.allow(permission, type_) {
+                let over = type_.map_or("*", ResourceType::name);
+                let text = format!("This needs the scope system/{over}.{}.", permission.letter());
+                return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may see resources of this type: what a search includes besides its matches is held to it.
+    pub(crate) fn may_read(&self, type_: ResourceType) -> bool {
+        self.scopes.allow(Permission::Read, Some(type_)) || self.scopes.allow(Permission::Search, Some(type_))
+    }
+}
+
+/// What an interaction needs, each for one type or, where it is `None`, for every type. Total over all interactions,
+/// so that none can be added without deciding it.
+pub(crate) fn needs(
+    interaction: &Interaction,
+    named_types: &[ResourceType],
+) -> Vec<(Permission, Option<ResourceType>)> {
+    use Permission::{Create, Delete, Read, Search, Update};
+    match interaction {
+        // What is in a Bundle is decided entry by entry; the CapabilityStatement is public.
+        Interaction::Capabilities | Interaction::Bundle => Vec::new(),
+        Interaction::Read(key) | Interaction::Vread(key, _) => vec![(Read, Some(key.type_))],
+        Interaction::Create(type_) => vec![(Create, Some(*type_))],
+        Interaction::Update(key) | Interaction::Patch(key) => vec![(Update, Some(key.type_))],
+        Interaction::ConditionalUpdate(type_) | Interaction::ConditionalPatch(type_) => {
+            vec![(Update, Some(*type_)), (Search, Some(*type_))]
+        }
+        Interaction::Delete(key) => vec![(Delete, Some(key.type_))],
+        Interaction::ConditionalDelete(type_) => vec![(Delete, Some(*type_)), (Search, Some(*type_))],
+        Interaction::History(scope) => match scope {
+            record::HistoryScope::System => vec![(Search, None)],
+            record::HistoryScope::Type(type_) => vec![(Search, Some(*type_))],
+            record::HistoryScope::Instance(key) => vec![(Read, Some(key.type_))],
+        },
+        Interaction::Search { type_: Some(type_), .. } => vec![(Search, Some(*type_))],
+        Interaction::Search { type_: None, .. } if named_types.is_empty() => vec![(Search, None)],
+        Interaction::Search { type_: None, .. } => named_types.iter().map(|type_| (Search, Some(*type_))).collect(),
+        Interaction::Operation(operation, on) => {
+            let type_ = match on {
+                On::System => None,
+                On::Type(type_) => Some(*type_),
+                On::Instance(key) => Some(key.type_),
+            };
+            match operation {
+                crate::operation::Operation::MetaAdd | crate::operation::Operation::MetaDelete => {
+                    vec![(Update, type_)]
+                }
+                _ => vec![(Read, type_)],
+            }
+        }
+    }
+}
+
+/// A failure to prove who one is.
+pub(crate) fn unauthenticated(text: &str) -> Error {
+    Error::new(Category::Unauthenticated, IssueCode::Login, text)
+}
+
+/// The SHA-256 of a secret, in hexadecimal.
+///
+/// A slow hash protects passwords people choose. What is hashed here are 256 random bits, which no one can try
+/// through, so a fast hash is as safe and lets every request be checked at no cost.
+pub(crate) fn digest(secret: &str) -> String {
+    hex(&Sha256::digest(secret.as_bytes()))
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether two digests are equal, in a time that does not tell where they differ.
+pub(crate) fn same(left: &str, right: &str) -> bool {
+    left.len() == right.len() && left.bytes().zip(right.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}

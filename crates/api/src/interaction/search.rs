@@ -1,0 +1,65 @@
+//! Search, by GET and by POST. <http://hl7.org/fhir/R4/search.html>
+
+use bytes::Bytes;
+use fhir::Issue;
+use record::{Key, ResourceType, SearchPage, SearchRequest, Session, Version};
+
+use crate::access::Grant;
+use crate::answer::Answer;
+use crate::ask::Ask;
+use crate::bundle::Bundle;
+use crate::outcome::{self, Failure};
+use crate::summary::Part;
+
+pub(crate) async fn run(
+    grant: &Grant,
+    session: &Session,
+    ask: Ask,
+    type_: Option<ResourceType>,
+    compartment: Option<Key>,
+) -> Result<Answer, Failure> {
+    let path = ask.path.trim_end_matches('/').trim_end_matches("_search").trim_end_matches('/').to_owned();
+    let request = SearchRequest { type_, compartment, parameters: ask.query.into_pairs(), strict: ask.prefer.strict };
+    let page = session.search(&request).await?;
+    let base = ask.base.to_string();
+    let address = |query: &str| match (path.as_str(), query) {
+        ("", query) => format!("{base}/?{query}"),
+        (path, "") => format!("{base}/{path}"),
+        (path, query) => format!("{base}/{path}?{query}"),
+    };
+    let mut links = vec![("self", address(&page.understood))];
+    if let Some(next) = &page.next {
+        links.push(("next", address(next)));
+    }
+    let mut bundle = Bundle::new("searchset", page.total, &links);
+    fill(&mut bundle, &base, grant, &page)?;
+    Ok(Answer::resource(bundle.end()))
+}
+
+/// Adds a page of results.
+fn fill(bundle: &mut Bundle, base: &str, grant: &Grant, page: &SearchPage) -> Result<(), Failure> {
+    let part = Part::named(page.summary.as_deref(), page.elements.clone())?;
+    for version in &page.matches {
+        add(bundle, base, version, part.as_ref(), "match")?;
+    }
+    for version in page.included.iter().filter(|version| grant.may_read(version.key.type_)) {
+        add(bundle, base, version, part.as_ref(), "include")?;
+    }
+    if !page.warnings.is_empty() {
+        warn(bundle, &page.warnings);
+    }
+    Ok(())
+}
+
+fn add(bundle: &mut Bundle, base: &str, version: &Version, part: Option<&Part>, mode: &str) -> Result<(), Failure> {
+    let Some(body) = &version.body else { return Ok(()) };
+    match part {
+        None => bundle.found(base, Some(&version.key), body, mode),
+        Some(part) => bundle.found(base, Some(&version.key), &Bytes::from(part.cut(body)?), mode),
+    }
+    Ok(())
+}
+
+fn warn(bundle: &mut Bundle, warnings: &[Issue]) {
+    bundle.found("", None, &outcome::outcome(warnings), "outcome");
+}

@@ -1,0 +1,233 @@
+//! `GET /live?topic=…`: what changes, as it changes, as server-sent events.
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+//!
+//! Events carry no health data, only which resource changed into which version; receivers read it again, so what they
+//! may see is decided where everything is read. Their ids are positions of the change feed, which has no gaps: a
+//! receiver that comes back with `Last-Event-ID` is told everything it missed, or that it missed too much.
+
+mod hub;
+mod topic;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, header};
+use axum::response::Response;
+use bytes::Bytes;
+use fhir::{Category, Error, IssueCode};
+use futures_util::stream;
+use record::Session;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use crate::App;
+use crate::access::{Grant, unauthenticated};
+use crate::answer::{Answer, Asked, Format};
+use crate::ask::Query;
+use crate::json;
+use crate::outcome::{self, Failure};
+
+pub(crate) use hub::Hub;
+use hub::{Seat, Seen};
+use topic::Topic;
+
+/// Changes read at a time by a receiver that catches up.
+const PAGE: usize = 200;
+
+/// Answers `GET /live`.
+pub(crate) async fn stream(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, _) = request.into_parts();
+    match open(&app, &parts.headers, parts.uri.query().unwrap_or_default()).await {
+        Ok(body) => {
+            let mut response = Response::new(body);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // Proxies that gather responses would hold events back.
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            response
+        }
+        Err(failure) => {
+            outcome::log(&failure, "live");
+            let base = crate::door::base(&app, &parts.headers);
+            let asked = Asked { head: false, gzip: false };
+            Answer::failure(&failure).into_response(&base, Format::default(), &asked).await
+        }
+    }
+}
+
+async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failure> {
+    let query = Query::parse(query)?;
+    let grant = Grant::of(app, headers).await?.ok_or_else(|| unauthenticated("Sign in with a bearer token."))?;
+    let topic = query.get("topic").ok_or_else(|| {
+        let text = "Say what to follow: topic=*, topic=Observation, topic=Task?status=requested or topic=Patient/1.";
+        Error::new(Category::Invalid, IssueCode::Required, text)
+    })?;
+    let topic = Topic::parse(&app.record.search_parameters(), topic)?;
+    if let Some(type_) = topic.type_().filter(|type_| !grant.may_read(*type_)) {
+        let text = format!("This needs the scope system/{type_}.s.");
+        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
+    }
+    let seat = app.live.sit()?;
+    let session = app.record.session(grant.caller(headers, "live")?);
+    // The seat is taken before the head is read, so that nothing falls between the two.
+    let changes = app.live.follow();
+    let head = *app.record.head().borrow();
+    let resume = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .or_else(|| query.get("lastEventId"))
+        .map(|id| id.trim().parse::<u64>().unwrap_or(u64::MAX));
+    let settings = &app.settings.live;
+    let mut heartbeat = interval_at(Instant::now() + settings.heartbeat, settings.heartbeat);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut greeting = format!("retry: {}\n\n", settings.retry.as_millis()).into_bytes();
+    let position = match resume {
+        None => head,
+        Some(after) if after <= head && head - after <= settings.backlog => after,
+        Some(after) => {
+            gap(&mut greeting, after, head);
+            head
+        }
+    };
+    advance(&mut greeting, position);
+    let listener = Listener {
+        app: app.clone(),
+        token: headers.get(header::AUTHORIZATION).cloned(),
+        grant,
+        session,
+        topic,
+        changes,
+        position,
+        behind: true,
+        heartbeat,
+        greeting: Some(greeting),
+        _seat: seat,
+    };
+    let events = stream::unfold(listener, |mut listener| async {
+        let bytes = listener.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(bytes)), listener))
+    });
+    Ok(Body::from_stream(events))
+}
+
+/// One receiver. It advances only as fast as its connection takes what is written.
+struct Listener {
+    app: App,
+    token: Option<HeaderValue>,
+    grant: Grant,
+    session: Session,
+    topic: Topic,
+    changes: Receiver<Arc<Seen>>,
+    /// The last position this receiver has been told about or that did not concern it.
+    position: u64,
+    /// Whether there may be changes after `position` that will not come by `changes`.
+    behind: bool,
+    heartbeat: Interval,
+    greeting: Option<Vec<u8>>,
+    _seat: Seat,
+}
+
+impl Listener {
+    /// The next bytes to send; `None` ends the stream.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        loop {
+            let mut out = Vec::new();
+            if self.behind {
+                // A store that does not answer ends the stream; the receiver comes back to where it was.
+                self.catch_up(&mut out).await.ok()?;
+            } else {
+                tokio::select! {
+                    change = self.changes.recv() => match change {
+                        Ok(seen) => self.take(&mut out, &seen).await.ok()?,
+                        Err(RecvError::Lagged(_)) => self.behind = true,
+                        Err(RecvError::Closed) => return None,
+                    },
+                    _ = self.heartbeat.tick() => {
+                        self.still_allowed().await?;
+                        out.extend_from_slice(b": still here\n");
+                        advance(&mut out, self.position);
+                    }
+                }
+            }
+            if !out.is_empty() {
+                return Some(out);
+            }
+        }
+    }
+
+    /// Reads a page of what was missed, or says that it was too much.
+    async fn catch_up(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let head = *self.app.record.head().borrow();
+        if head.saturating_sub(self.position) > self.app.settings.live.backlog {
+            gap(out, self.position, head);
+            self.position = head;
+        }
+        let missed = self.session.changes(self.position, PAGE).await?;
+        if let Some(first) = missed.first().filter(|first| first.seq != self.position + 1) {
+            gap(out, self.position, first.seq - 1);
+        }
+        self.behind = missed.len() == PAGE;
+        for entry in missed {
+            self.position = entry.seq;
+            let seen = Seen::new(entry);
+            self.tell(out, &seen).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a change that was just made, unless there are others before it.
+    async fn take(&mut self, out: &mut Vec<u8>, seen: &Seen) -> Result<(), Error> {
+        let seq = seen.entry.seq;
+        if seq == self.position + 1 {
+            self.position = seq;
+            self.tell(out, seen).await?;
+        } else if seq > self.position {
+            self.behind = true;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, out: &mut Vec<u8>, seen: &Seen) -> Result<(), Error> {
+        let entry = &seen.entry;
+        if self.grant.may_read(entry.key.type_) && self.topic.concerns(&self.app.live, seen).await? {
+            let text = format!("id: {}\nevent: change\ndata: {{\"seq\":{}", entry.seq, entry.seq);
+            out.extend_from_slice(text.as_bytes());
+            json::member(out, "type", entry.key.type_.name());
+            json::member(out, "id", &entry.key.id);
+            out.extend_from_slice(format!(",\"version\":{}", entry.version).as_bytes());
+            json::member(out, "at", &json::instant(entry.at));
+            json::member(out, "method", entry.method.verb());
+            out.extend_from_slice(b"}\n\n");
+        }
+        Ok(())
+    }
+
+    /// Looks whether the token still holds: a stream may outlive it.
+    async fn still_allowed(&self) -> Option<()> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            headers.insert(header::AUTHORIZATION, token.clone());
+        }
+        Grant::of(&self.app, &headers).await.ok().flatten().map(|_| ())
+    }
+}
+
+/// Moves the position from which the receiver will resume, without an event.
+fn advance(out: &mut Vec<u8>, position: u64) {
+    out.extend_from_slice(format!("id: {position}\n\n").as_bytes());
+}
+
+/// Tells the receiver that it cannot be told everything between two positions and must read anew what it shows.
+fn gap(out: &mut Vec<u8>, after: u64, head: u64) {
+    let after = if after == u64::MAX { "null".to_owned() } else { after.to_string() };
+    out.extend_from_slice(
+        format!("id: {head}\nevent: gap\ndata: {{\"after\":{after},\"head\":{head}}}\n\n").as_bytes(),
+    );
+}

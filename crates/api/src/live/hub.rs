@@ -1,0 +1,114 @@
+//! One follower of the change feed per process, from which all receivers are served.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use fhir::{Category, Error, IssueCode};
+use record::{Caller, FeedEntry, Record, Session};
+use tokio::sync::broadcast::{Receiver, Sender, channel};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use super::topic::Terms;
+use crate::settings::Live;
+
+/// Changes held for receivers that are not quite as fast as the record. Slower ones read the feed themselves.
+const HELD: usize = 1_024;
+/// Changes read at a time.
+const PAGE: usize = 500;
+/// How long the follower waits after the store did not answer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A place among the receivers, given back when it is dropped.
+pub(super) struct Seat(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
+
+/// Where all receivers of this process hang.
+pub(crate) struct Hub {
+    record: Record,
+    session: Session,
+    seats: Arc<Semaphore>,
+    sender: OnceLock<Sender<Arc<Seen>>>,
+}
+
+impl Hub {
+    /// A hub nobody listens to yet.
+    pub(crate) fn new(record: Record, settings: &Live) -> Self {
+        let session = record.session(Caller::system("HOPERAT"));
+        let seats = Arc::new(Semaphore::new(settings.streams.min(Semaphore::MAX_PERMITS)));
+        Self { record, session, seats, sender: OnceLock::new() }
+    }
+
+    /// Takes a place, if there is one.
+    pub(super) fn sit(&self) -> Result<Seat, Error> {
+        Arc::clone(&self.seats).try_acquire_owned().map(Seat).map_err(|_| {
+            Error::new(Category::Busy, IssueCode::Throttled, "As many streams are open as this server allows.")
+        })
+    }
+
+    /// The changes from now on. The first receiver sets the follower going.
+    pub(super) fn follow(&self) -> Receiver<Arc<Seen>> {
+        let mut first = None;
+        let sender = self.sender.get_or_init(|| {
+            let (sender, receiver) = channel(HELD);
+            first = Some(receiver);
+            tokio::spawn(run(self.record.clone(), self.session.clone(), sender.clone()));
+            sender
+        });
+        first.unwrap_or_else(|| sender.subscribe())
+    }
+
+    /// What the resource of a change says that topics ask for, before and after it.
+    pub(super) async fn terms<'a>(&self, seen: &'a Seen) -> Result<&'a [Terms], Error> {
+        let found = seen.terms.get_or_try_init(|| async {
+            let registry = self.record.search_parameters();
+            let entry = &seen.entry;
+            let mut terms = Vec::new();
+            for version in [entry.version, entry.version.saturating_sub(1)].into_iter().filter(|number| *number > 0) {
+                let found = self.session.vread(&entry.key, version).await?;
+                if let Some(body) = found.and_then(|version| version.body) {
+                    terms.push(Terms::of(&registry, &fhir::json::parse(&body)?));
+                }
+            }
+            Ok::<_, Error>(terms)
+        });
+        found.await.map(Vec::as_slice)
+    }
+}
+
+/// A change on its way to the receivers.
+pub(super) struct Seen {
+    /// The change.
+    pub(super) entry: FeedEntry,
+    /// What its resource says, read when the first receiver asks and then shared by all.
+    terms: OnceCell<Vec<Terms>>,
+}
+
+impl Seen {
+    /// A change nobody has asked about yet.
+    pub(super) fn new(entry: FeedEntry) -> Self {
+        Self { entry, terms: OnceCell::new() }
+    }
+}
+
+/// Follows the feed as long as the process runs.
+async fn run(record: Record, session: Session, sender: Sender<Arc<Seen>>) {
+    let mut head = record.head();
+    let mut position = *head.borrow_and_update();
+    loop {
+        match session.changes(position, PAGE).await {
+            Ok(changes) if changes.is_empty() => {
+                if head.changed().await.is_err() {
+                    return;
+                }
+            }
+            Ok(changes) => {
+                for entry in changes {
+                    position = entry.seq;
+                    // Without receivers there is nobody to tell, which is no failure.
+                    let _ = sender.send(Arc::new(Seen::new(entry)));
+                }
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}

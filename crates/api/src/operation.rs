@@ -1,0 +1,97 @@
+//! Operations: one file each, and the table that says where each may be called.
+//! <http://hl7.org/fhir/R4/operations.html>
+
+mod meta;
+mod parameters;
+
+use record::Session;
+
+use crate::answer::Answer;
+use crate::ask::Ask;
+use crate::outcome::Failure;
+use crate::route::On;
+
+/// An operation this server offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// `$meta`
+    Meta,
+    /// `$meta-add`
+    MetaAdd,
+    /// `$meta-delete`
+    MetaDelete,
+}
+
+/// Where an operation may be called.
+pub(crate) struct Row {
+    pub(crate) operation: Operation,
+    /// Its name after the `$`.
+    pub(crate) code: &'static str,
+    /// The one type it is for; `None` for every type.
+    pub(crate) type_: Option<&'static str>,
+    pub(crate) system: bool,
+    pub(crate) on_type: bool,
+    pub(crate) instance: bool,
+    /// The canonical address of its definition.
+    pub(crate) definition: &'static str,
+}
+
+/// Every operation offered. The CapabilityStatement is written from this table.
+pub(crate) const OFFERED: &[Row] = &[
+    row(Operation::Meta, "meta", None, true, true, true, "Resource-meta"),
+    row(Operation::MetaAdd, "meta-add", None, false, false, true, "Resource-meta-add"),
+    row(Operation::MetaDelete, "meta-delete", None, false, false, true, "Resource-meta-delete"),
+];
+
+const fn row(
+    operation: Operation,
+    code: &'static str,
+    type_: Option<&'static str>,
+    system: bool,
+    on_type: bool,
+    instance: bool,
+    definition: &'static str,
+) -> Row {
+    Row { operation, code, type_, system, on_type, instance, definition }
+}
+
+impl Row {
+    /// The canonical address of its definition.
+    pub(crate) fn url(&self) -> String {
+        if self.definition.starts_with("http") {
+            self.definition.to_owned()
+        } else {
+            format!("http://hl7.org/fhir/OperationDefinition/{}", self.definition)
+        }
+    }
+
+    fn suits(&self, on: &On) -> bool {
+        let of_type = |name: &str| self.type_.is_none_or(|type_| type_ == name);
+        match on {
+            On::System => self.system,
+            On::Type(type_) => self.on_type && of_type(type_.name()),
+            On::Instance(key) => self.instance && of_type(key.type_.name()),
+        }
+    }
+}
+
+impl Operation {
+    /// Whether it changes the record, and so may not be asked for with GET.
+    pub(crate) const fn changes(self) -> bool {
+        matches!(self, Self::MetaAdd | Self::MetaDelete)
+    }
+
+    /// Does it.
+    pub(crate) async fn run(self, session: &Session, ask: Ask, on: On) -> Result<Answer, Failure> {
+        match self {
+            Self::Meta => meta::show(session, on).await,
+            Self::MetaAdd => meta::add(session, ask, on).await,
+            Self::MetaDelete => meta::remove(session, ask, on).await,
+        }
+    }
+}
+
+/// The operation of that name that can be called there.
+pub(crate) fn named(code: &str, on: &On) -> Option<Operation> {
+    OFFERED.iter().find(|row| row.code == code && row.suits(on)).map(|row| row.operation)
+}

@@ -1,0 +1,160 @@
+//! Live streams.
+
+use axum::body::Body;
+use axum::http::Request;
+use futures_util::StreamExt;
+use testkit::place::on_both;
+use tower::ServiceExt;
+
+use crate::Door;
+
+/// A live stream being read.
+struct Stream {
+    body: axum::body::BodyDataStream,
+    text: String,
+}
+
+impl Stream {
+    async fn open(door: &Door, topic: &str, resume: Option<u64>) -> Self {
+        let mut request = Request::builder().uri(format!("/live?topic={topic}"));
+        if let Some(resume) = resume {
+            request = request.header("last-event-id", resume.to_string());
+        }
+        let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200, "{topic}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut stream = Self { body: response.into_body().into_data_stream(), text: String::new() };
+        assert!(stream.block().await.starts_with("retry: "));
+        stream
+    }
+
+    /// The next block of lines.
+    async fn block(&mut self) -> String {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = block.to_owned();
+                self.text = rest.to_owned();
+                return block;
+            }
+            let bytes = self.body.next().await.expect("the stream goes on").unwrap();
+            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+
+    /// The next event: its name, id and data.
+    async fn event(&mut self) -> (String, u64, String) {
+        loop {
+            let block = self.block().await;
+            let field = |name: &str| {
+                block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+            };
+            if let Some(data) = field("data:") {
+                return (field("event:").unwrap(), field("id:").unwrap().parse().unwrap(), data);
+            }
+        }
+    }
+}
+
+async fn patient(door: &Door, id: &str) {
+    door.put(&format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#)).await;
+}
+
+async fn task(door: &Door, id: &str, status: &str, patient: &str) {
+    door.put(&format!(
+        r#"{{"resourceType":"Task","id":"{id}","status":"{status}","intent":"order","for":{{"reference":"Patient/{patient}"}}}}"#
+    ))
+    .await;
+}
+
+#[test]
+fn a_receiver_hears_of_changes_of_its_topic_only_and_without_their_content() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let mut stream = Stream::open(&door, "Task", None).await;
+        patient(&door, "a").await;
+        task(&door, "t", "requested", "a").await;
+        let (event, id, data) = stream.event().await;
+        assert_eq!((event.as_str(), id), ("change", 2));
+        assert!(data.starts_with(r#"{"seq":2,"type":"Task","id":"t","version":1,"at":""#), "{data}");
+        assert!(!data.contains("requested"));
+    });
+}
+
+#[test]
+fn a_receiver_that_comes_back_is_told_what_it_missed() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        for id in ["a", "b", "c"] {
+            patient(&door, id).await;
+        }
+        let mut stream = Stream::open(&door, "*", Some(1)).await;
+        assert_eq!(stream.event().await.1, 2);
+        assert_eq!(stream.event().await.1, 3);
+        patient(&door, "d").await;
+        assert_eq!(stream.event().await.1, 4);
+    });
+}
+
+#[test]
+fn a_receiver_that_missed_too_much_is_told_of_the_gap() {
+    on_both(async |place| {
+        let door = Door::with(place, |settings| {
+            settings.open = true;
+            settings.live.backlog = 2;
+        });
+        for id in ["a", "b", "c", "d"] {
+            patient(&door, id).await;
+        }
+        for resume in [0, 99] {
+            let request = Request::builder().uri("/live?topic=*").header("last-event-id", resume.to_string());
+            let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let mut stream = Stream { body: response.into_body().into_data_stream(), text: String::new() };
+            let (event, id, data) = stream.event().await;
+            assert_eq!((event.as_str(), id), ("gap", 4));
+            assert_eq!(data, format!(r#"{{"after":{resume},"head":4}}"#));
+        }
+    });
+}
+
+#[test]
+fn a_receiver_with_criteria_also_hears_when_they_cease_to_be_met() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        patient(&door, "a").await;
+        let mut stream = Stream::open(&door, "Task?status=requested,accepted", None).await;
+        task(&door, "other", "draft", "a").await;
+        task(&door, "t", "requested", "a").await;
+        assert_eq!(stream.event().await.1, 3);
+        task(&door, "t", "completed", "a").await;
+        assert_eq!(stream.event().await.1, 4);
+        task(&door, "t", "failed", "a").await;
+        task(&door, "u", "accepted", "a").await;
+        assert_eq!(stream.event().await.1, 6);
+    });
+}
+
+#[test]
+fn a_receiver_follows_one_patient() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let mut stream = Stream::open(&door, "Patient/a", None).await;
+        patient(&door, "a").await;
+        patient(&door, "b").await;
+        door.put(r#"{"resourceType":"Encounter","id":"e","status":"planned","class":{"code":"AMB"},"subject":{"reference":"Patient/b"}}"#).await;
+        door.put(r#"{"resourceType":"Encounter","id":"f","status":"planned","class":{"code":"AMB"},"subject":{"reference":"Patient/a"}}"#).await;
+        assert_eq!(stream.event().await.1, 1);
+        assert_eq!(stream.event().await.1, 4);
+    });
+}
+
+#[test]
+fn a_topic_that_cannot_be_followed_is_refused() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        for topic in ["", "Robot", "Task?status:not=draft", "Task?nothing=1", "Patient/a?x=1", "Task?status="] {
+            let reply = door.get(&format!("/live?topic={topic}")).await;
+            assert_eq!(reply.status, 400, "{topic}: {}", reply.text());
+        }
+        door.get("/live").await.refused(400, "required");
+    });
+}
