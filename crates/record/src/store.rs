@@ -17,6 +17,7 @@ use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, S
 
 pub(crate) mod batch;
 pub(crate) mod body;
+mod copy;
 pub(crate) mod names;
 pub(crate) mod papers;
 pub(crate) mod postgres;

@@ -32,6 +32,7 @@ pub(super) const CHANNEL: &str = "qingshan_feed";
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Postgres {
+    config: tokio_postgres::Config,
     pool: Pool,
     writer: Writer,
 }
@@ -60,8 +61,12 @@ impl Postgres {
         announce.send_replace(head);
         let announce = Arc::new(announce);
         tokio::spawn(follow(config.clone(), pool.clone(), Arc::clone(&announce)));
-        let writer = Writer::start(config, tools, announce);
-        Ok(Self { pool, writer })
+        let writer = Writer::start(config.clone(), tools, announce);
+        Ok(Self { config, pool, writer })
+    }
+
+    pub(crate) fn config(&self) -> &tokio_postgres::Config {
+        &self.config
     }
 
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {

@@ -58,7 +58,7 @@ impl Sqlite {
                 idle: Mutex::default(),
                 permits: Arc::new(Semaphore::new(tools.settings.readers.max(1))),
             });
-            let writer = Writer::start(connection, &path, Arc::clone(&tools), announce)?;
+            let writer = Writer::start(connection, Arc::clone(&tools), announce)?;
             Ok(Self { readers, writer, tools, _lock: lock })
         };
         tokio::task::spawn_blocking(opening).await.map_err(Error::fault)?
@@ -181,8 +181,9 @@ fn connect(path: &Path, write: bool) -> Result<Connection, Error> {
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failure)?;
     rusqlite::vtab::array::load_module(&connection).map_err(failure)?;
     // FULL, because an acknowledged write must survive the loss of power; group commit pays for it once per group.
+    // The writer itself copies the log back: only then does the log begin anew instead of growing while it is busy.
     let pragmas = if write {
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
     } else {
         "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;"

@@ -3,6 +3,7 @@
 mod conditions;
 mod feed;
 mod layout;
+mod moving;
 mod papers;
 mod versions;
 

@@ -1,8 +1,6 @@
 //! The one thread that writes: it takes whatever is waiting, commits it at once and answers.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc as threads;
 
 use fhir::{Category, Error};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
 use crate::store::names::{Kind, Place, shard_of};
-use crate::store::sqlite::{connect, failure, query};
+use crate::store::sqlite::{failure, query};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, again};
 use crate::transact::commit::{Done, Work, commit_group};
@@ -21,9 +19,6 @@ const GROUP: usize = 128;
 
 /// Transactions waiting to be written.
 const WAITING: usize = 4_096;
-
-/// Groups after which the write-ahead log is copied back into the database file.
-const CHECKPOINT_AFTER: u32 = 200;
 
 type WorkAnswer = Result<(Vec<Applied>, bool), Refusal>;
 
@@ -41,7 +36,6 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
-        path: &Path,
         tools: Arc<Tools>,
         announce: watch::Sender<u64>,
     ) -> Result<Self, Error> {
@@ -54,8 +48,7 @@ impl Writer {
         };
         announce.send_replace(u64::try_from(counters.seq).map_err(Error::fault)?);
         let (commands, waiting) = mpsc::channel(WAITING);
-        let checkpoints = start_checkpoints(connect(path, true)?)?;
-        let thread = Thread { connection, tools, announce, counters, checkpoints };
+        let thread = Thread { connection, tools, announce, counters };
         std::thread::Builder::new()
             .name("record-writer".to_owned())
             .spawn(move || thread.run(waiting))
@@ -66,22 +59,6 @@ impl Writer {
     pub(super) async fn send(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| Error::fault("the writer has ended"))
     }
-}
-
-/// Copies the write-ahead log back beside the writer, so that no writer waits for it.
-fn start_checkpoints(connection: Connection) -> Result<threads::SyncSender<()>, Error> {
-    let (wake, woken) = threads::sync_channel::<()>(1);
-    std::thread::Builder::new()
-        .name("record-checkpoint".to_owned())
-        .spawn(move || {
-            while woken.recv().is_ok() {
-                if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
-                    tracing::warn!(%error, "the write-ahead log could not be copied back; it is tried again");
-                }
-            }
-        })
-        .map_err(Error::fault)?;
-    Ok(wake)
 }
 
 /// The last numbers given out. They go back when a group is not committed.
@@ -98,12 +75,10 @@ struct Thread {
     tools: Arc<Tools>,
     announce: watch::Sender<u64>,
     counters: Counters,
-    checkpoints: threads::SyncSender<()>,
 }
 
 impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Command>) {
-        let mut groups = 0;
         while let Some(first) = waiting.blocking_recv() {
             let mut group = vec![first];
             while group.len() < GROUP
@@ -112,12 +87,6 @@ impl Thread {
                 group.push(next);
             }
             self.serve(group);
-            groups += 1;
-            if groups >= CHECKPOINT_AFTER {
-                groups = 0;
-                // A full channel means that a checkpoint is due already.
-                let _ = self.checkpoints.try_send(());
-            }
         }
     }
 
