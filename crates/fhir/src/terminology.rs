@@ -13,14 +13,14 @@ use std::sync::Arc;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::definitions::{Definitions, r4};
-use crate::{Category, Error, IssueCode, Value, json};
+use crate::{Category, Error, IssueCode, Value, json, path};
 
 pub use expand::{Concept, Expansion, Request};
 pub use map::{Match, Translation};
 pub use system::{Content, System};
 
 /// Where terminology resources come from, besides the official ones.
-pub trait Source {
+pub trait Source: Sync {
     /// The resource of this type (`ValueSet`, `CodeSystem` or `ConceptMap`), canonical URL and, when given, version.
     ///
     /// # Errors
@@ -231,6 +231,25 @@ impl<'s> Terminology<'s> {
         } else {
             Subsumption::NotSubsumed
         })
+    }
+}
+
+impl path::Terminology for Terminology<'_> {
+    fn member_of(&self, value_set: &str, system: Option<&str>, code: &str) -> Result<Option<bool>, Error> {
+        let Some(value_set) = self.find("ValueSet", value_set)? else { return Ok(None) };
+        Ok(match self.validate_code(&value_set, Code { system, code, display: None })? {
+            Verdict::Member { .. } => Some(true),
+            Verdict::NotMember => Some(false),
+            Verdict::Unknown(_) => None,
+        })
+    }
+
+    fn subsumes(&self, system: &str, code: &str, narrower: &str) -> Result<Option<bool>, Error> {
+        match Terminology::subsumes(self, system, code, narrower) {
+            Ok(found) => Ok(Some(matches!(found, Subsumption::Equivalent | Subsumption::Subsumes))),
+            Err(error) if error.category() == Category::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

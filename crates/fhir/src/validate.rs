@@ -8,9 +8,12 @@ mod format;
 mod narrative;
 mod place;
 mod plan;
+mod quick;
+mod rule;
 mod walk;
 
 use crate::definitions::Definitions;
+use crate::terminology::{Official, Terminology};
 use crate::{Issue, Value};
 
 use plan::Plan;
@@ -38,12 +41,13 @@ pub struct Validator {
     definitions: &'static Definitions,
     options: Options,
     plan: Plan,
+    terminology: Terminology<'static>,
 }
 
 impl Validator {
     /// A validator over `definitions`.
     pub fn new(definitions: &'static Definitions, options: Options) -> Self {
-        Self { definitions, options, plan: Plan::new(definitions) }
+        Self { definitions, options, plan: Plan::new(definitions), terminology: Terminology::new(&Official) }
     }
 
     /// Everything found in a resource, in the order of its members; empty when it is valid.

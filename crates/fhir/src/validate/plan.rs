@@ -4,7 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::coded::CodeSet;
 use super::format::Format;
-use crate::definitions::{Binding, Definitions, Kind, Strength, TypeDef, TypeId};
+use super::rule::Rule;
+use crate::definitions::{Binding, Constraint, Definitions, ElementDef, Kind, Strength, TypeDef, TypeId};
 
 /// The compiled definitions.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct TypePlan {
     /// A bit for the position of each element that must be there.
     pub(super) required: u128,
     pub(super) elements: Vec<ElementPlan>,
+    /// Rules on every value of the type.
+    pub(super) rules: Vec<Rule>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(super) struct ElementPlan {
     pub(super) binding: Option<BindingPlan>,
     /// Whether the content is narrowed to a quantity without comparator.
     pub(super) is_simple_quantity: bool,
+    /// Rules on every value of the element besides those of its type.
+    pub(super) rules: Vec<Rule>,
 }
 
 /// A binding that is checked.
@@ -78,7 +83,7 @@ impl Bindings {
 impl Plan {
     pub(super) fn new(definitions: &Definitions) -> Self {
         let mut bindings = Bindings::default();
-        let types = definitions.types().iter().map(|found| TypePlan::new(found, &mut bindings)).collect();
+        let types = definitions.types().iter().map(|found| TypePlan::new(definitions, found, &mut bindings)).collect();
         Self { types, sets: bindings.sets }
     }
 
@@ -92,7 +97,7 @@ impl Plan {
 }
 
 impl TypePlan {
-    fn new(found: &TypeDef, bindings: &mut Bindings) -> Self {
+    fn new(definitions: &Definitions, found: &TypeDef, bindings: &mut Bindings) -> Self {
         let shape = match (found.kind, found.name) {
             (Kind::Primitive, name) => Shape::Primitive(Format::of(name).expect("every primitive type has a format")),
             (Kind::Resource, _) => Shape::Resource,
@@ -112,8 +117,19 @@ impl TypePlan {
             .map(|element| ElementPlan {
                 binding: element.binding.and_then(|binding| bindings.of(binding)),
                 is_simple_quantity: element.types.iter().any(|kind| kind.profile == Some("SimpleQuantity")),
+                rules: element_rules(definitions, element),
             })
             .collect();
-        Self { shape, required, elements }
+        let rules = found.constraints.iter().filter_map(|constraint| Rule::new(constraint, Some(found))).collect();
+        Self { shape, required, elements, rules }
     }
+}
+
+/// The rules a specification puts on an element where it stands, and not on its type.
+fn element_rules(definitions: &Definitions, element: &ElementDef) -> Vec<Rule> {
+    // Of a choice the type is known only where a value stands.
+    let kind = element.types.first().filter(|_| !element.is_choice).and_then(|kind| definitions.type_(kind.code));
+    let known = kind.map(|kind| kind.constraints).unwrap_or_default();
+    let is_own = |constraint: &&&Constraint| !known.iter().any(|other| other.key == constraint.key);
+    element.constraints.iter().filter(is_own).filter_map(|constraint| Rule::new(constraint, kind)).collect()
 }

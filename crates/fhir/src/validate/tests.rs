@@ -184,3 +184,69 @@ fn a_code_outside_an_extensible_set_is_only_advice() {
     let advice = found.iter().find(|issue| issue.expression.as_deref() == Some("Patient.maritalStatus"));
     assert_eq!(advice.map(|issue| issue.severity), Some(crate::error::Severity::Warning), "{found:?}");
 }
+
+#[test]
+fn a_rule_is_judged_by_its_expression() {
+    wrong(&patient(r#""contact":[{"gender":"male"}]"#), "Patient.contact[0]");
+    wrong(&patient(r#""name":[{"period":{"start":"2026-02","end":"2026-01"}}]"#), "Patient.name[0].period");
+    wrong(
+        &patient(r#""name":[{"period":{"start":"2026-01-01T08:00:00+08:00","end":"2025-12-31T23:00:00Z"}}]"#),
+        "Patient.name[0].period",
+    );
+    valid(&patient(r#""name":[{"period":{"start":"2026-01-01T08:00:00+08:00","end":"2026-01-01T00:00:00Z"}}]"#));
+    wrong(
+        r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueString":"x","dataAbsentReason":{"text":"y"}}"#,
+        "Observation",
+    );
+    wrong(
+        r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"urn:x","code":"a"}]},"valueString":"x",
+        "component":[{"code":{"coding":[{"system":"urn:x","code":"a"}]},"valueString":"y"}]}"#,
+        "Observation",
+    );
+    wrong(
+        r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"referenceRange":[{"low":{"value":2},"high":{"value":1}},
+        {"low":{"value":1,"comparator":"<"}}]}"#,
+        "Observation.referenceRange[1].low",
+    );
+    wrong(
+        r#"{"resourceType":"RiskAssessment","status":"final","subject":{"reference":"Patient/1"},"prediction":[{"outcome":{"text":"x"},"probabilityDecimal":100.5}]}"#,
+        "RiskAssessment.prediction[0]",
+    );
+}
+
+#[test]
+fn rules_are_not_judged_on_what_is_malformed() {
+    wrong(&patient(r#""contact":[{"sex":"male"}]"#), "Patient.contact[0].sex");
+}
+
+#[test]
+fn a_contained_resource_obeys_its_own_rules() {
+    let with = |members: &str, reference: &str| {
+        patient(&format!(
+            r##""contained":[{{"resourceType":"Organization","id":"o","name":"x"{members}}}],"managingOrganization":{{"reference":"{reference}"}}"##
+        ))
+    };
+    valid(&with("", "#o"));
+    wrong(&with("", "Organization/1"), "Patient.contained[0]");
+    wrong(&with(r#","meta":{"versionId":"1"}"#, "#o"), "Patient.contained[0]");
+    wrong(&with(r#","meta":{"security":[{"code":"R"}]}"#, "#o"), "Patient.contained[0]");
+    wrong(
+        &with(r##","contained":[{"resourceType":"Organization","name":"y","partOf":{"reference":"#"}}]"##, "#o"),
+        "Patient.contained[0]",
+    );
+}
+
+#[test]
+fn a_best_practice_is_advice() {
+    let options = Options { advice: true, ..Options::default() };
+    let resource = json::parse(patient(r#""active":true"#).as_bytes()).expect("the case is JSON");
+    let found = Validator::new(r4(), options).check(&resource);
+    assert!(found.len() == 1 && found[0].severity == crate::error::Severity::Warning, "{found:?}");
+}
+
+#[test]
+fn without_invariants_only_structure_is_judged() {
+    let options = Options { invariants: false, ..Options::default() };
+    let resource = json::parse(patient(r#""contact":[{"gender":"male"}]"#).as_bytes()).expect("the case is JSON");
+    assert_eq!(Validator::new(r4(), options).check(&resource), []);
+}

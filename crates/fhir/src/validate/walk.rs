@@ -8,8 +8,10 @@ use super::Validator;
 use super::format::{Format, is_id, is_uri};
 use super::place::Place;
 use super::plan::{BindingPlan, ElementPlan, Shape, TypePlan};
+use super::rule::Rule;
 use crate::definitions::{Child, ElementDef, Kind, TypeDef, TypeId};
 use crate::error::Severity;
+use crate::path::{Environment, Item, Node};
 use crate::{Issue, IssueCode, Value};
 
 /// The most choice elements a type has; `ElementDefinition` has six.
@@ -73,11 +75,12 @@ impl<'a> Walk<'a> {
         if holder.is_none_or(|holder| holder.name != "contained") {
             self.container = value;
         }
-        self.object(id, object, place);
+        self.object(id, value, object, place);
         (self.container, self.resource) = outer;
     }
 
-    fn object(&mut self, id: TypeId, object: &'a Object, place: Place<'_>) {
+    fn object(&mut self, id: TypeId, value: &'a Value, object: &'a Object, place: Place<'_>) {
+        let found_before = self.issues.len();
         let validator = self.validator;
         let definition = validator.definitions.type_at(id);
         let plan = validator.plan.of(id);
@@ -118,6 +121,74 @@ impl<'a> Walk<'a> {
             let text = "An element must have a value, or elements besides its id (ele-1).";
             self.error(IssueCode::Invariant, place, text);
         }
+        if !validator.options.invariants {
+            return;
+        }
+        // A rule presupposes structure; on anything else its verdict would say nothing new.
+        let is_sound = self.issues.len() == found_before;
+        if definition.kind == Kind::Resource {
+            self.domain_rules(object, place);
+        }
+        if is_sound {
+            self.rules(&plan.rules, definition, value, place);
+        }
+    }
+
+    fn rules(&mut self, rules: &'a [Rule], definition: &'static TypeDef, value: &'a Value, place: Place<'_>) {
+        for rule in rules.iter().filter(|rule| rule.constraint.is_error || self.validator.options.advice) {
+            let holds = value.as_object().and_then(|object| rule.quick.holds(object));
+            if holds.unwrap_or_else(|| self.evaluate(rule, definition, value)) {
+                continue;
+            }
+            let severity = if rule.constraint.is_error { Severity::Error } else { Severity::Warning };
+            let text = format!("{} ({})", rule.constraint.human, rule.constraint.key);
+            self.report(severity, IssueCode::Invariant, place, text);
+        }
+    }
+
+    /// Whether a rule holds in FHIRPath. One that cannot be evaluated refuses nothing.
+    fn evaluate(&self, rule: &Rule, definition: &'static TypeDef, value: &'a Value) -> bool {
+        let Some(expression) = rule.expression() else { return true };
+        let environment = Environment::new(self.validator.definitions)
+            .within(self.resource, self.container)
+            .knowing(&self.validator.terminology);
+        let focus = Item::Node(Node::element(Some(value), None, definition));
+        expression.holds(focus, &environment).unwrap_or(true)
+    }
+
+    /// What holds for every resource with narrative and contained resources (dom-2 to dom-6).
+    /// <http://hl7.org/fhir/R4/domainresource.html#invs>
+    fn domain_rules(&mut self, object: &'a Object, place: Place<'_>) {
+        let contained = object.get(&"contained").and_then(|contained| contained.as_array());
+        for (index, inner) in contained.into_iter().flatten().enumerate() {
+            let place = place.element("contained").item(index);
+            let rules = [
+                ("A contained resource may not contain another (dom-2).", inner.get("contained").is_some()),
+                (
+                    "A contained resource may not have a version or time of change (dom-4).",
+                    ["versionId", "lastUpdated"]
+                        .iter()
+                        .any(|member| inner.get("meta").is_some_and(|meta| meta.get(member).is_some())),
+                ),
+                (
+                    "A contained resource may not have security labels (dom-5).",
+                    inner.get("meta").is_some_and(|meta| meta.get("security").is_some()),
+                ),
+                (
+                    "A contained resource must be referred to from the resource (dom-3).",
+                    !is_referred_to(inner, self.resource),
+                ),
+            ];
+            for (text, _) in rules.into_iter().filter(|(_, is_broken)| *is_broken) {
+                self.error(IssueCode::Invariant, place, text);
+            }
+        }
+        let name = self.resource.get("resourceType").and_then(|name| name.as_str()).unwrap_or_default();
+        let is_domain_resource = self.validator.definitions.is_subtype(name, "DomainResource");
+        if self.validator.options.advice && is_domain_resource && !object.contains_key(&"text") {
+            let text = "A resource should have narrative for people to read (dom-6).";
+            self.report(Severity::Warning, IssueCode::Invariant, place, text);
+        }
     }
 
     fn unknown(&mut self, definition: &TypeDef, key: &str, place: Place<'_>) {
@@ -146,7 +217,7 @@ impl<'a> Walk<'a> {
     fn member(
         &mut self,
         child: &Child<'_>,
-        plan: &ElementPlan,
+        plan: &'a ElementPlan,
         value: &'a Value,
         place: Place<'_>,
         shadow: impl FnOnce() -> Option<&'a Value>,
@@ -187,7 +258,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn single(&mut self, child: &Child<'_>, plan: &ElementPlan, value: &'a Value, place: Place<'_>) {
+    fn single(&mut self, child: &Child<'_>, plan: &'a ElementPlan, value: &'a Value, place: Place<'_>) {
         let shape = self.validator.plan.of(child.type_id).shape;
         match shape {
             Shape::Primitive(format) => {
@@ -200,7 +271,7 @@ impl<'a> Walk<'a> {
                 let Some(object) = value.as_object() else {
                     return self.error(IssueCode::Structure, place, "The element must be a JSON object.");
                 };
-                self.object(child.type_id, object, place);
+                self.object(child.type_id, value, object, place);
                 match shape {
                     Shape::Extension => self.extension(object, place),
                     Shape::Reference => self.reference(child.element, object, place),
@@ -213,6 +284,10 @@ impl<'a> Walk<'a> {
         }
         if let Some(binding) = plan.binding {
             self.binding(binding, child.type_name, value, place);
+        }
+        if !plan.rules.is_empty() && self.validator.options.invariants {
+            let definition = self.validator.definitions.type_at(child.type_id);
+            self.rules(&plan.rules, definition, value, place);
         }
     }
 
@@ -273,7 +348,7 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        self.object(id, object, place);
+        self.object(id, value, object, place);
     }
 
     /// What the element table cannot say of an extension. <http://hl7.org/fhir/R4/extensibility.html>
@@ -352,6 +427,22 @@ impl<'a> Walk<'a> {
 
 fn wanted(targets: &[&str]) -> String {
     format!("The reference must point at one of: {}.", targets.join(", "))
+}
+
+/// Whether something in `resource` names the contained resource, or that one names its container.
+fn is_referred_to(contained: &Value, resource: &Value) -> bool {
+    let id = contained.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+    has_text(resource, &|text| text.strip_prefix('#') == Some(id)) || has_text(contained, &|text| text == "#")
+}
+
+fn has_text(value: &Value, wanted: &dyn Fn(&str) -> bool) -> bool {
+    if let Some(text) = value.as_str() {
+        return wanted(text);
+    }
+    if let Some(items) = value.as_array() {
+        return items.iter().any(|item| has_text(item, wanted));
+    }
+    value.as_object().is_some_and(|members| members.iter().any(|(_, member)| has_text(member, wanted)))
 }
 
 /// What a reference says about its target.
