@@ -115,3 +115,35 @@ fn syntax_errors_tell_where() {
     assert!(refusal("name.where()").contains("0 arguments"));
     assert!(refusal("'a").contains("never closed"));
 }
+
+#[test]
+fn every_rule_of_the_specification_is_read_and_fits_its_type() {
+    let (mut rules, mut wrong) = (0, Vec::new());
+    for type_def in r4().types() {
+        let own = type_def.constraints.iter().map(|rule| (type_def.name, rule));
+        let elements = type_def.elements().iter().filter(|element| element.types.len() == 1);
+        let inner = elements.flat_map(|element| element.constraints.iter().map(|rule| (element.types[0].code, rule)));
+        for (name, rule) in own.chain(inner) {
+            let read = Expression::parse(rule.expression).unwrap_or_else(|error| panic!("{}: {error}", rule.key));
+            wrong.extend(read.check(r4(), name).err().map(|error| format!("{}: {error}", rule.key)));
+            rules += 1;
+        }
+    }
+    assert!(rules > 500, "{rules}");
+    // The specification itself asks for elements that are not there.
+    assert_eq!(wrong, ["cid-0: ChargeItemDefinition has no element name."]);
+}
+
+#[test]
+fn every_search_parameter_of_the_specification_is_read_and_fits_its_types() {
+    for parameter in r4().search_parameters() {
+        let Some(expression) = parameter.expression else { continue };
+        let read = Expression::parse(expression).unwrap_or_else(|error| panic!("{}: {error}", parameter.url));
+        // One expression joins the paths of all its types, so it fits a type only as a whole when there is one.
+        if let [base] = parameter.bases.as_slice()
+            && r4().is_resource(base)
+        {
+            read.check(r4(), base).unwrap_or_else(|error| panic!("{} on {base}: {error}", parameter.url));
+        }
+    }
+}
