@@ -113,6 +113,46 @@ fn duplicate(value: &Value) -> Option<String> {
     value.as_array()?.iter().enumerate().find_map(|(at, item)| Some(format!("[{at}].{}", duplicate(item)?)))
 }
 
+/// Whether two trees say the same: the order of members does not matter, nor how a number is written.
+pub fn same(left: &Value, right: &Value) -> bool {
+    if let (Some(left), Some(right)) = (left.as_object(), right.as_object()) {
+        return left.len() == right.len()
+            && left.iter().all(|(key, value)| right.get(&key).is_some_and(|other| same(value, other)));
+    }
+    if let (Some(left), Some(right)) = (left.as_array(), right.as_array()) {
+        return left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| same(left, right));
+    }
+    if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
+        return left == right;
+    }
+    if let (Some(left), Some(right)) = (left.as_raw_number(), right.as_raw_number()) {
+        return same_number(left.as_str(), right.as_str());
+    }
+    left.get_type() == right.get_type() && left.as_bool() == right.as_bool()
+}
+
+/// Whether two JSON numbers are equal, whatever their size.
+fn same_number(left: &str, right: &str) -> bool {
+    left == right || number_parts(left) == number_parts(right)
+}
+
+/// Sign, significant digits without zeros around them, and the power of ten of the first digit.
+fn number_parts(text: &str) -> (bool, String, i64) {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    // An exponent beyond 64 bits is no number anybody means; it equals others of its kind.
+    let exponent = exponent.parse().unwrap_or(i64::MAX / 2);
+    let negative = mantissa.starts_with('-');
+    let (whole, fraction) =
+        mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return (false, String::new(), 0);
+    }
+    let first = whole.len() as i64 - (digits.len() - significant.len()) as i64;
+    (negative, significant.trim_end_matches('0').to_owned(), first.saturating_add(exponent))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +165,21 @@ mod tests {
     fn decimals_keep_the_digits_written() {
         for text in [r#"{"v":1.10}"#, r#"{"v":1.20E-3}"#, r#"{"v":100000000000000000000.0}"#, r#"{"v":-0.0}"#] {
             assert_eq!(to_bytes(&parse(text.as_bytes()).unwrap()), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn trees_are_the_same_whatever_the_order_of_members_and_the_digits_of_numbers() {
+        let same = |left: &str, right: &str| same(&parse(left.as_bytes()).unwrap(), &parse(right.as_bytes()).unwrap());
+        for (left, right) in
+            [(r#"{"a":1.0,"b":[true]}"#, r#"{"b":[true],"a":1}"#), ("[1e2,-0]", "[100,0]"), ("[0.00120]", "[12E-4]")]
+        {
+            assert!(same(left, right), "{left} {right}");
+        }
+        for (left, right) in
+            [("[1]", "[\"1\"]"), ("[1,2]", "[2,1]"), ("[null]", "[false]"), ("[1]", "[-1]"), ("[10]", "[1]")]
+        {
+            assert!(!same(left, right), "{left} {right}");
         }
     }
 

@@ -7,12 +7,12 @@ use std::cmp::Ordering;
 use rust_decimal::{Decimal, RoundingStrategy};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use super::convert::json_decimal;
 use super::item::{Item, Node};
 use super::quantity::{Measure, Quantity};
 use super::temporal::DateTime;
 use crate::Value;
 use crate::definitions::Definitions;
+use crate::json::same;
 
 /// `=` between two items: none when precision leaves it open.
 pub(super) fn equal(definitions: &Definitions, left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
@@ -169,18 +169,6 @@ fn same_nodes(left: Node<'_>, right: Node<'_>) -> bool {
     same_part(left.value(), right.value()) && same_part(left.extension(), right.extension())
 }
 
-/// Whether two JSON trees say the same: the order of members and the digits of numbers do not matter.
-pub(crate) fn same(left: &Value, right: &Value) -> bool {
-    if let (Some(left), Some(right)) = (left.as_object(), right.as_object()) {
-        return left.len() == right.len()
-            && left.iter().all(|(key, value)| right.get(&key).is_some_and(|other| same(value, other)));
-    }
-    if let (Some(left), Some(right)) = (left.as_array(), right.as_array()) {
-        return left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| same(left, right));
-    }
-    scalars(left, right, |left, right| left == right)
-}
-
 /// Whether two JSON trees are equivalent: the order of repetitions does not matter either, nor case.
 fn similar(left: &Value, right: &Value) -> bool {
     if let (Some(left), Some(right)) = (left.as_object(), right.as_object()) {
@@ -190,21 +178,8 @@ fn similar(left: &Value, right: &Value) -> bool {
     if let (Some(left), Some(right)) = (left.as_array(), right.as_array()) {
         return matched(left.as_slice(), right.as_slice(), similar);
     }
-    scalars(left, right, |left, right| normal(left).eq(normal(right)))
-}
-
-fn scalars(left: &Value, right: &Value, same_text: impl Fn(&str, &str) -> bool) -> bool {
-    if left.get_type() != right.get_type() {
-        return false;
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) => normal(left).eq(normal(right)),
+        _ => same(left, right),
     }
-    if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
-        return same_text(left, right);
-    }
-    if let (Some(left), Some(right)) = (left.as_raw_number(), right.as_raw_number()) {
-        return left.as_str() == right.as_str()
-            || json_decimal(left.as_str())
-                .zip(json_decimal(right.as_str()))
-                .is_some_and(|(left, right)| left == right);
-    }
-    left.as_bool() == right.as_bool()
 }
