@@ -1,0 +1,186 @@
+/**
+ * The parts of FHIR R4 that the portal reads and writes. Members that no screen shows are left out; the record keeps
+ * them all the same. <http://hl7.org/fhir/R4/resourcelist.html>
+ */
+
+/** A moment or a day in FHIR's own notation: `2026`, `2026-03`, `2026-03-09` or `2026-03-09T08:30:00+08:00`. */
+export type When = string;
+
+export interface Coding {
+  system?: string;
+  code?: string;
+  display?: string;
+}
+
+export interface CodeableConcept {
+  coding?: Coding[];
+  text?: string;
+}
+
+export interface Period {
+  start?: When;
+  end?: When;
+}
+
+export interface Identifier {
+  use?: string;
+  type?: CodeableConcept;
+  system?: string;
+  value?: string;
+  period?: Period;
+}
+
+export interface HumanName {
+  use?: "usual" | "official" | "temp" | "nickname" | "anonymous" | "old" | "maiden";
+  text?: string;
+  family?: string;
+  given?: string[];
+}
+
+export interface ContactPoint {
+  system?: "phone" | "fax" | "email" | "pager" | "url" | "sms" | "other";
+  value?: string;
+  use?: string;
+}
+
+export interface Quantity {
+  value?: number;
+  comparator?: "<" | "<=" | ">=" | ">";
+  unit?: string;
+  system?: string;
+  code?: string;
+}
+
+export interface Reference {
+  reference?: string;
+  display?: string;
+}
+
+export interface Resource {
+  resourceType: string;
+  id?: string;
+  meta?: { versionId?: string; lastUpdated?: When };
+}
+
+export type Sex = "male" | "female" | "other" | "unknown";
+
+export interface Patient extends Resource {
+  resourceType: "Patient";
+  active?: boolean;
+  identifier?: Identifier[];
+  name?: HumanName[];
+  telecom?: ContactPoint[];
+  gender?: Sex;
+  birthDate?: When;
+  deceasedBoolean?: boolean;
+  deceasedDateTime?: When;
+}
+
+export interface ObservationComponent {
+  code: CodeableConcept;
+  valueQuantity?: Quantity;
+  valueCodeableConcept?: CodeableConcept;
+  valueString?: string;
+}
+
+export interface Observation extends Resource {
+  resourceType: "Observation";
+  status: string;
+  category?: CodeableConcept[];
+  code: CodeableConcept;
+  subject?: Reference;
+  effectiveDateTime?: When;
+  effectivePeriod?: Period;
+  issued?: When;
+  valueQuantity?: Quantity;
+  valueCodeableConcept?: CodeableConcept;
+  valueString?: string;
+  valueBoolean?: boolean;
+  valueInteger?: number;
+  component?: ObservationComponent[];
+  interpretation?: CodeableConcept[];
+}
+
+export interface Encounter extends Resource {
+  resourceType: "Encounter";
+  status: string;
+  class?: Coding;
+  type?: CodeableConcept[];
+  reasonCode?: CodeableConcept[];
+  period?: Period;
+  serviceProvider?: Reference;
+}
+
+export interface Condition extends Resource {
+  resourceType: "Condition";
+  clinicalStatus?: CodeableConcept;
+  verificationStatus?: CodeableConcept;
+  code?: CodeableConcept;
+  onsetDateTime?: When;
+  abatementDateTime?: When;
+  recordedDate?: When;
+}
+
+export interface MedicationRequest extends Resource {
+  resourceType: "MedicationRequest";
+  status: string;
+  intent: string;
+  medicationCodeableConcept?: CodeableConcept;
+  medicationReference?: Reference;
+  authoredOn?: When;
+  dosageInstruction?: { text?: string }[];
+}
+
+export interface Procedure extends Resource {
+  resourceType: "Procedure";
+  status: string;
+  code?: CodeableConcept;
+  performedDateTime?: When;
+  performedPeriod?: Period;
+}
+
+export interface DiagnosticReport extends Resource {
+  resourceType: "DiagnosticReport";
+  status: string;
+  code: CodeableConcept;
+  effectiveDateTime?: When;
+  effectivePeriod?: Period;
+  conclusion?: string;
+}
+
+export interface Immunization extends Resource {
+  resourceType: "Immunization";
+  status: string;
+  vaccineCode: CodeableConcept;
+  occurrenceDateTime?: When;
+}
+
+export interface AllergyIntolerance extends Resource {
+  resourceType: "AllergyIntolerance";
+  clinicalStatus?: CodeableConcept;
+  criticality?: "low" | "high" | "unable-to-assess";
+  code?: CodeableConcept;
+  recordedDate?: When;
+  onsetDateTime?: When;
+}
+
+export interface OperationOutcome extends Resource {
+  resourceType: "OperationOutcome";
+  issue?: { severity: string; code: string; diagnostics?: string; details?: CodeableConcept; expression?: string[] }[];
+}
+
+export interface BundleEntry {
+  fullUrl?: string;
+  resource?: Resource;
+  search?: { mode?: "match" | "include" | "outcome" };
+  request?: { method: string; url: string };
+  response?: { status: string; location?: string; outcome?: Resource };
+}
+
+export interface Bundle extends Resource {
+  resourceType: "Bundle";
+  type: string;
+  total?: number;
+  link?: { relation: string; url: string }[];
+  entry?: BundleEntry[];
+}

@@ -1,0 +1,125 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { type Failure, Service, signIn } from "../src/index";
+
+type Reply = { status?: number; body: unknown };
+const servers: { close(): void }[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** A server that answers as told and keeps what it was asked. */
+async function serving(answer: (request: IncomingMessage, body: string) => Reply) {
+  const seen: { method: string; url: string; headers: IncomingMessage["headers"]; body: string }[] = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const piece of request) body += String(piece);
+    seen.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers, body });
+    const reply = answer(request, body);
+    response.writeHead(reply.status ?? 200, { "Content-Type": "application/fhir+json" });
+    response.end(typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body));
+  });
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  servers.push(server);
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+}
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (cause: unknown) => cause as Failure,
+  );
+
+test("signing in gives a token and the moment it ends", async () => {
+  const { origin, seen } = await serving(() => ({ body: { access_token: "t", expires_in: 60, scope: "system/*.rs" } }));
+  expect(await signIn(origin, "ward 3", "a+b&c", 1_000)).toEqual({ token: "t", until: 61_000, scope: "system/*.rs" });
+  expect(seen[0]?.body).toBe("grant_type=client_credentials&client_id=ward+3&client_secret=a%2Bb%26c");
+});
+
+test("a wrong secret is refused and is not taken for a session that ended", async () => {
+  const { origin } = await serving(() => ({ status: 401, body: { error: "invalid_client" } }));
+  expect((await failure(signIn(origin, "a", "b", 0)))?.kind).toBe("refused");
+});
+
+test("nobody answering is offline", async () => {
+  const { origin } = await serving(() => ({ body: {} }));
+  for (const server of servers.splice(0)) server.close();
+  expect((await failure(new Service(origin, "t").read("Patient", "1")))?.kind).toBe("offline");
+});
+
+test("a search keeps matches apart from what else the bundle holds, and knows its next page", async () => {
+  const { origin, seen } = await serving((request) => ({
+    body: {
+      resourceType: "Bundle",
+      type: "searchset",
+      link: request.url?.includes("page=2") ? [] : [{ relation: "next", url: "https://proxy.example/x/fhir/Patient?page=2" }],
+      entry: [
+        { resource: { resourceType: "Patient", id: "1" }, search: { mode: "match" } },
+        { resource: { resourceType: "OperationOutcome" }, search: { mode: "outcome" } },
+      ],
+    },
+  }));
+  const service = new Service(origin, "t");
+  const first = await service.search("Patient", { name: "单 三" });
+  expect(first.found.map((patient) => patient.id)).toEqual(["1"]);
+  const second = await service.page(first.next ?? "");
+  expect(second.next).toBeUndefined();
+  expect(seen.map((request) => request.url)).toEqual([
+    "/fhir/Patient?name=%E5%8D%95+%E4%B8%89",
+    "/fhir/Patient?page=2",
+  ]);
+  expect(seen[1]?.headers.authorization).toBe("Bearer t");
+});
+
+test("of several searches asked at once, a refused one does not hide the others", async () => {
+  const { origin, seen } = await serving(() => ({
+    body: {
+      resourceType: "Bundle",
+      type: "batch-response",
+      entry: [
+        { response: { status: "200 OK" }, resource: { resourceType: "Bundle", type: "searchset" } },
+        {
+          response: {
+            status: "403",
+            outcome: { resourceType: "OperationOutcome", issue: [{ severity: "error", code: "forbidden" }] },
+          },
+        },
+      ],
+    },
+  }));
+  const answers = await new Service(origin, "t").pages(["Encounter?patient=1", "/fhir/Condition?patient=1"]);
+  expect(answers.map((answer) => ("failure" in answer ? answer.failure.kind : answer.page.found))).toEqual([[], "refused"]);
+  const asked = JSON.parse(seen[0]?.body ?? "{}") as { entry: { request: { url: string } }[] };
+  expect(asked.entry.map((entry) => entry.request.url)).toEqual(["Encounter?patient=1", "Condition?patient=1"]);
+});
+
+test("what must be corrected is told with its place", async () => {
+  const outcome = {
+    resourceType: "OperationOutcome",
+    issue: [{ severity: "error", code: "value", diagnostics: "Not a date.", expression: ["Patient.birthDate"] }],
+  };
+  const { origin } = await serving(() => ({ status: 422, body: outcome }));
+  const found = await failure(new Service(origin, "t").put({ resourceType: "Patient", id: "1" }));
+  expect(found?.kind).toBe("invalid");
+  expect(found?.issues).toEqual([{ text: "Not a date.", at: "Patient.birthDate" }]);
+});
+
+test("a token that is no longer believed is reported once, to whoever keeps the session", async () => {
+  const { origin } = await serving(() => ({ status: 401, body: {} }));
+  let times = 0;
+  const service = new Service(origin, "t", () => times++);
+  expect((await failure(service.read("Patient", "1")))?.kind).toBe("signedOut");
+  expect(times).toBe(1);
+});
+
+test("creating unless it exists says which of the two happened", async () => {
+  let status = 201;
+  const { origin, seen } = await serving(() => ({ status, body: { resourceType: "Patient", id: "1" } }));
+  const service = new Service(origin, "t");
+  const create = () => service.createUnless({ resourceType: "Patient" }, { identifier: "urn:x|1" });
+  expect((await create()).isNew).toBe(true);
+  status = 200;
+  expect((await create()).isNew).toBe(false);
+  expect(seen[0]?.headers["if-none-exist"]).toBe("identifier=urn%3Ax%7C1");
+});
