@@ -1,0 +1,44 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Failure } from "@qingshan/client";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { firstLocale, Language, load } from "./language";
+import { SessionKeeper } from "./session";
+import { Shell } from "./Shell";
+import { Look } from "./look";
+import "./look.css";
+
+/** Attempts after the first at a question that nobody answered. */
+const MOST_RETRIES = 3;
+
+const cache = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // A ward computer behind a bad switch says that it is online; the request itself is the only test.
+      networkMode: "always",
+      staleTime: 10_000,
+      retry: (times, cause) =>
+        times < MOST_RETRIES && cause instanceof Failure && (cause.kind === "offline" || cause.kind === "busy"),
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html holds the root");
+const first = await load(firstLocale());
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={cache}>
+      <Language first={first}>
+        {(loaded) => (
+          <Look components={loaded.components}>
+            <SessionKeeper>
+              <Shell />
+            </SessionKeeper>
+          </Look>
+        )}
+      </Language>
+    </QueryClientProvider>
+  </StrictMode>,
+);
