@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pictures, raise, signIn, type Stage } from "../src/stage";
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await raise();
+});
+afterAll(() => stage?.close());
+
+const sizes: Record<string, BrowserContextOptions> = {
+  desktop: { viewport: { width: 1366, height: 768 } },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+};
+
+/** Leaves a picture, and holds what every screen must keep to. */
+async function keep(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(pictures, `${name}.png`), animations: "disabled" });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wide, `${name} must not be wider than the screen`).toBe(0);
+  const text = await page.locator("body").innerText();
+  expect(text, `${name} must have every place filled`).not.toMatch(/\{\w+\}|undefined|NaN/);
+}
+
+for (const [size, options] of Object.entries(sizes)) {
+  for (const [locale, colorScheme] of [
+    ["zh-CN", "light"],
+    ["en", "dark"],
+    ["en", "light"],
+    ["zh-CN", "dark"],
+  ] as const) {
+    describe(`${size}, ${locale}, ${colorScheme}`, () => {
+      test("every screen fits and is complete", async () => {
+        const { page, context } = await stage.open({ ...options, locale, colorScheme });
+        const name = (screen: string) => `${screen}-${size}-${locale}-${colorScheme}`;
+        await page.goto("/");
+        await page.locator("form.sign-in").waitFor();
+        await keep(page, name("1-sign-in"));
+        await signIn(page, stage.nurse);
+        await page.locator("#finder").fill("单");
+        await page.locator(".person").first().waitFor();
+        await keep(page, name("2-found"));
+        await page.locator("#finder").fill("zzzz");
+        await page.locator(".nothing").waitFor();
+        await keep(page, name("3-nobody"));
+        await page.goto("/patients/shan");
+        await page.locator(".entry").first().waitFor();
+        await page.locator(".live-live").waitFor();
+        await keep(page, name("4-patient"));
+        await page.locator(".day").nth(3).scrollIntoViewIfNeeded();
+        await keep(page, name("5-timeline"));
+        await page.evaluate(() => scrollTo(0, 0));
+        await page.locator(".record").click();
+        await page.locator(".vital input.ant-input").first().fill("231");
+        await page.locator(".vital input.ant-input").nth(1).fill("90");
+        await page.locator(".vital button[type=submit]").click();
+        await page.locator(".note-warning").waitFor();
+        await keep(page, name("6-vital"));
+        await page.keyboard.press("Escape");
+        await page.locator(".vital").waitFor({ state: "detached" });
+        await context.setOffline(true);
+        await page.locator(".stale").waitFor();
+        await keep(page, name("7-offline"));
+        await context.setOffline(false);
+        await page.goto("/patients/new");
+        await page.locator("form.register").waitFor();
+        await page.locator("form.register button[type=submit]").click();
+        await page.locator(".note-error").first().waitFor();
+        await keep(page, name("8-register"));
+        await context.close();
+      });
+    });
+  }
+}

@@ -1,0 +1,252 @@
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { raise, signIn, type Stage } from "../src/stage";
+
+let stage: Stage;
+const contexts: { close(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  stage = await raise();
+});
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
+afterAll(() => stage?.close());
+
+/** A window, and what went wrong in it that nobody asked for. */
+async function window(account?: "nurse" | "clerk"): Promise<Page> {
+  const { page, context } = await stage.open();
+  contexts.push(context);
+  page.on("pageerror", (cause) => {
+    throw cause;
+  });
+  if (account !== undefined) await signIn(page, stage[account]);
+  return page;
+}
+
+const find = async (page: Page, typed: string) => {
+  await page.locator("#finder").fill(typed);
+  await page.locator(".answer:not(.is-behind)").waitFor();
+};
+const names = (page: Page) => page.locator(".person-name").allInnerTexts();
+
+async function record(page: Page, systolic: string, diastolic: string): Promise<void> {
+  await page.getByRole("button", { name: "录入体征" }).click();
+  await page.getByLabel("收缩压").fill(systolic);
+  await page.getByLabel("舒张压").fill(diastolic);
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+}
+
+test("a wrong secret is refused with a reason, and the right one then opens the door", async () => {
+  const page = await window();
+  await page.goto("/patients/shan");
+  await page.getByLabel("客户端编号").fill(stage.nurse.id);
+  await page.getByLabel("密钥").fill("wrong");
+  await page.getByRole("button", { name: "登录" }).click();
+  expect(await page.getByRole("alert").first().innerText()).toContain("编号或密钥不正确");
+  await page.getByLabel("密钥").fill(stage.nurse.secret);
+  await page.getByRole("button", { name: "登录" }).click();
+  // Who was on the way to a patient arrives there.
+  await page.getByRole("heading", { name: "单小雨" }).waitFor();
+});
+
+test("people are found by characters, by sound, by initials, by number and by telephone", async () => {
+  const page = await window("nurse");
+  const shan = ["单小雨", "单小雨"];
+  for (const [typed, found] of [
+    ["单小", shan],
+    ["shan xiao yu", shan],
+    ["sxy", shan],
+    ["qiujianan", ["仇建安"]],
+    ["oymy", ["欧阳明远"]],
+    ["HC-0004", ["解春晓"]],
+    ["139 0000 0003", ["仇建安"]],
+    ["999999195804120029", []],
+  ] as const) {
+    await find(page, typed);
+    await page.waitForFunction(
+      (count) => document.querySelectorAll(".person").length === count,
+      found.length,
+    );
+    expect(await names(page), typed).toEqual(found);
+  }
+  await page.getByText("没有找到").waitFor();
+});
+
+test("namesakes are pointed out", async () => {
+  const page = await window("nurse");
+  await find(page, "单小雨");
+  await page.getByText("有同名患者，请核对出生日期和证件号").waitFor();
+});
+
+test("the keyboard alone leads from anywhere to a patient and back to the same list", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/new");
+  await page.getByRole("heading", { name: "患者建档" }).click();
+  await page.keyboard.press("/");
+  await page.locator("#finder").waitFor();
+  await page.keyboard.type("qiu");
+  await page.locator(".person").waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "仇建安" }).waitFor();
+  await page.goBack();
+  await page.locator(".person").waitFor();
+  expect(await page.locator("#finder").inputValue()).toBe("qiu");
+});
+
+test("the timeline is one, newest first, in the time of Shanghai, and reads on without a seam", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/shan");
+  await page.locator(".day").first().waitFor();
+  const days = () => page.locator(".day h3").allInnerTexts();
+  expect((await days()).slice(0, 3)).toEqual(["进行中", "2026-11-20", "2026-11-19"]);
+  const pressure = page.locator(".entry", { hasText: "168/96 mmHg" });
+  expect(await pressure.innerText()).toContain("07:10");
+  expect(await pressure.innerText()).toContain("偏高");
+  await page.getByRole("button", { name: "加载更早的记录" }).click();
+  await page.getByText("已显示全部记录").waitFor();
+  const dated = (await days()).slice(1);
+  expect(dated).toEqual([...dated].sort().reverse());
+  expect(dated).toContain("2016年3月");
+  await page.getByRole("button", { name: "诊断" }).click();
+  expect(await page.locator(".entry-title").allInnerTexts()).toEqual([
+    "左桡骨远端骨折",
+    "2 型糖尿病",
+    "原发性高血压 2 级",
+  ]);
+});
+
+test("what one screen records is seen at once on another", async () => {
+  const [writer, reader] = await Promise.all([window("nurse"), window("nurse")]);
+  await Promise.all([writer.goto("/patients/ouyang"), reader.goto("/patients/ouyang")]);
+  await Promise.all([writer, reader].map((page) => page.getByText("实时更新中").waitFor()));
+  expect(await reader.locator(".entry").count()).toBe(0);
+  await record(writer, "98", "61");
+  const entry = reader.locator(".entry", { hasText: "98/61 mmHg" });
+  await entry.waitFor();
+  expect(await entry.innerText()).toContain("新");
+  await reader.locator(".latest", { hasText: "98/61 mmHg" }).waitFor();
+  await writer.getByRole("button", { name: "录入体征" }).click();
+  await writer.getByText("体温", { exact: true }).last().click();
+  await writer.getByLabel("体温", { exact: true }).last().fill("37.4");
+  await writer.getByRole("button", { name: "保存", exact: true }).click();
+  await reader.locator(".entry", { hasText: "37.4 ℃" }).waitFor();
+});
+
+test("an unusual value is asked about once, an impossible one is not taken", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/qiu");
+  await record(page, "1", "90");
+  await page.getByText("应在 30 至 320 mmHg 之间").waitFor();
+  await page.getByLabel("收缩压").fill("231");
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.getByText("数值少见").waitFor();
+  await page.getByRole("button", { name: "核对无误，保存" }).click();
+  await page.locator(".entry", { hasText: "231/90 mmHg" }).waitFor();
+});
+
+test("a screen that lost its line says so and how old it is, and catches up by itself", async () => {
+  const [writer, reader] = await Promise.all([window("nurse"), window("nurse")]);
+  await Promise.all([writer.goto("/patients/shan-2"), reader.goto("/patients/shan-2")]);
+  await reader.getByText("实时更新中").waitFor();
+  await reader.context().setOffline(true);
+  const banner = reader.locator(".stale");
+  await banner.waitFor();
+  expect(await banner.innerText()).toMatch(/网络已断开[\s\S]*截至 \d\d:\d\d:\d\d/);
+  await record(writer, "117", "76");
+  await writer.locator(".entry", { hasText: "117/76 mmHg" }).waitFor();
+  expect(await reader.locator(".entry").count()).toBe(0);
+  expect(await reader.getByRole("heading", { name: "单小雨" }).count()).toBe(1);
+  await reader.context().setOffline(false);
+  await reader.locator(".entry", { hasText: "117/76 mmHg" }).waitFor();
+  await banner.waitFor({ state: "detached" });
+});
+
+test("a measurement entered without a line is kept in the form and written once", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/xie");
+  await page.getByText("实时更新中").waitFor();
+  await page.getByRole("button", { name: "录入体征" }).click();
+  await page.getByLabel("收缩压").fill("88");
+  await page.getByLabel("舒张压").fill("52");
+  await page.context().setOffline(true);
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.getByText("内容还在，尚未保存。").waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.locator(".entry", { hasText: "88/52 mmHg" }).waitFor();
+  expect(await page.locator(".entry").count()).toBe(1);
+});
+
+test("a new patient is registered once, and a second try leads to the first", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/new");
+  await page.getByRole("button", { name: "保存档案" }).click();
+  expect(await page.getByText("必填", { exact: true }).count()).toBe(4);
+  await page.getByLabel("姓", { exact: true }).fill("尉迟");
+  await page.getByLabel("名", { exact: true }).fill("知秋");
+  const card = page.getByLabel("身份证号");
+  await card.fill("999999198607210191");
+  await page.getByText("校验位不对，请逐位核对。").waitFor();
+  await card.fill("99999919860721019x");
+  expect(await page.getByLabel("出生日期").inputValue()).toBe("1986-07-21");
+  expect(await page.getByLabel("男").isChecked()).toBe(true);
+  await page.getByRole("button", { name: "保存档案" }).click();
+  await page.getByRole("heading", { name: "尉迟知秋" }).waitFor();
+  const first = page.url();
+  await page.goto("/");
+  await find(page, "ycz");
+  await page.locator(".person", { hasText: "99999919860721019X" }).waitFor();
+
+  await page.goto("/patients/new");
+  await page.getByLabel("姓", { exact: true }).fill("尉迟");
+  await page.getByLabel("名", { exact: true }).fill("秋");
+  await page.getByLabel("身份证号").fill("99999919860721019X");
+  await page.getByRole("button", { name: "保存档案" }).click();
+  await page.getByRole("link", { name: "打开已有档案：尉迟知秋" }).click();
+  await page.getByRole("heading", { name: "尉迟知秋" }).waitFor();
+  expect(page.url()).toBe(first);
+});
+
+test("somebody without a card is held against people of the same name and birthday", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/new");
+  await page.getByLabel("姓", { exact: true }).fill("欧阳");
+  await page.getByLabel("名", { exact: true }).fill("明远");
+  await page.getByText("女", { exact: true }).click();
+  await page.getByLabel("出生日期").fill("20240520");
+  await page.getByRole("button", { name: "保存档案" }).click();
+  await page.getByText("请先确认是不是同一人").waitFor();
+  await page.getByRole("button", { name: "不是同一人，仍要新建" }).click();
+  await page.getByRole("heading", { name: "欧阳明远" }).waitFor();
+  expect(page.url()).not.toContain("ouyang");
+});
+
+test("what may not be seen is said, and is not shown as nothing", async () => {
+  const page = await window("clerk");
+  await page.goto("/patients/shan");
+  await page.getByRole("heading", { name: "单小雨" }).waitFor();
+  await page.getByText("过敏史：无权查看").waitFor();
+  await page.locator(".timeline").getByText("没有权限").waitFor();
+  expect(await page.getByText("还没有记录").count()).toBe(0);
+});
+
+test("an address of nobody says so and leads back", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/nobody");
+  await page.getByText("找不到该记录").waitFor();
+  await page.getByRole("link", { name: "返回查找患者" }).click();
+  await page.locator("#finder").waitFor();
+});
+
+test("signing out leaves nothing of the patient on the screen", async () => {
+  const page = await window("nurse");
+  await page.goto("/patients/shan");
+  await page.getByRole("heading", { name: "单小雨" }).waitFor();
+  await page.getByRole("button", { name: "退出登录" }).click();
+  await page.getByRole("button", { name: "登录", exact: true }).waitFor();
+  expect(await page.getByText("单小雨").count()).toBe(0);
+  await page.reload();
+  await page.getByRole("button", { name: "登录", exact: true }).waitFor();
+});

@@ -1,0 +1,6 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // The bounds only end a run that hangs; every step waits for what it waits for.
+  test: { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false },
+});
