@@ -26,4 +26,5 @@ pub use search::{SearchPage, SearchRequest};
 pub use session::{Caller, Key, Session, Version};
 pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
 pub use store::Record;
+pub use store::catalog::IndexProgress;
 pub use transact::{Action, Applied, Change, Effect, Patch, Refusal, Target};

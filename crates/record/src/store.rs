@@ -1,10 +1,10 @@
 //! Where the record is kept, and the one way in and out of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use fhir::Error;
-use fhir::search::{ParamId, Registry};
+use fhir::search::Registry;
 use fhir::validate::{Options, Validator};
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, S
 
 pub(crate) mod batch;
 pub(crate) mod body;
+pub(crate) mod catalog;
 mod copy;
 pub(crate) mod names;
 pub(crate) mod papers;
@@ -25,6 +26,7 @@ pub(crate) mod reads;
 pub(crate) mod sqlite;
 pub(crate) mod value;
 
+pub(crate) use catalog::Catalog;
 use names::Names;
 use value::{Dialect, Row, Rows, SqlValue};
 
@@ -35,28 +37,6 @@ pub(crate) struct Tools {
     pub(crate) validator: Validator,
     pub(crate) names: Names,
 }
-
-/// The search parameters in force, with the numbers their rows carry.
-pub(crate) struct Catalog {
-    pub(crate) registry: Arc<Registry>,
-    numbers: Vec<i64>,
-    near: Vec<bool>,
-}
-
-impl Catalog {
-    /// The number of a parameter in index rows.
-    pub(crate) fn number(&self, param: ParamId) -> i64 {
-        self.numbers[param.index()]
-    }
-
-    /// Whether a parameter's tokens are also indexed by patient, because within one patient they tell most.
-    pub(crate) fn near(&self, param: ParamId) -> bool {
-        self.near[param.index()]
-    }
-}
-
-/// Codes of the token parameters that are also indexed by patient.
-const NEAR: [&str; 3] = ["code", "type", "vaccine-code"];
 
 /// The shared record. Cheap to clone; all clones are the same record.
 #[derive(Clone)]
@@ -117,9 +97,12 @@ impl Record {
             }
         };
         let registry = Arc::new(Registry::base(zone(&tools.settings)?));
-        let base = Arc::new(Catalog { registry, numbers: Vec::new(), near: Vec::new() });
+        let base = Arc::new(Catalog::unnumbered(registry));
         let record = Self(Arc::new(Inner { tools, catalog: RwLock::new(base), engine, head }));
         record.load_catalog().await?;
+        if record.dialect() == Dialect::Postgres {
+            tokio::spawn(follow_parameters(Arc::downgrade(&record.0), record.head()));
+        }
         Ok(record)
     }
 
@@ -260,22 +243,21 @@ impl Record {
         papers::job_again(self, id, due).await
     }
 
-    /// Numbers every search parameter in force and puts the new catalog in place.
-    async fn load_catalog(&self) -> Result<(), Error> {
-        let registry = Arc::new(Registry::base(zone(&self.0.tools.settings)?));
-        let words: Vec<Box<str>> =
-            registry.all().iter().map(|param| format!("{}.{}", param.type_name, param.code).into()).collect();
-        let numbers = match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.number_params(words).await?,
-            Engine::Postgres(postgres) => postgres.number_params(words).await?,
-        };
-        let near = registry
-            .all()
-            .iter()
-            .map(|param| registry.home(param.type_name).is_some() && NEAR.contains(&&*param.code))
-            .collect();
-        *self.0.catalog.write() = Arc::new(Catalog { registry, numbers, near });
-        Ok(())
+    async fn number_params(&self, words: Vec<Box<str>>) -> Result<Vec<i64>, Error> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.number_params(words).await,
+            Engine::Postgres(postgres) => postgres.number_params(words).await,
+        }
+    }
+}
+
+/// Learns of the search parameters other processes store, for as long as the record is open.
+async fn follow_parameters(record: Weak<Inner>, mut head: watch::Receiver<u64>) {
+    while head.changed().await.is_ok() {
+        let Some(inner) = record.upgrade() else { return };
+        if let Err(error) = Record(inner).refresh().await {
+            tracing::warn!(%error, "the search parameters of other processes could not be read; they are tried again");
+        }
     }
 }
 

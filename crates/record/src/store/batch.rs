@@ -5,6 +5,9 @@ use fhir::Error;
 use crate::store::names::{Address, Kind, Place};
 use crate::store::value::Rows;
 
+/// The tables of index rows.
+pub(crate) const INDEX_TABLES: [&str; 5] = ["tok", "ref", "str", "date", "qty"];
+
 /// The target of a reference: numbered already, or to be numbered in the transaction that writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Pointer {
@@ -129,7 +132,13 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.unindex.is_empty() && self.tokens.is_empty()
+        self.resources.is_empty()
+            && self.unindex.is_empty()
+            && self.tokens.is_empty()
+            && self.references.is_empty()
+            && self.texts.is_empty()
+            && self.dates.is_empty()
+            && self.quantities.is_empty()
     }
 }
 

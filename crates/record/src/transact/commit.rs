@@ -7,13 +7,16 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fhir::search::ParamId;
 use fhir::{Category, Error, IssueCode};
+use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::store::batch::*;
 use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::value::{Dialect, SqlValue};
 use crate::store::{Catalog, Tools, body};
-use crate::transact::prepare::{Operation, address_of, prepare, refused};
+use crate::transact::prepare::{Operation, address_of, index_rows, prepare, refused};
 use crate::transact::resolve::{self, Resolved};
 use crate::transact::{Applied, Change, Effect, Refusal};
 use crate::{Caller, Version};
@@ -30,6 +33,20 @@ pub(crate) enum WorkContent {
     Ready { operations: Vec<Operation>, changes: usize },
     /// Holds conditions or patches, which are decided inside the database transaction.
     Late(Vec<Change>),
+    /// No transaction of a caller's: old resources are indexed for a new search parameter.
+    Reindex(Arc<Slice>),
+}
+
+/// Some resources of a type, to be indexed for one search parameter.
+pub(crate) struct Slice {
+    pub(crate) type_: crate::ResourceType,
+    pub(crate) param: ParamId,
+    /// Those with greater rids.
+    pub(crate) after: i64,
+    /// At most so many.
+    pub(crate) most: i64,
+    /// The last rid and how many there were; `None` when there were none left.
+    pub(crate) reached: Mutex<Option<(i64, u64)>>,
 }
 
 /// What a group did, to be announced once it is durable.
@@ -69,7 +86,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
     let mut ready = Vec::new();
     for work in works {
         if let WorkContent::Ready { operations, .. } = &work.content {
-            ready.extend(operations);
+            ready.extend(operations.iter());
         }
     }
     group.locate(tx, &ready).await?;
@@ -115,6 +132,12 @@ impl Group<'_> {
                     Err(refusal) => Ok(Err(refusal)),
                 }
             }
+            WorkContent::Reindex(slice) => {
+                self.flush(tx).await?;
+                let reached = self.reindex(tx, slice).await?;
+                *slice.reached.lock() = reached;
+                Ok(Ok(Vec::new()))
+            }
             WorkContent::Late(changes) => {
                 // Conditions must see what earlier transactions of this group wrote.
                 self.flush(tx).await?;
@@ -151,26 +174,38 @@ impl Group<'_> {
     /// Finds or makes the rids of everything the operations write or refer to, and the state of what they write.
     async fn locate<T: WriteTx>(&mut self, tx: &mut T, operations: &[&Operation]) -> Result<(), Error> {
         let mut wanted: FxHashMap<Address, Wanted> = FxHashMap::default();
-        let mut words: FxHashSet<(Kind, Box<str>)> = FxHashSet::default();
         for operation in operations {
             let address = address_of(&operation.key);
             let home = operation.content.as_ref().map_or_else(|| shard_of(&operation.key.to_string()), |c| c.shard);
             let want = Wanted { address: address.clone(), home, lock: true, fresh: operation.fresh };
             wanted.insert(address, want);
-            for row in operation.content.iter().flat_map(|content| &content.rows) {
-                match row {
-                    IndexRow::Reference { target: Pointer::Name(address), .. } => {
-                        if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
-                            let home = home_of(address);
-                            vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
-                        }
+        }
+        let contents = operations.iter().filter_map(|operation| operation.content.as_ref());
+        let rows: Vec<&IndexRow> = contents.flat_map(|content| &content.rows).collect();
+        self.make_known(tx, wanted, &rows).await
+    }
+
+    /// Finds or makes what is wanted and whatever the rows point at, and numbers their words.
+    async fn make_known<T: WriteTx>(
+        &mut self,
+        tx: &mut T,
+        mut wanted: FxHashMap<Address, Wanted>,
+        rows: &[&IndexRow],
+    ) -> Result<(), Error> {
+        let mut words: FxHashSet<(Kind, Box<str>)> = FxHashSet::default();
+        for row in rows {
+            match row {
+                IndexRow::Reference { target: Pointer::Name(address), .. } => {
+                    if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+                        let home = home_of(address);
+                        vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
                     }
-                    IndexRow::Token { system: Word::Text(text), .. }
-                    | IndexRow::Quantity { system: Word::Text(text), .. } => {
-                        words.insert((Kind::System, text.clone()));
-                    }
-                    _ => {}
                 }
+                IndexRow::Token { system: Word::Text(text), .. }
+                | IndexRow::Quantity { system: Word::Text(text), .. } => {
+                    words.insert((Kind::System, text.clone()));
+                }
+                _ => {}
             }
         }
         wanted.retain(|address, want| want.lock || !self.places.contains_key(address));
@@ -193,6 +228,42 @@ impl Group<'_> {
         let states = tx.current(&locked).await?;
         self.states.extend(locked.into_iter().zip(states));
         self.number(tx, words).await
+    }
+
+    /// Indexes some stored resources for one parameter, anew if they were indexed for it before.
+    async fn reindex<T: WriteTx>(&mut self, tx: &mut T, slice: &Slice) -> Result<Option<(i64, u64)>, Error> {
+        let (lock, among) = match tx.dialect() {
+            Dialect::Sqlite => ("", "IN (SELECT value FROM rarray($1))"),
+            Dialect::Postgres => ("FOR UPDATE", "= ANY($1)"),
+        };
+        let sql = format!(
+            "SELECT rid, shard, body FROM resource WHERE type = $1 AND rid > $2 AND body IS NOT NULL \
+             ORDER BY rid LIMIT $3 {lock}"
+        );
+        let found = tx.rows(&sql, &[slice.type_.number().into(), slice.after.into(), slice.most.into()]).await?;
+        let Some(last) = found.last() else { return Ok(None) };
+        let mut indexed = Vec::with_capacity(found.len());
+        for row in &found {
+            let Some(bytes) = row.bytes_or_null(2)? else { continue };
+            let resource = fhir::json::parse(&body::unpack(bytes)?)?;
+            let rows = index_rows(self.tools, self.catalog, &resource, slice.param);
+            indexed.push((row.int(0)?, row.int(1)?, rows));
+        }
+        let rids = SqlValue::Ints(indexed.iter().map(|(rid, ..)| *rid).collect());
+        let param = SqlValue::Int(self.catalog.number(slice.param));
+        for table in INDEX_TABLES {
+            let sql = format!("DELETE FROM {table} WHERE rid {among} AND param = $2");
+            tx.rows(&sql, &[rids.clone(), param.clone()]).await?;
+        }
+        let rows: Vec<&IndexRow> = indexed.iter().flat_map(|(_, _, rows)| rows).collect();
+        self.make_known(tx, FxHashMap::default(), &rows).await?;
+        for (rid, shard, rows) in &indexed {
+            for row in rows {
+                self.index(*rid, *shard, row)?;
+            }
+        }
+        let count = u64::try_from(found.len()).map_err(Error::fault)?;
+        Ok(Some((last.int(0)?, count)))
     }
 
     async fn number<T: WriteTx>(&mut self, tx: &mut T, words: FxHashSet<(Kind, Box<str>)>) -> Result<(), Error> {

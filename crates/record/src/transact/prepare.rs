@@ -2,7 +2,7 @@
 
 use fhir::error::Severity;
 use fhir::json::{self, Value};
-use fhir::search::IndexValue;
+use fhir::search::{IndexValue, ParamId};
 use fhir::{Category, Error, Issue, IssueCode};
 use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait};
@@ -186,22 +186,32 @@ fn content(
             return Err(Error::with_issues(category, issues));
         }
     }
-    let (head, tail) = serialise(key, &resource);
-    let own = key.to_string();
-    let mut shard = None;
-    let mut rows = Vec::new();
-    let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
-    for entry in catalog.registry.extract(&resource) {
-        if let IndexValue::Reference { target } = &entry.value
-            && Some(entry.param) == home
-            && shard.is_none()
-            && target.starts_with("Patient/")
-        {
-            shard = Some(shard_of(target));
-        }
-        rows.push(index_row(&tools.names, catalog, entry));
+    if key.type_.name() == "SearchParameter" {
+        // What could not be searched by must not be stored as if it could.
+        catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
     }
-    Ok(Content { head, tail, shard: shard.unwrap_or_else(|| shard_of(&own)), rows })
+    let (head, tail) = serialise(key, &resource);
+    let entries = catalog.registry.extract(&resource);
+    let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
+    let patient = entries.iter().find_map(|entry| match &entry.value {
+        IndexValue::Reference { target } if Some(entry.param) == home && target.starts_with("Patient/") => {
+            Some(shard_of(target))
+        }
+        _ => None,
+    });
+    let shard = patient.unwrap_or_else(|| shard_of(&key.to_string()));
+    let rows = entries.into_iter().map(|entry| index_row(&tools.names, catalog, entry)).collect();
+    Ok(Content { head, tail, shard, rows })
+}
+
+/// What an index holds of a resource for one parameter.
+pub(crate) fn index_rows(tools: &Tools, catalog: &Catalog, resource: &Value, param: ParamId) -> Vec<IndexRow> {
+    let entries = catalog.registry.extract(resource).into_iter().filter(|entry| entry.param == param);
+    entries.map(|entry| index_row(&tools.names, catalog, entry)).collect()
+}
+
+fn unprocessable(error: Error) -> Error {
+    Error::with_issues(Category::Unprocessable, error.issues().to_vec())
 }
 
 /// What cannot be read as FHIR at all is a bad request; what can be read and breaks a rule is unprocessable.

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
-use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
+use crate::store::batch::{Batch, Current, FeedRow, INDEX_TABLES, Wanted, WriteTx};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::postgres::{CHANNEL, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -417,11 +417,6 @@ pub(super) async fn number(client: &Client, kind: Kind, words: &[Box<str>]) -> R
 
 impl Tx<'_> {
     async fn write_resources(&mut self, batch: &Batch) -> Result<(), Error> {
-        if !batch.unindex.is_empty() {
-            for table in ["tok", "ref", "str", "date", "qty"] {
-                self.execute(&format!("DELETE FROM {table} WHERE rid = ANY($1)"), &[&batch.unindex]).await?;
-            }
-        }
         for (address, home) in &batch.moved {
             let sql = "UPDATE locator SET home = $1::int8 WHERE shard = $2::int8 AND type = $3::int8 AND id = $4";
             self.execute(sql, &[home, &i64::from(home_of(address)), &address.type_, &&*address.id]).await?;
@@ -432,6 +427,12 @@ impl Tx<'_> {
                        INSERT INTO history (rid, version, shard, at, method, body) \
                        SELECT rid, version, shard, at, method, body FROM past";
             self.execute(sql, &[&replaced]).await?;
+        }
+        // After the rows above are locked, so that an index being built for them cannot slip in between.
+        if !batch.unindex.is_empty() {
+            for table in INDEX_TABLES {
+                self.execute(&format!("DELETE FROM {table} WHERE rid = ANY($1)"), &[&batch.unindex]).await?;
+            }
         }
         let rows = &batch.resources;
         let ints = |field: fn(&crate::store::batch::ResourceRow) -> i64| rows.iter().map(field).collect::<Vec<i64>>();

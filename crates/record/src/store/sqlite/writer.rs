@@ -6,7 +6,7 @@ use fhir::{Category, Error};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
+use crate::store::batch::{Batch, Current, FeedRow, INDEX_TABLES, Wanted, WriteTx};
 use crate::store::names::{Kind, Place, shard_of};
 use crate::store::sqlite::{failure, query};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -313,7 +313,7 @@ impl WriteTx for Tx<'_> {
 
 fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     if !batch.unindex.is_empty() {
-        for table in ["tok", "ref", "str", "date", "qty"] {
+        for table in INDEX_TABLES {
             let mut delete = connection.prepare_cached(&format!("DELETE FROM {table} WHERE rid = ?1"))?;
             for rid in &batch.unindex {
                 delete.execute([rid])?;
