@@ -235,9 +235,9 @@ impl<T: WriteTx> Resolver<'_, T> {
     }
 }
 
-fn patched(_before: &Value, patch: &Patch) -> Result<Value, Error> {
+fn patched(before: &Value, patch: &Patch) -> Result<Value, Error> {
     match patch {
-        Patch::Json(_) => Err(Error::unsupported("JSON Patch is not offered yet.")),
-        Patch::FhirPath(_) => Err(Error::unsupported("FHIRPath Patch is not offered yet.")),
+        Patch::Json(patch) => fhir::patch::json_patch(before, patch),
+        Patch::FhirPath(parameters) => fhir::patch::fhirpath_patch(before, parameters),
     }
 }
