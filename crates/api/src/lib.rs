@@ -26,7 +26,9 @@ use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::routing::{any, get, post};
+use axum::serve::ListenerExt;
 use record::Record;
+use tokio::net::TcpListener;
 
 pub use access::add_client;
 pub use settings::{Export, Live, Settings, Subscriptions};
@@ -90,4 +92,22 @@ pub fn router(record: Record, settings: Settings) -> Router {
         .route("/live", get(live::stream))
         .route("/health", get(health::health))
         .with_state(App::new(record, settings))
+}
+
+/// Serves the routes on a listener until `stop` is ready, then lets the requests under way end.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    // Small answers must not wait for more bytes to fill a packet.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}
+
+/// The parameters of a query string, percent-decoded, in the order given.
+///
+/// Fails with [`fhir::Category::Invalid`] when they are not UTF-8.
+pub fn parameters_of(query: &str) -> Result<Vec<(String, String)>, fhir::Error> {
+    ask::Query::parse(query).map(ask::Query::into_pairs)
 }
