@@ -30,5 +30,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     }
     must_succeed(Command::new(&program).arg("import").arg("--data").arg(&data).arg(root().join("xtask/demo")))?;
     eprintln!("Try http://{}/fhir/Patient?name=shan once it listens. Ctrl-C ends it.", options.listen);
-    must_succeed(Command::new(&program).arg("serve").arg("--data").arg(&data).args(["--listen", &options.listen]))
+    must_succeed(
+        Command::new(&program).args(["serve", "--open"]).arg("--data").arg(&data).args(["--listen", &options.listen]),
+    )
 }

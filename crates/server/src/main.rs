@@ -1,1 +1,124 @@
-fn main() {}
+//! `qingshan`: the one program. It reads settings, files and the environment, and wires the parts together.
+
+mod arguments;
+mod check;
+mod clients;
+mod copy;
+mod export;
+mod import;
+mod place;
+mod serve;
+mod settings;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use record::{Caller, Record};
+
+use arguments::{Arguments, Command};
+use settings::Settings;
+
+/// What went wrong, in a sentence for the person at the terminal.
+pub(crate) type Outcome<T> = Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Outcome<()> {
+    let settings = Settings::read(arguments.settings.as_deref(), std::env::vars_os())?;
+    log_to_standard_error(&settings)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if settings.server.threads > 0 {
+        runtime.worker_threads(settings.server.threads);
+    }
+    let runtime = runtime.enable_all().build().map_err(|error| format!("No threads can be started: {error}"))?;
+    runtime.block_on(obey(arguments.command, settings))
+}
+
+async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
+    match command {
+        Command::Settings => say(settings::DEFAULTS.trim_end()),
+        Command::Serve(serve) => {
+            place::choose(&mut settings, serve.place);
+            settings.server.listen = serve.listen.unwrap_or(settings.server.listen);
+            settings.sign_in.open |= serve.open;
+            if !serve.only.is_empty() {
+                settings.server.parts = serve.only;
+            }
+            serve::run(&settings).await
+        }
+        Command::Import(import) => {
+            place::choose(&mut settings, import.place);
+            let checkpoint = match (import.checkpoint, &import.to) {
+                (Some(path), _) => path,
+                (None, Some(_)) => PathBuf::from("qingshan-import.json"),
+                (None, None) => settings.record.data.join("import.json"),
+            };
+            let sink = match import.to {
+                Some(base) => import::Sink::Remote(Box::new(import::Remote::new(&base, token(import.token)?)?)),
+                None => import::Sink::Record(open(&settings).await?.session(Caller::system("SYSADMIN"))),
+            };
+            let plan = import::Plan {
+                paths: import.paths,
+                skip_invalid: import.skip_invalid,
+                checkpoint,
+                batch: settings.import.batch.max(1),
+                ahead: settings.import.ahead.max(1),
+                text_max: settings.import.document_mb << 20,
+            };
+            say(&import::run(sink, plan).await?.to_string())
+        }
+        Command::Export(export) => {
+            place::choose(&mut settings, export.place);
+            let written = export::run(&open(&settings).await?, &export.folder).await?;
+            say(&format!("{written} resources written to {}", export.folder.display()))
+        }
+        Command::Check(place) => {
+            place::choose(&mut settings, place);
+            say(&check::run(&settings).await?)
+        }
+        Command::Copy(copy) => copy::run(&settings, &copy.from, &copy.to).await.and_then(|told| say(&told)),
+        Command::Client(arguments::Client::Add { place, id, scope }) => {
+            place::choose(&mut settings, place);
+            say(&clients::add(&open(&settings).await?, &id, &scope).await?)
+        }
+    }
+}
+
+async fn open(settings: &Settings) -> Outcome<Record> {
+    place::open(settings).await
+}
+
+/// The bearer token itself, or what stands in the file after `@`.
+fn token(given: Option<String>) -> Outcome<Option<String>> {
+    match given.as_deref().and_then(|token| token.strip_prefix('@')) {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+            Ok(Some(text.trim().to_owned()))
+        }
+        None => Ok(given),
+    }
+}
+
+/// Writes a command's result to standard output.
+fn say(text: &str) -> Outcome<()> {
+    writeln!(std::io::stdout(), "{text}").map_err(|error| format!("The result cannot be written: {error}"))
+}
+
+/// Logs go to standard error, so that a command's result stands alone on standard output.
+fn log_to_standard_error(settings: &Settings) -> Outcome<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.filter)
+        .map_err(|error| format!("log.filter cannot be read: {error}"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}

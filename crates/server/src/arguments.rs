@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::Part;
+
+/// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
+#[derive(Debug, Parser)]
+#[command(name = "qingshan", version)]
+pub(crate) struct Arguments {
+    /// A settings file (TOML). `qingshan settings` prints all settings with their defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves the record over HTTP until it is interrupted.
+    Serve(Serve),
+    /// Puts FHIR resources from files into a record.
+    Import(Import),
+    /// Writes a record's current resources as NDJSON, one file for each type.
+    Export(Export),
+    /// Checks the settings and the storage, and says what it found.
+    Check(Place),
+    /// Copies a whole record, with its history and its change feed, into an empty one.
+    Copy(Copy),
+    /// Machine clients that sign in with a secret.
+    #[command(subcommand)]
+    Client(Client),
+    /// Prints every setting with its default and its meaning.
+    Settings,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// Folder of the record.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// PostgreSQL database of the record; without it the record is embedded in its folder.
+    #[arg(long, value_name = "postgres://…")]
+    pub(crate) database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address and port to listen on.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Run only these parts in this process.
+    #[arg(long, value_delimiter = ',', value_name = "PARTS")]
+    pub(crate) only: Vec<Part>,
+    /// Serve without sign-in; only on a loopback address.
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Send to a running server instead: the address of its FHIR service, such as http://127.0.0.1:8080/fhir.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "database"])]
+    pub(crate) to: Option<String>,
+    /// With --to: the bearer token to send; @FILE reads it from a file.
+    #[arg(long, value_name = "TOKEN", requires = "to")]
+    pub(crate) token: Option<String>,
+    /// Leave out resources that are refused, count and list them, and go on.
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+    /// Where to remember how far an import came. By default in the record's folder, or with --to in this folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Files or folders: .json, .ndjson, .jsonl, each also as .gz, and .zip, .tar, .tar.gz archives of those.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Folder to write to; made if it does not exist.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// The record to read: a folder or a postgres:// URL.
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) from: String,
+    /// The empty record to write: a folder or a postgres:// URL.
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Registers a machine client and prints its secret, once.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// The name it signs in with.
+        #[arg(long)]
+        id: String,
+        /// What it may do, as SMART scopes: 'system/*.rs system/Task.cruds'.
+        #[arg(long)]
+        scope: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_parts_of_serve_are_separated_by_commas() {
+        let arguments = Arguments::try_parse_from(["qingshan", "serve", "--data", "d", "--only", "api,jobs"]).unwrap();
+        let Command::Serve(serve) = arguments.command else { panic!("serve is a command") };
+        assert_eq!(serve.only, [Part::Api, Part::Jobs]);
+    }
+
+    #[test]
+    fn an_import_goes_to_a_folder_or_to_a_server_but_not_to_both() {
+        let both = ["qingshan", "import", "--data", "d", "--to", "http://127.0.0.1:1/fhir", "a.json"];
+        assert!(Arguments::try_parse_from(both).is_err());
+        assert!(Arguments::try_parse_from(["qingshan", "import", "--data", "d"]).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! From settings to an open record.
+
+use std::time::Duration;
+
+use record::{Limits, Location, Record, Surroundings};
+
+use crate::Outcome;
+use crate::arguments::Place;
+use crate::settings::Settings;
+
+/// What the command line says about the place overrides the settings.
+pub(crate) fn choose(settings: &mut Settings, place: Place) {
+    if let Some(data) = place.data {
+        settings.record.data = data;
+        // A folder named on the command line alone means the embedded record in it.
+        if place.database.is_none() {
+            settings.record.database.clear();
+        }
+    }
+    if let Some(database) = place.database {
+        settings.record.database = database;
+    }
+}
+
+/// Opens the record that the settings describe.
+pub(crate) async fn open(settings: &Settings) -> Outcome<Record> {
+    let location = match settings.record.database.as_str() {
+        "" => Location::Embedded(settings.record.data.clone()),
+        url => Location::Postgres(url.to_owned()),
+    };
+    open_at(settings, location).await
+}
+
+/// Opens the record at a place, with everything else as the settings say.
+pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<Record> {
+    let limits = Limits {
+        page: settings.limits.page,
+        page_max: settings.limits.page_max,
+        search_terms: settings.limits.search_terms,
+        chain_depth: settings.limits.chain_depth,
+        include_depth: settings.limits.include_depth,
+        included_max: settings.limits.included_max,
+        sorted_max: settings.limits.sorted_max,
+        search_time: Duration::from_secs(settings.limits.search_seconds),
+        transaction_entries: settings.limits.transaction_entries,
+    };
+    let told = record::Settings {
+        limits,
+        zone_offset: settings.record.zone_hours * 3_600,
+        validate: settings.record.validate,
+        readers: settings.record.readers,
+        ..record::Settings::new(location)
+    };
+    Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
+}
+
+/// An error with its private cause: whoever sits at the server's terminal may know it.
+pub(crate) fn describe(error: &fhir::Error) -> String {
+    match error.cause() {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `qingshan serve`: the record over HTTP, until it is told to stop.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::{Part, Settings};
+use crate::{Outcome, place};
+
+/// Serves until SIGTERM or SIGINT, then lets the requests under way end.
+pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
+    let address = address(settings)?;
+    let record = place::open(settings).await?;
+    let stop = stop_signal()?;
+    if !settings.server.parts.contains(&Part::Api) {
+        stop.await;
+        return Ok(());
+    }
+    let unusable = |error: std::io::Error| format!("{address} cannot be listened on: {error}");
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let bound = listener.local_addr().map_err(unusable)?;
+    tracing::info!("listening at http://{bound}/fhir");
+    let routes = api::router(record, told(settings));
+    api::serve(listener, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Where to listen. Serving without sign-in is refused on an address that others can reach.
+pub(crate) fn address(settings: &Settings) -> Outcome<SocketAddr> {
+    let listen = &settings.server.listen;
+    let wrong = || format!("{listen} is not ADDRESS:PORT, such as 127.0.0.1:8080.");
+    let address = listen.to_socket_addrs().map_err(|_| wrong())?.next().ok_or_else(wrong)?;
+    if settings.sign_in.open && !address.ip().is_loopback() {
+        return Err(format!("Without sign-in only a loopback address can be listened on, and {listen} is none."));
+    }
+    Ok(address)
+}
+
+/// What the HTTP door is told.
+fn told(settings: &Settings) -> api::Settings {
+    let seconds = Duration::from_secs;
+    let directory = settings.record.data.join("export");
+    let base = settings.http.base.trim_end_matches('/');
+    let defaults = api::Settings::new(directory);
+    api::Settings {
+        base: (!base.is_empty()).then(|| base.to_owned()),
+        open: settings.sign_in.open,
+        body_max: settings.http.body_mb << 20,
+        request_time: seconds(settings.http.request_seconds),
+        token_time: seconds(settings.sign_in.token_seconds),
+        live: api::Live {
+            heartbeat: seconds(settings.live.heartbeat_seconds),
+            backlog: settings.live.backlog,
+            streams: settings.live.streams,
+            ..defaults.live
+        },
+        subscriptions: api::Subscriptions {
+            allow: settings.subscriptions.allow.clone(),
+            allow_private: settings.subscriptions.allow_private,
+            tries: settings.subscriptions.tries,
+            attempt_time: seconds(settings.subscriptions.attempt_seconds),
+            backlog: settings.subscriptions.backlog,
+            ..defaults.subscriptions
+        },
+        export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
+    }
+}
+
+/// Ready when the process is asked to end.
+fn stop_signal() -> Outcome<impl Future<Output = ()> + Send + 'static> {
+    let listen = |kind| signal(kind).map_err(|error| format!("Signals cannot be received: {error}"));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_sign_in_only_a_loopback_address_is_listened_on() {
+        let mut settings = Settings::read(None, std::iter::empty()).unwrap();
+        settings.sign_in.open = true;
+        assert!(address(&settings).is_ok());
+        settings.server.listen = "0.0.0.0:8080".to_owned();
+        assert!(address(&settings).unwrap_err().contains("loopback"));
+        settings.sign_in.open = false;
+        assert!(address(&settings).is_ok());
+        settings.server.listen = "everywhere".to_owned();
+        assert!(address(&settings).is_err());
+    }
+}

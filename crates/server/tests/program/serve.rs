@@ -1,0 +1,158 @@
+//! `qingshan serve` as a person starts it and other systems meet it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use testkit::cluster::Cluster;
+
+use crate::{qingshan, said};
+
+/// A running server, stopped with this value.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts one on a port the system chooses, which its log names.
+    fn start(words: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_qingshan"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(words)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let log = BufReader::new(child.stderr.take().expect("its log is a pipe"));
+        let mut lines = log.lines().map_while(Result::ok);
+        let named = |line: String| {
+            let (_, rest) = line.split_once("listening at http://")?;
+            Some(rest.split('/').next().unwrap_or_default().to_owned())
+        };
+        let address = lines.find_map(named).expect("it says where it listens");
+        // The log must be read to its end, or the server would wait for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    /// One request; the answer's status and body.
+    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let length = body.len();
+        // HTTP/1.0, so that the answer simply ends with the connection.
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: test\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+            .expect("the server reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the server answers");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, body)
+    }
+
+    /// Asks it to end, as a service manager does, and says whether it ended well.
+    fn terminate(mut self) -> bool {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill is there").success());
+        self.child.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const FHIR_JSON: &str = "Content-Type: application/fhir+json";
+
+#[test]
+fn a_machine_client_signs_in_with_its_secret_and_nobody_enters_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let added = qingshan(&["client", "add", "--data", data, "--id", "lab", "--scope", "system/*.cruds"]);
+    assert!(added.status.success(), "{}", said(&added));
+    let told = said(&added);
+    let secret = told.lines().find_map(|line| line.strip_prefix("client_secret ")).expect("the secret is printed");
+
+    let server = Server::start(&["--data", data]);
+    let patient = r#"{"resourceType":"Patient","active":true}"#;
+    assert_eq!(server.ask("POST", "/fhir/Patient", &[FHIR_JSON], patient).0, 401);
+
+    let form = format!("grant_type=client_credentials&client_id=lab&client_secret={secret}");
+    let form_type = "Content-Type: application/x-www-form-urlencoded";
+    let (status, answer) = server.ask("POST", "/auth/token", &[form_type], &form);
+    assert_eq!(status, 200, "{answer}");
+    let token = answer.split(r#""access_token":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let bearer = format!("Authorization: Bearer {token}");
+    let (status, created) = server.ask("POST", "/fhir/Patient", &[FHIR_JSON, &bearer], patient);
+    assert_eq!(status, 201, "{created}");
+    assert!(server.terminate(), "a server that is asked to end ends well");
+}
+
+#[test]
+fn what_one_process_stores_in_postgresql_another_one_serves() {
+    let database = Cluster::shared().database();
+    let folder = tempfile::tempdir().unwrap();
+    let place = ["--open", "--data", folder.path().to_str().unwrap(), "--database", &database.url()];
+    let (one, other) = (Server::start(&place), Server::start(&place));
+    let patient = r#"{"resourceType":"Patient","id":"shan","active":true}"#;
+    assert_eq!(one.ask("PUT", "/fhir/Patient/shan", &[FHIR_JSON], patient).0, 201);
+    let (status, body) = other.ask("GET", "/fhir/Patient/shan", &[], "");
+    assert_eq!(status, 200);
+    assert!(body.contains(r#""id":"shan""#), "{body}");
+}
+
+#[test]
+fn an_import_into_a_running_server_writes_what_one_into_its_folder_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--open", "--data", folder.path().join("record").to_str().unwrap()]);
+    let file = folder.path().join("patients.ndjson");
+    let good = r#"{"resourceType":"Patient","id":"a","active":true}"#;
+    let bad = r#"{"resourceType":"Patient","id":"b","age":7}"#;
+    std::fs::write(&file, format!("{good}\n{bad}\n")).unwrap();
+
+    let to = format!("http://{}/fhir", server.address);
+    let checkpoint = folder.path().join("checkpoint.json");
+    let paths = ["--checkpoint", checkpoint.to_str().unwrap(), file.to_str().unwrap()];
+    let output = qingshan(&[&["import", "--to", &to, "--skip-invalid"], &paths[..]].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("1 resources written"), "{}", said(&output));
+    assert!(said(&output).contains("patients.ndjson:2: Patient"), "{}", said(&output));
+    assert_eq!(server.ask("GET", "/fhir/Patient/a", &[], "").0, 200);
+    assert_eq!(server.ask("GET", "/fhir/Patient/b", &[], "").0, 404);
+}
+
+#[test]
+fn a_record_is_moved_to_postgresql_and_served_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("record");
+    let file = folder.path().join("patients.ndjson");
+    let first = r#"{"resourceType":"Patient","id":"a","active":true}"#;
+    let second = r#"{"resourceType":"Patient","id":"a","active":false}"#;
+    std::fs::write(&file, format!("{first}\n{second}\n")).unwrap();
+    let data = data.to_str().unwrap();
+    assert!(qingshan(&["import", "--data", data, file.to_str().unwrap()]).status.success());
+
+    let database = Cluster::shared().database();
+    let copied = qingshan(&["copy", "--from", data, "--to", &database.url()]);
+    assert!(copied.status.success(), "{}", said(&copied));
+    let again = qingshan(&["copy", "--from", data, "--to", &database.url()]);
+    assert!(!again.status.success(), "a record is copied into an empty one only");
+
+    let server = Server::start(&["--open", "--data", data, "--database", &database.url()]);
+    let (status, body) = server.ask("GET", "/fhir/Patient/a/_history/1", &[], "");
+    assert_eq!(status, 200);
+    assert!(body.contains(r#""active":true"#), "{body}");
+    let (_, body) = server.ask("GET", "/fhir/Patient/a", &[], "");
+    assert!(body.contains(r#""active":false"#), "{body}");
+}
+
+#[test]
+fn a_server_without_sign_in_does_not_listen_where_others_can_reach_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = qingshan(&["serve", "--open", "--listen", "0.0.0.0:0", "--data", folder.path().to_str().unwrap()]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("loopback"), "{}", said(&output));
+}
