@@ -13,6 +13,7 @@ use record::{Caller, ResourceType};
 use sha2::{Digest, Sha256};
 
 pub use client::add_client;
+pub(crate) use client::random;
 pub(crate) use scope::{Permission, Scopes};
 pub(crate) use token::{Tokens, token};
 
@@ -117,9 +118,19 @@ pub(crate) fn needs(
                 crate::operation::Operation::MetaAdd | crate::operation::Operation::MetaDelete => {
                     vec![(Update, type_)]
                 }
+                // Bulk data holds many types; which of them are given out is decided type by type when it is made.
+                crate::operation::Operation::Export => {
+                    if named_types.is_empty() {
+                        vec![(Read, None), (Search, None)]
+                    } else {
+                        named_types.iter().map(|type_| (Read, Some(*type_))).collect()
+                    }
+                }
                 _ => vec![(Read, type_)],
             }
         }
+        // An export answers only to the client that ordered it.
+        Interaction::Export(_) => Vec::new(),
     }
 }
 

@@ -17,6 +17,8 @@ const LONG_WORK: usize = 128 << 10;
 
 /// The content type of resources.
 pub(crate) const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/fhir+json; charset=utf-8");
+/// The content type of other JSON.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer.
 #[derive(Debug)]
@@ -40,6 +42,10 @@ pub(crate) enum Payload {
     Nothing,
     /// One resource.
     Resource(Bytes),
+    /// JSON that is no resource.
+    Json(Bytes),
+    /// Anything, as it comes; the content type stands among the headers.
+    Stream(Body),
 }
 
 impl Answer {
@@ -93,7 +99,12 @@ impl Answer {
         }
         let (body, kind) = match self.body {
             Payload::Nothing => return response,
+            Payload::Stream(stream) => {
+                *response.body_mut() = if asked.head { Body::empty() } else { stream };
+                return response;
+            }
             Payload::Resource(body) => (body, FHIR_JSON),
+            Payload::Json(body) => (body, JSON),
         };
         headers.entry(header::CONTENT_TYPE).or_insert(kind);
         let body = if format.pretty { Bytes::from(json::pretty(&body)) } else { body };

@@ -85,7 +85,7 @@ impl Bundle {
         let out = self.entry();
         let body = match &answer.body {
             Payload::Resource(body) => Some(body),
-            Payload::Nothing => None,
+            Payload::Nothing | Payload::Json(_) | Payload::Stream(_) => None,
         };
         let failed = !answer.status.is_success();
         let mut begun = false;
@@ -114,7 +114,17 @@ impl Bundle {
         out.extend_from_slice(b"}}");
     }
 
-    /// Ends it.
+    /// What has been written so far, leaving the Bundle open: for streams.
+    pub(crate) fn drain(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// How much waits to be drained, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Ends it with one more link, which a stream knows only now.
     pub(crate) fn end(mut self) -> Vec<u8> {
         self.out.extend_from_slice(if self.entries == 0 { b"}" } else { b"]}" });
         self.out

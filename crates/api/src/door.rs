@@ -17,6 +17,7 @@ use crate::App;
 use crate::access::{Grant, unauthenticated};
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::{self, Ask, Base, Conditions, Content, Prefer, Query};
+use crate::export;
 use crate::interaction;
 use crate::outcome::{self, Failure};
 use crate::route::Interaction;
@@ -129,7 +130,8 @@ pub(crate) async fn run(
         Interaction::Search { type_, compartment } => {
             interaction::search::run(grant, session, ask, type_, compartment).await
         }
-        Interaction::Operation(operation, on) => operation.run(session, ask, on).await,
+        Interaction::Export(part) => export::part(app, grant, &ask, part).await,
+        Interaction::Operation(operation, on) => operation.run(app, grant, session, ask, on).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 mod bundle;
 mod door;
+pub mod export;
 mod health;
 mod interaction;
 mod json;

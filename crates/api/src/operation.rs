@@ -1,25 +1,51 @@
 //! Operations: one file each, and the table that says where each may be called.
 //! <http://hl7.org/fhir/R4/operations.html>
 
+mod everything;
 mod meta;
 mod parameters;
+mod terminology;
+mod validate;
+
+pub(crate) use parameters::Parameters;
 
 use record::Session;
 
+use crate::App;
+use crate::access::Grant;
 use crate::answer::Answer;
 use crate::ask::Ask;
+use crate::export;
 use crate::outcome::Failure;
 use crate::route::On;
 
 /// An operation this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// `$everything` of a patient.
+    Everything,
+    /// `$export`: bulk data.
+    Export,
     /// `$meta`
     Meta,
     /// `$meta-add`
     MetaAdd,
     /// `$meta-delete`
     MetaDelete,
+    /// `$validate`
+    Validate,
+    /// `ValueSet/$expand`
+    Expand,
+    /// `ValueSet/$validate-code`
+    ValueSetValidateCode,
+    /// `CodeSystem/$validate-code`
+    CodeSystemValidateCode,
+    /// `CodeSystem/$lookup`
+    Lookup,
+    /// `CodeSystem/$subsumes`
+    Subsumes,
+    /// `ConceptMap/$translate`
+    Translate,
 }
 
 /// Where an operation may be called.
@@ -36,11 +62,42 @@ pub(crate) struct Row {
     pub(crate) definition: &'static str,
 }
 
+const BULK: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export";
+const BULK_PATIENTS: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export";
+const BULK_GROUP: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export";
+
 /// Every operation offered. The CapabilityStatement is written from this table.
 pub(crate) const OFFERED: &[Row] = &[
+    row(Operation::Everything, "everything", Some("Patient"), false, false, true, "Patient-everything"),
+    row(Operation::Export, "export", None, true, false, false, BULK),
+    row(Operation::Export, "export", Some("Patient"), false, true, false, BULK_PATIENTS),
+    row(Operation::Export, "export", Some("Group"), false, false, true, BULK_GROUP),
     row(Operation::Meta, "meta", None, true, true, true, "Resource-meta"),
     row(Operation::MetaAdd, "meta-add", None, false, false, true, "Resource-meta-add"),
     row(Operation::MetaDelete, "meta-delete", None, false, false, true, "Resource-meta-delete"),
+    row(Operation::Validate, "validate", None, false, true, true, "Resource-validate"),
+    row(Operation::Expand, "expand", Some("ValueSet"), false, true, true, "ValueSet-expand"),
+    row(
+        Operation::ValueSetValidateCode,
+        "validate-code",
+        Some("ValueSet"),
+        false,
+        true,
+        true,
+        "ValueSet-validate-code",
+    ),
+    row(
+        Operation::CodeSystemValidateCode,
+        "validate-code",
+        Some("CodeSystem"),
+        false,
+        true,
+        true,
+        "CodeSystem-validate-code",
+    ),
+    row(Operation::Lookup, "lookup", Some("CodeSystem"), false, true, false, "CodeSystem-lookup"),
+    row(Operation::Subsumes, "subsumes", Some("CodeSystem"), false, true, true, "CodeSystem-subsumes"),
+    row(Operation::Translate, "translate", Some("ConceptMap"), false, true, true, "ConceptMap-translate"),
 ];
 
 const fn row(
@@ -82,11 +139,27 @@ impl Operation {
     }
 
     /// Does it.
-    pub(crate) async fn run(self, session: &Session, ask: Ask, on: On) -> Result<Answer, Failure> {
+    pub(crate) async fn run(
+        self,
+        app: &App,
+        grant: &Grant,
+        session: &Session,
+        ask: Ask,
+        on: On,
+    ) -> Result<Answer, Failure> {
         match self {
+            Self::Everything => everything::run(app, grant, session, ask, on).await,
+            Self::Export => export::take(app, grant, session, ask, on).await,
             Self::Meta => meta::show(session, on).await,
             Self::MetaAdd => meta::add(session, ask, on).await,
             Self::MetaDelete => meta::remove(session, ask, on).await,
+            Self::Validate => validate::run(session, ask, on).await,
+            Self::Expand
+            | Self::ValueSetValidateCode
+            | Self::CodeSystemValidateCode
+            | Self::Lookup
+            | Self::Subsumes
+            | Self::Translate => terminology::run(self, app, session, ask, on).await,
         }
     }
 }

@@ -48,6 +48,8 @@ pub(crate) enum Interaction {
     },
     /// `GET` or `POST …/$name`
     Operation(Operation, On),
+    /// About an export that has been ordered.
+    Export(ExportPart),
 }
 
 /// What an operation is called on.
@@ -59,6 +61,17 @@ pub(crate) enum On {
     Type(ResourceType),
     /// One resource.
     Instance(Key),
+}
+
+/// A part of an export that has been ordered.
+#[derive(Debug, Clone)]
+pub(crate) enum ExportPart {
+    /// How far it is: `GET /$export-status/id`
+    Status(String),
+    /// It is no longer wanted: `DELETE /$export-status/id`
+    Cancel(String),
+    /// One of its files: `GET /$export-file/id/name`
+    File(String, String),
 }
 
 impl Interaction {
@@ -83,6 +96,14 @@ impl Interaction {
             ["metadata"] => verb.only_get(|| Ok(Self::Capabilities)),
             ["_history"] => verb.only_get(|| Ok(Self::History(HistoryScope::System))),
             ["_search"] => verb.only_post(|| Ok(Self::Search { type_: None, compartment: None })),
+            ["$export-status", id] => match verb {
+                Verb::Get => Ok(Self::Export(ExportPart::Status((*id).to_owned()))),
+                Verb::Delete => Ok(Self::Export(ExportPart::Cancel((*id).to_owned()))),
+                _ => Err(Failure::Method("GET, HEAD, DELETE, OPTIONS")),
+            },
+            ["$export-file", id, name] => {
+                verb.only_get(|| Ok(Self::Export(ExportPart::File((*id).to_owned(), (*name).to_owned()))))
+            }
             [name] if name.starts_with('$') => operation(verb, &name[1..], On::System),
             [type_] => {
                 let type_ = ResourceType::parse(type_)?;

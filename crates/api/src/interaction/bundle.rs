@@ -207,6 +207,12 @@ async fn alone(app: &App, grant: &Grant, session: &Session, at: usize, entry: Re
 async fn whole(app: &App, grant: &Grant, session: &Session, entry: Entry) -> Result<Answer, Failure> {
     let head = entry.method == Method::HEAD;
     let mut answer = crate::door::run(app, grant, session, entry.interaction, entry.ask).await?;
+    if let Payload::Stream(stream) = answer.body {
+        let bytes = axum::body::to_bytes(stream, app.settings.body_max).await.map_err(|_| {
+            Error::new(Category::TooLarge, IssueCode::TooCostly, "Ask for this by itself: it is too large for a batch.")
+        })?;
+        answer.body = Payload::Resource(bytes);
+    }
     if head {
         answer.body = Payload::Nothing;
     }

@@ -1,16 +1,17 @@
 //! What an operation is given and gives back: a Parameters resource, or the query of a GET.
 //! <http://hl7.org/fhir/R4/parameters.html>
 
-use fhir::Value;
+use fhir::{Category, Error, IssueCode, Value};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::answer::Answer;
-use crate::ask::{Ask, Content, type_of};
+use crate::ask::{Ask, Content, Query, type_of};
 use crate::json;
 use crate::outcome::Failure;
 
 /// The parameters of a call.
 pub(crate) struct Parameters {
+    query: Query,
     body: Option<Value>,
 }
 
@@ -21,7 +22,7 @@ impl Parameters {
             Content::None => None,
             _ => Some(ask.any_resource()?),
         };
-        Ok(Self { body })
+        Ok(Self { query: std::mem::take(&mut ask.query), body })
     }
 
     fn part(&self, name: &str) -> Option<&Value> {
@@ -35,6 +36,48 @@ impl Parameters {
         let part = self.part(name)?.as_object()?;
         part.iter().find(|(member, _)| member.starts_with("value")).map(|(_, value)| value)
     }
+
+    /// A parameter that is a resource, or the body itself when it is one.
+    pub(crate) fn resource(&self, name: &str) -> Option<&Value> {
+        match self.body.as_ref() {
+            Some(body) if type_of(body) != Some("Parameters") => Some(body),
+            _ => self.part(name)?.get("resource"),
+        }
+    }
+
+    /// A parameter as text: from the query, or a primitive.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        if let Some(text) = self.query.get(name) {
+            return Some(text.to_owned());
+        }
+        let value = self.value(name)?;
+        match value.as_str() {
+            Some(text) => Some(text.to_owned()),
+            None if value.is_object() || value.is_array() => None,
+            None => Some(String::from_utf8_lossy(&fhir::json::to_bytes(value)).into_owned()),
+        }
+    }
+
+    /// A parameter that must be there, as text.
+    pub(crate) fn required(&self, name: &str) -> Result<String, Error> {
+        self.text(name).ok_or_else(|| {
+            Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."))
+        })
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<usize>, Error> {
+        self.text(name).map(|text| text.parse().map_err(|_| malformed(name, "a whole number"))).transpose()
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
+        self.text(name).map(|text| text.parse().map_err(|_| malformed(name, "true or false"))).transpose()
+    }
+}
+
+fn malformed(name: &str, wanted: &str) -> Error {
+    Error::new(Category::Invalid, IssueCode::Value, format!("The parameter “{name}” must be {wanted}."))
 }
 
 /// A Parameters resource being written.
@@ -60,6 +103,28 @@ impl Writer {
         self.out.extend_from_slice(format!(",\"{member}\":").as_bytes());
         self.out.extend_from_slice(value);
         self.out.push(b'}');
+    }
+
+    /// Adds text, of the type `member` names, such as `valueString`.
+    pub(crate) fn text(&mut self, name: &str, member: &str, value: &str) {
+        self.begin(name);
+        json::member(&mut self.out, member, value);
+        self.out.push(b'}');
+    }
+
+    /// Adds yes or no.
+    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        self.raw(name, "valueBoolean", if value { b"true" } else { b"false" });
+    }
+
+    /// Adds a parameter that consists of others.
+    pub(crate) fn parts(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        self.begin(name);
+        self.out.extend_from_slice(br#","part":["#);
+        self.first = true;
+        write(self);
+        self.first = false;
+        self.out.extend_from_slice(b"]}");
     }
 
     /// Ends it.

@@ -4,6 +4,7 @@
 
 mod batch;
 mod door;
+mod operations;
 mod rest;
 mod sign_in;
 mod stream;
