@@ -6,6 +6,7 @@
 pub mod definitions;
 pub mod error;
 pub mod json;
+mod narrative;
 pub mod patch;
 pub mod path;
 pub mod search;

@@ -16,7 +16,6 @@ mod function;
 mod item;
 mod lexer;
 mod math;
-mod narrative;
 mod parser;
 mod quantity;
 mod resource;

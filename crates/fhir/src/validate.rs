@@ -5,7 +5,6 @@
 
 mod coded;
 mod format;
-mod narrative;
 mod place;
 mod plan;
 mod quick;

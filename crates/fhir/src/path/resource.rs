@@ -7,10 +7,9 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use super::evaluator::{Evaluator, Outcome, Scope, maybe, truth};
 use super::function::Function;
 use super::item::{Item, Items, Node, Text};
-use super::narrative;
 use super::syntax::Call;
 use crate::definitions::Kind;
-use crate::{Error, Value};
+use crate::{Error, Value, narrative};
 
 /// What the URLs of the specification's own profiles begin with.
 const STRUCTURE: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -46,7 +45,7 @@ impl<'a> Evaluator<'_, 'a> {
             F::HtmlChecks => match self.text(&input)? {
                 Some(text) => {
                     self.charge(text.len() / 8)?;
-                    Ok(truth(narrative::is_allowed(&text)))
+                    Ok(truth(narrative::is_safe(&text)))
                 }
                 None => Ok(Items::new()),
             },

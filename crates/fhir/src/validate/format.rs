@@ -5,8 +5,7 @@
 
 use sonic_rs::{JsonType, JsonValueTrait};
 
-use super::narrative;
-use crate::Value;
+use crate::{Value, narrative};
 
 /// The longest string, in bytes. <http://hl7.org/fhir/R4/datatypes.html#string>
 const LONGEST: usize = 1024 * 1024;

@@ -77,7 +77,7 @@ const ELEMENTS: [&str; 67] = [
 const SHOWN: [&str; 2] = ["img", "hr"];
 
 /// Whether text is one well-formed `<div>` of allowed elements and attributes that shows something.
-pub(super) fn is_safe(text: &str) -> bool {
+pub(crate) fn is_safe(text: &str) -> bool {
     let mut rest = text.trim();
     if !rest.starts_with("<div") {
         return false;
