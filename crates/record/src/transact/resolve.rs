@@ -7,9 +7,10 @@ use rustc_hash::FxHashMap;
 use sonic_rs::{JsonValueMutTrait, JsonValueTrait};
 
 use crate::search;
-use crate::store::batch::WriteTx;
+use crate::store::batch::{Wanted, WriteTx};
 use crate::store::{Catalog, Tools, reads};
-use crate::transact::prepare::{conditional_reference, each_reference, refused, type_of};
+use crate::transact::commit::home_of;
+use crate::transact::prepare::{address_of, conditional_reference, each_reference, refused, type_of};
 use crate::transact::{Action, Applied, Change, Effect, Patch, Refusal, Target};
 use crate::{Key, Method, ResourceType, Version};
 
@@ -138,6 +139,7 @@ impl<T: WriteTx> Resolver<'_, T> {
                         Error::not_found(format!("No {type_} matches the query, so there is nothing to change."))
                     })?,
                 };
+                self.lock(&key).await?;
                 let there = self.current(&key).await?;
                 let there = there.ok_or_else(|| Error::not_found(format!("There is no {key}.")))?;
                 let Some(body) = &there.body else {
@@ -192,6 +194,16 @@ impl<T: WriteTx> Resolver<'_, T> {
                 let text = format!("More than one {type_} matches the query; a condition must single out one.");
                 Err(Error::new(Category::PreconditionFailed, IssueCode::MultipleMatches, text))
             }
+        }
+    }
+
+    /// Keeps everybody else from changing a resource that is read in order to be changed.
+    async fn lock(&mut self, key: &Key) -> Result<(), Error> {
+        let address = address_of(key);
+        let home = home_of(&address);
+        match self.tx.locate(&[Wanted { address, home, lock: true, fresh: false }]).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fails(error)),
         }
     }
 

@@ -1,10 +1,10 @@
 //! The record as its callers see it, on both databases.
 
-mod conditions;
 mod feed;
 mod layout;
 mod moving;
 mod papers;
+mod patches;
 mod versions;
 
 use fhir::Value;
