@@ -3,6 +3,7 @@
 //! Each test names its cases to a [`Suite`], which compares what failed with `expected_failures.txt`. The list may
 //! only shrink: a failure that is not listed fails the test, and so does a listed case that passes or is gone.
 
+pub mod hostile;
 pub mod xml;
 
 use std::collections::BTreeMap;

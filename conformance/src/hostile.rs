@@ -1,0 +1,60 @@
+//! What must hold for any input at all: one function per kind of input, shared by the fuzz targets in `fuzz/` and
+//! by the bounded test beside the official cases.
+//!
+//! Each panics when its property does not hold; an error is an answer.
+
+use std::sync::LazyLock;
+
+use fhir::definitions::r4;
+use fhir::path::{Environment, Expression};
+use fhir::{Value, json, patch};
+use sonic_rs::JsonValueTrait;
+
+/// Few enough for a fuzzer to try thousands of expressions in a second.
+const STEPS: u64 = 5_000;
+
+/// A resource with a bit of everything: choices, extensions of primitives, contained resources, numbers.
+const SAMPLE: &str = r##"{"resourceType":"Patient","id":"p","active":true,
+    "contained":[{"resourceType":"Organization","id":"o","name":"O"}],
+    "name":[{"use":"official","family":"F","given":["A",null],"_given":[null,{"id":"g"}]},{"given":["B"]}],
+    "birthDate":"1974-12","_birthDate":{"extension":[{"url":"u","valueDateTime":"1974-12-25T14:35:45-05:00"}]},
+    "deceasedBoolean":false,"multipleBirthInteger":2,"managingOrganization":{"reference":"#o"},
+    "extension":[{"url":"q","valueQuantity":{"value":1.20E1,"system":"http://unitsofmeasure.org","code":"mg"}}]}"##;
+
+static PATIENT: LazyLock<Value> = LazyLock::new(|| json::parse(SAMPLE.as_bytes()).expect("the sample is JSON"));
+
+/// What is read is written as it was, and nothing is read that other parsers refuse.
+pub fn json(bytes: &[u8]) {
+    let Ok(value) = json::parse(bytes) else { return };
+    let written = json::to_bytes(&value);
+    let again = json::parse(&written).expect("what was written can be read");
+    assert_eq!(json::to_bytes(&again), written, "writing is stable");
+    assert!(json::same(&value, &again), "nothing is lost");
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).expect("another parser reads it too");
+}
+
+/// Any text is an expression or an error, and evaluating it ends.
+pub fn fhirpath(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(expression) = Expression::parse(text) else { return };
+    let _refusal = expression.check(r4(), "Patient");
+    let env = Environment::new(r4()).of(&PATIENT).limited_to(STEPS);
+    for item in expression.evaluate(&PATIENT, &env).unwrap_or_default() {
+        let _text = item.to_text();
+    }
+}
+
+/// Any JSON is a patch or an error, and a patched tree can be written and read.
+pub fn patch(bytes: &[u8]) {
+    let Ok(document) = json::parse(bytes) else { return };
+    let patched = match document.is_array() {
+        true => patch::json_patch(&PATIENT, &document),
+        false => patch::fhirpath_patch(&PATIENT, &document),
+    };
+    if let Ok(patched) = patched {
+        let written = json::to_bytes(&patched);
+        let again = json::parse(&written).expect("a patched tree can be read");
+        assert!(json::same(&patched, &again), "nothing is lost");
+    }
+}
