@@ -103,3 +103,10 @@ pub struct Export {
     /// Resources read at a time.
     pub page: usize,
 }
+
+impl Export {
+    /// The folders of the orders, each named by its order.
+    pub(crate) fn folders(&self) -> record::Folders {
+        record::Folders::at(&self.directory)
+    }
+}

@@ -8,6 +8,7 @@
 
 mod drawer;
 mod feed;
+mod folders;
 mod history;
 mod jobs;
 mod resource_type;
@@ -19,6 +20,7 @@ mod transact;
 
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};
+pub use folders::{Folders, Lines};
 pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use resource_type::ResourceType;

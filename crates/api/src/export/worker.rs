@@ -6,11 +6,10 @@ use std::time::Duration;
 use fhir::definitions::r4;
 use fhir::search::{IndexValue, Registry};
 use fhir::{Category, Error};
-use record::{Caller, Job, Key, Record, ResourceType, SearchRequest, Session};
+use record::{Caller, Job, Key, Lines, Record, ResourceType, SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::QUEUE;
-use super::files::{self, Lines};
 use super::order::{File, Order, Scope, State};
 use crate::ask::Query;
 use crate::settings::Export;
@@ -58,9 +57,9 @@ pub async fn run(record: Record, settings: Export) {
 
 /// Removes the files of orders that are no longer kept.
 async fn clear(record: &Record, settings: &Export) -> Result<(), Error> {
-    for id in files::orders(settings).await? {
+    for id in settings.folders().names().await? {
         if Order::load(record, &id).await?.is_none() {
-            files::remove(settings, &id).await?;
+            settings.folders().remove(&id).await?;
         }
     }
     Ok(())
@@ -116,14 +115,14 @@ impl<'a> Work<'a> {
         for name in rest {
             let Some(type_) = ResourceType::named(&name) else { continue };
             let file = format!("{name}.ndjson");
-            let mut lines = Lines::begin(self.settings, &order.id, &file).await?;
+            let mut lines = self.settings.folders().begin(&order.id, &file).await?;
             let before = order.written;
             let go_on = match &members {
                 None => self.all(order, type_, None, &mut lines).await?,
                 Some(members) => self.of_members(order, type_, members, &mut lines).await?,
             };
             if !go_on || !self.wanted(order).await? {
-                return files::remove(self.settings, &order.id).await;
+                return self.settings.folders().remove(&order.id).await;
             }
             lines.end().await?;
             order.files.push(File { type_: name, name: file, count: order.written - before });
