@@ -54,6 +54,10 @@ pub struct Param {
     pub of_names: bool,
     /// Whether some value is a canonical URL rather than a literal reference.
     pub canonical: bool,
+    /// Whether a value singles out few resources: an identifier, a telephone number, a name.
+    pub identifying: bool,
+    /// Whether there are only a handful of values: flags, and codes of a fixed list such as a status.
+    pub coarse: bool,
 }
 
 impl Param {
@@ -93,6 +97,8 @@ struct TypeEntry {
     params: Vec<ParamId>,
     by_code: FxHashMap<Arc<str>, ParamId>,
     home: Option<ParamId>,
+    /// The parameters that look at the same element as the home.
+    homes: Vec<ParamId>,
     plan: Plan,
 }
 
@@ -170,6 +176,12 @@ impl Registry {
     /// None for `Patient` itself, for types outside the compartment, and for those that may belong to several.
     pub fn home(&self, resource_type: &str) -> Option<&Param> {
         self.types.get(resource_type)?.home.map(|id| self.at(id))
+    }
+
+    /// Whether a parameter looks at the very element that [`Registry::home`] does, so that where its value is a
+    /// patient, that patient is the one the resource belongs to.
+    pub fn leads_home(&self, param: ParamId) -> bool {
+        self.types.get(self.at(param).type_name).is_some_and(|entry| entry.homes.contains(&param))
     }
 
     /// The zone of times written without an offset.
@@ -287,6 +299,7 @@ impl Compiler {
                 Parsed::Truth(path) => {
                     let ways = expression::compile(self.definitions, resource_type, path);
                     self.ways[id.index()].0 = ways.into_iter().map(|way| (way, Reader::Truth)).collect();
+                    self.registry.params[id.index()].coarse = true;
                     self.registry.types.entry(resource_type).or_default().plan.truths.push(id);
                 }
             }
@@ -340,6 +353,8 @@ impl Compiler {
             multiple_and: source.multiple_and,
             of_names: false,
             canonical: false,
+            identifying: false,
+            coarse: false,
         });
         self.ways.push((Vec::new(), false));
         Ok(Some(id))
@@ -366,6 +381,9 @@ impl Compiler {
         param.single = ways.len() == 1 && ways[0].single;
         param.of_names = read.iter().any(|(_, reader)| matches!(reader, Reader::Sounds(_)));
         param.canonical = read.iter().any(|(_, reader)| matches!(reader, Reader::Canonical));
+        param.identifying =
+            param.of_names || all(&read, |reader| matches!(reader, Reader::Identifier | Reader::Contact));
+        param.coarse = all(&read, |reader| matches!(reader, Reader::Flag | Reader::Code(Some(_))));
         self.ways[id.index()].0 = read;
     }
 
@@ -386,6 +404,7 @@ impl Compiler {
             let param = &mut self.registry.params[at.index()];
             param.kind = ParamKind::Token;
             param.targets.clear();
+            param.identifying = true;
             self.ways[at.index()].0 = derived;
         }
         Ok(())
@@ -491,6 +510,7 @@ impl Compiler {
 
     fn finish(self) -> Registry {
         let Self { definitions, mut registry, ways, .. } = self;
+        let elements: Vec<Option<Vec<Move>>> = ways.iter().map(|(ways, _)| element(ways)).collect();
         for (param, (ways, grouped)) in registry.params.iter().zip(ways) {
             let entry = registry.types.get_mut(param.type_name).expect("a parameter is entered under its type");
             if param.is_indexed() {
@@ -501,7 +521,14 @@ impl Compiler {
         }
         let homes: Vec<_> = registry.types.keys().map(|&name| (name, home(definitions, &registry, name))).collect();
         for (name, home) in homes {
-            registry.types.entry(name).or_default().home = home;
+            let entry = registry.types.entry(name).or_default();
+            entry.home = home;
+            if let Some(home) = home {
+                let params = entry.params.iter().copied();
+                let is_same = |param: &ParamId| elements[param.index()] == elements[home.index()];
+                entry.homes =
+                    params.filter(|param| is_same(param) && registry.params[param.index()].is_public()).collect();
+            }
         }
         registry
     }
@@ -519,6 +546,16 @@ fn sounds_of(way: &Way) -> Option<(Way, Reader)> {
         _ => return None,
     };
     Some((Way { moves: rest.to_vec(), leaf: "HumanName", ..way.clone() }, Reader::Sounds(part)))
+}
+
+/// The one element a parameter looks at, whatever conditions are put on it; none when there are several.
+fn element(ways: &[(Way, Reader)]) -> Option<Vec<Move>> {
+    let [(way, _)] = ways else { return None };
+    Some(way.moves.iter().filter(|step| matches!(step, Move::Member(..))).cloned().collect())
+}
+
+fn all(ways: &[(Way, Reader)], is: impl Fn(&Reader) -> bool) -> bool {
+    !ways.is_empty() && ways.iter().all(|(_, reader)| is(reader))
 }
 
 fn home(definitions: &Definitions, registry: &Registry, resource_type: &str) -> Option<ParamId> {

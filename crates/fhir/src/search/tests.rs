@@ -216,6 +216,13 @@ fn a_type_has_a_home_when_it_belongs_to_one_patient() {
     }
 }
 
+#[test]
+fn parameters_on_the_same_element_lead_to_the_same_home() {
+    let leads = |code: &str| REGISTRY.leads_home(REGISTRY.param("Observation", code).unwrap().id);
+    assert!(leads("patient") && leads("subject"));
+    assert!(!leads("performer") && !leads("subject:identifier") && !leads("code"));
+}
+
 const CUSTOM: &str = r#"{"resourceType":"SearchParameter","url":"http://a/sp","code":"ward","base":["Encounter"],
     "type":"token","expression":"Encounter.extension('http://a/ward')"}"#;
 
