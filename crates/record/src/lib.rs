@@ -8,7 +8,6 @@
 
 mod drawer;
 mod feed;
-mod folders;
 mod history;
 mod jobs;
 mod resource_type;
@@ -20,7 +19,6 @@ mod transact;
 
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};
-pub use folders::{Folders, Lines};
 pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use resource_type::ResourceType;

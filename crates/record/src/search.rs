@@ -1,8 +1,29 @@
 //! Resources that match. <http://hl7.org/fhir/R4/search.html>
+//!
+//! A search is read into a [`query::Query`] once, which no database can be seen in; the names in it are looked up;
+//! a [`plan::Plan`] says at which index it begins; and each statement of the plan is written once for both databases.
 
-use fhir::Error;
+mod include;
+mod known;
+mod page;
+mod parse;
+mod plan;
+mod query;
+mod settle;
+mod sql;
+mod value;
 
+use fhir::{Category, Error, IssueCode};
+
+use crate::store::value::{Row, Rows, SqlValue};
+use crate::store::{Catalog, Reader, Tools, reads};
 use crate::{Key, Record, ResourceType, Version};
+use known::Known;
+use page::{Cursor, Held, Then};
+use parse::{CURSOR, Reading, Scope};
+use plan::{FEW, Plan, Stream};
+use query::{Criterion, Query, Sought, Table};
+use sql::Writer;
 
 /// A search as it was asked.
 #[derive(Debug, Clone)]
@@ -38,24 +59,283 @@ pub struct SearchPage {
     pub warnings: Vec<fhir::Issue>,
 }
 
-pub(crate) async fn run(_record: &Record, _request: &SearchRequest) -> Result<SearchPage, Error> {
-    Err(Error::unsupported("Search is not there yet."))
+/// A beginning with more candidates than this is not taken if there is another way.
+const MANY: i64 = 2_000;
+
+/// So many matches are read ahead when an order is read off an index.
+const AHEAD: i64 = 1_000;
+
+/// Runs a search and answers one page of it.
+pub(crate) async fn run(record: &Record, request: &SearchRequest) -> Result<SearchPage, Error> {
+    let (tools, catalog) = (record.tools(), record.catalog());
+    let compartment = request.compartment.as_ref().map(|key| (key.type_.name(), key.id.as_str()));
+    let scope = Scope { type_name: request.type_.map(ResourceType::name), compartment };
+    let mut query = parse::query(&reading(tools, &catalog, request.strict), scope, &request.parameters)?;
+    for param in query.params() {
+        record.ensure_indexed(catalog.registry.at(param)).await?;
+    }
+    let mut rows = record.reader().await?;
+    settle::criteria(&mut rows, tools, &catalog, &mut query.criteria).await?;
+    let known = Known::gather(&mut rows, tools, &query.criteria).await?;
+    let plan = Plan::new(&catalog, &query.types, &query.criteria);
+    let mut search = Search { record, catalog: &catalog, known: &known, query: &query, plan, rows };
+    search.answer().await
 }
 
-pub(crate) fn criteria(
-    _t: &crate::store::Tools,
-    _c: &crate::store::Catalog,
-    _type: ResourceType,
-    _q: &str,
-) -> Result<(), Error> {
-    Err(Error::unsupported("stub"))
+/// The criteria of a conditional interaction, percent-encoded. <http://hl7.org/fhir/R4/http.html#ccreate>
+pub(crate) fn criteria(tools: &Tools, catalog: &Catalog, type_: ResourceType, query: &str) -> Result<Condition, Error> {
+    let parameters = parse::pairs(query)?;
+    let scope = Scope { type_name: Some(type_.name()), compartment: None };
+    // A condition of which a part is left out would hold for more than was meant.
+    let query = parse::query(&reading(tools, catalog, true), scope, &parameters)?;
+    if query.criteria.is_empty() {
+        let text = "A condition names at least one search parameter.";
+        return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
+    }
+    Ok(Condition { types: query.types, criteria: query.criteria })
 }
+
+/// What a conditional interaction asks for.
+pub(crate) struct Condition {
+    types: Vec<&'static str>,
+    criteria: Vec<Criterion>,
+}
+
+/// The names of the resources that fulfil a condition, at most `most`.
 pub(crate) async fn keys(
-    _tx: &mut impl crate::store::value::Rows,
-    _t: &crate::store::Tools,
-    _c: &crate::store::Catalog,
-    _q: &(),
-    _n: usize,
+    rows: &mut impl Rows,
+    tools: &Tools,
+    catalog: &Catalog,
+    condition: &Condition,
+    most: usize,
 ) -> Result<Vec<Key>, Error> {
-    Err(Error::unsupported("stub"))
+    let mut criteria = condition.criteria.clone();
+    settle::criteria(rows, tools, catalog, &mut criteria).await?;
+    let known = Known::gather(rows, tools, &criteria).await?;
+    let plan = Plan::new(catalog, &condition.types, &criteria);
+    let mut writer = Writer::new(rows.dialect(), catalog, &known, plan.shard);
+    let sql = plan.page(&mut writer, None, &[], whole(most));
+    let found = rows.rows(&sql, &writer.arguments).await?;
+    let rids = first_column(&found)?;
+    Ok(reads::by_rid(rows, &rids).await?.into_iter().map(|(_, version)| version.key).collect())
+}
+
+fn reading<'r>(tools: &'r Tools, catalog: &'r Catalog, strict: bool) -> Reading<'r> {
+    let now = tools.surroundings.clock.now();
+    Reading { registry: &catalog.registry, limits: &tools.settings.limits, now, strict }
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn first_column(rows: &[Row]) -> Result<Vec<i64>, Error> {
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// One search under way.
+struct Search<'s> {
+    record: &'s Record,
+    catalog: &'s Catalog,
+    known: &'s Known,
+    query: &'s Query,
+    plan: Plan<'s>,
+    rows: Reader,
+}
+
+impl Search<'_> {
+    async fn answer(&mut self) -> Result<SearchPage, Error> {
+        let query = self.query;
+        let total = if query.total || query.count_only { Some(self.total().await?) } else { None };
+        let mut page = SearchPage {
+            matches: Vec::new(),
+            included: Vec::new(),
+            total,
+            understood: query.understood.clone(),
+            next: None,
+            summary: query.summary.clone(),
+            elements: query.elements.clone(),
+            warnings: query.warnings.clone(),
+        };
+        if query.count_only {
+            return Ok(page);
+        }
+        let cursor = match &query.cursor {
+            Some(text) => Some(Cursor::read(self.record, text).await?),
+            None => None,
+        };
+        let (matches, next) =
+            if query.sort.is_empty() { self.by_rid(cursor).await? } else { self.in_order(cursor).await? };
+        if !query.includes.is_empty() {
+            let limits = &self.record.settings().limits;
+            page.included = include::gather(&mut self.rows, self.catalog, limits, &query.includes, &matches).await?;
+        }
+        page.matches = matches.into_iter().map(|(_, version)| version).collect();
+        page.next = next.map(|cursor| {
+            let separator = if page.understood.is_empty() { "" } else { "&" };
+            format!("{}{separator}{CURSOR}={cursor}", page.understood)
+        });
+        Ok(page)
+    }
+
+    async fn ask(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        self.rows.rows(sql, arguments).await
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        Writer::new(self.rows.dialect(), self.catalog, self.known, self.plan.shard)
+    }
+
+    async fn total(&mut self) -> Result<u64, Error> {
+        let mut writer = self.writer();
+        let (sql, arguments) = (self.plan.count(&mut writer), writer.arguments);
+        let counted = self.ask(&sql, &arguments).await?;
+        let count = counted.first().map_or(Ok(0), |row| row.int(0))?;
+        u64::try_from(count).map_err(Error::fault)
+    }
+
+    /// Whether the search begins with so many candidates that another way may be better.
+    async fn begins_wide(&mut self) -> Result<bool, Error> {
+        if self.plan.cost <= FEW {
+            return Ok(false);
+        }
+        let mut writer = self.writer();
+        let (sql, arguments) = (self.plan.probe(&mut writer, MANY), writer.arguments);
+        let counted = self.ask(&sql, &arguments).await?;
+        Ok(counted.first().map_or(Ok(0), |row| row.int(0))? >= MANY)
+    }
+
+    /// A page in the order of rids.
+    async fn by_rid(&mut self, cursor: Option<Cursor>) -> Result<(Vec<(i64, Version)>, Option<String>), Error> {
+        let after = match cursor {
+            None => None,
+            Some(Cursor::After(rid)) => Some(rid),
+            Some(Cursor::Held(_)) => return Err(Error::invalid("The link belongs to another search.").at("http._page")),
+        };
+        // Candidates that do not come in the order of rids must all be read for the first page.
+        if self.plan.is_scattered() && self.begins_wide().await? {
+            self.plan = self.plan.in_order();
+        }
+        let count = self.query.count;
+        let mut writer = self.writer();
+        let sql = self.plan.page(&mut writer, after, &[], whole(count) + 1);
+        let sql = format!(
+            "SELECT r.type, r.id, r.version, r.at, r.method, r.body, r.rid FROM ({sql}) p \
+             JOIN resource r ON r.rid = p.rid WHERE r.body IS NOT NULL ORDER BY p.rid"
+        );
+        let arguments = writer.arguments;
+        let mut found = self.ask(&sql, &arguments).await?;
+        let more = found.len() > count;
+        found.truncate(count);
+        let matches: Vec<(i64, Version)> =
+            found.iter().map(|row| Ok((row.int(6)?, reads::version(row)?))).collect::<Result<_, Error>>()?;
+        let next = match matches.last() {
+            Some((rid, _)) if more => Some(Cursor::After(*rid).write(self.record, None, 0).await?),
+            _ => None,
+        };
+        Ok((matches, next))
+    }
+
+    /// A page in the order asked for.
+    async fn in_order(&mut self, cursor: Option<Cursor>) -> Result<(Vec<(i64, Version)>, Option<String>), Error> {
+        let (mut held, mut fresh) = match cursor {
+            None => (self.first_held().await?, true),
+            Some(Cursor::Held(held)) => (held, false),
+            Some(Cursor::After(_)) => {
+                return Err(Error::invalid("The link belongs to another search.").at("http._page"));
+            }
+        };
+        let before = self.query.cursor.as_deref();
+        let (mut matches, mut taken, mut same) = (Vec::new(), 0, true);
+        loop {
+            while matches.len() < self.query.count && !held.rids.is_empty() {
+                let wanted = (self.query.count - matches.len()).min(held.rids.len());
+                let rids: Vec<i64> = held.rids.drain(..wanted).collect();
+                taken += rids.len();
+                let still = if fresh { rids } else { self.still(&rids).await? };
+                matches.extend(reads::by_rid(&mut self.rows, &still).await?);
+            }
+            if !held.rids.is_empty() || held.then == Then::End {
+                break;
+            }
+            held = self.next_held(held.then).await?;
+            (fresh, same) = (true, false);
+        }
+        let next = if held.rids.is_empty() {
+            None
+        } else {
+            let before = before.filter(|_| same);
+            Some(Cursor::Held(held).write(self.record, before, taken).await?)
+        };
+        Ok((matches, next))
+    }
+
+    /// Those that still match, in the same order.
+    async fn still(&mut self, rids: &[i64]) -> Result<Vec<i64>, Error> {
+        let mut writer = self.writer();
+        let (sql, arguments) = (self.plan.verify(&mut writer, rids), writer.arguments);
+        let found: rustc_hash::FxHashSet<i64> = first_column(&self.ask(&sql, &arguments).await?)?.into_iter().collect();
+        Ok(rids.iter().copied().filter(|rid| found.contains(rid)).collect())
+    }
+
+    async fn first_held(&mut self) -> Result<Held, Error> {
+        if let Some(stream) = Stream::of(self.catalog, self.query)
+            && self.begins_wide().await?
+        {
+            return self.streamed(stream, None).await;
+        }
+        let most = self.record.settings().limits.sorted_max;
+        let mut writer = self.writer();
+        let sql = self.plan.sorted(&mut writer, &self.query.sort, whole(most) + 1);
+        let arguments = writer.arguments;
+        let rids = first_column(&self.ask(&sql, &arguments).await?)?;
+        if rids.len() > most {
+            let text =
+                format!("More than {most} resources match, which is too many to put in this order; narrow it down.");
+            return Err(Error::new(Category::Unprocessable, IssueCode::TooCostly, text).at("http._sort"));
+        }
+        Ok(Held { rids, then: Then::End })
+    }
+
+    async fn next_held(&mut self, then: Then) -> Result<Held, Error> {
+        let Some(stream) = Stream::of(self.catalog, self.query) else { return Ok(Held::default()) };
+        match then {
+            Then::End => Ok(Held::default()),
+            Then::Key(value, rid) => self.streamed(stream, Some((value, rid))).await,
+            Then::Without(rid) => self.without(stream, rid).await,
+        }
+    }
+
+    /// The next matches in the order of an index.
+    async fn streamed(&mut self, stream: Stream, after: Option<(i64, i64)>) -> Result<Held, Error> {
+        let mut writer = self.writer();
+        let sql = self.plan.stream(&mut writer, stream, after, AHEAD);
+        let arguments = writer.arguments;
+        let found = self.ask(&sql, &arguments).await?;
+        let mut rids = first_column(&found)?;
+        let mut seen = rustc_hash::FxHashSet::default();
+        rids.retain(|rid| seen.insert(*rid));
+        let then = match (found.last(), stream) {
+            (Some(last), _) if whole(found.len()) == AHEAD => Then::Key(last.int(1)?, last.int(0)?),
+            (_, Stream::Updated { .. }) => Then::End,
+            (_, Stream::Date { .. }) => Then::Without(-1),
+        };
+        Ok(Held { rids, then })
+    }
+
+    /// The next matches that have no date to be ordered by.
+    async fn without(&mut self, stream: Stream, after: i64) -> Result<Held, Error> {
+        let Stream::Date { param, .. } = stream else { return Ok(Held::default()) };
+        let dated = Sought { table: Table::Date, params: vec![param], tests: Vec::new(), power: query::Power::Span };
+        let undated = [Criterion::Not(Box::new(Criterion::Row(dated)))];
+        let mut writer = self.writer();
+        let sql = self.plan.page(&mut writer, Some(after), &undated, AHEAD);
+        let arguments = writer.arguments;
+        let rids = first_column(&self.ask(&sql, &arguments).await?)?;
+        let then = match rids.last() {
+            Some(last) if whole(rids.len()) == AHEAD => Then::Without(*last),
+            _ => Then::End,
+        };
+        Ok(Held { rids, then })
+    }
 }

@@ -32,7 +32,7 @@ pub(super) const CHANNEL: &str = "qingshan_feed";
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Postgres {
-    config: Box<tokio_postgres::Config>,
+    config: tokio_postgres::Config,
     pool: Pool,
     writer: Writer,
 }
@@ -62,7 +62,7 @@ impl Postgres {
         let announce = Arc::new(announce);
         tokio::spawn(follow(config.clone(), pool.clone(), Arc::clone(&announce)));
         let writer = Writer::start(config.clone(), tools, announce);
-        Ok(Self { config: Box::new(config), pool, writer })
+        Ok(Self { config, pool, writer })
     }
 
     pub(crate) fn config(&self) -> &tokio_postgres::Config {
@@ -229,6 +229,7 @@ impl ToSql for SqlValue {
                 }
                 _ => values.to_sql(type_, out),
             },
+            Self::Texts(texts) => texts.to_sql(type_, out),
         }
     }
 

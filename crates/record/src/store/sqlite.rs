@@ -297,6 +297,7 @@ impl rusqlite::ToSql for SqlValue {
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Self::Ints(values) => array(values.iter().copied().map(Value::Integer).collect()),
+            Self::Texts(texts) => array(texts.iter().cloned().map(Value::Text).collect()),
         })
     }
 }

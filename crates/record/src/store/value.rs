@@ -13,6 +13,8 @@ pub(crate) enum SqlValue {
     Bytes(Bytes),
     /// A set of numbers, for `= ANY` and its like.
     Ints(Vec<i64>),
+    /// The same of words.
+    Texts(Vec<String>),
 }
 
 impl From<i64> for SqlValue {
@@ -72,7 +74,7 @@ fn unexpected(column: usize, found: Option<&SqlValue>) -> Error {
         Some(SqlValue::Real(_)) => "a real number",
         Some(SqlValue::Text(_)) => "text",
         Some(SqlValue::Bytes(_)) => "bytes",
-        Some(SqlValue::Ints(_)) => "a list",
+        Some(SqlValue::Ints(_) | SqlValue::Texts(_)) => "a list",
     };
     Error::fault(format!("column {column} of an answer holds {kind}"))
 }
