@@ -5,12 +5,12 @@
 //! directory that all processes of one record share. Files are made type by type, and a worker that takes an order
 //! up again goes on with the type the last one did not finish.
 
+mod files;
 mod order;
 mod worker;
 
 use std::fmt::Write;
 
-use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
@@ -129,11 +129,11 @@ pub(crate) async fn part(app: &App, grant: &Grant, ask: &Ask, part: ExportPart) 
             if order.state != State::Done || !order.files.iter().any(|file| file.name == name) {
                 return Err(Error::not_found("There is no such file.").into());
             }
-            let stream = app.settings.export.folders().stream(&order.id, &name).await?;
+            let stream = files::stream(&app.settings.export, &order.id, &name).await?;
             let mut answer = Answer::empty(StatusCode::OK);
             let kind = HeaderValue::from_static("application/fhir+ndjson");
             answer.headers.push((header::CONTENT_TYPE, kind));
-            answer.body = Payload::Stream(Body::from_stream(stream));
+            answer.body = Payload::Stream(stream);
             Ok(answer)
         }
     }

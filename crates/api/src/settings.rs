@@ -103,10 +103,3 @@ pub struct Export {
     /// Resources read at a time.
     pub page: usize,
 }
-
-impl Export {
-    /// The folders of the orders, each named by its order.
-    pub(crate) fn folders(&self) -> record::Folders {
-        record::Folders::at(&self.directory)
-    }
-}

@@ -6,6 +6,7 @@ use fhir::definitions::r4;
 use record::{Record, ResourceType};
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use crate::settings::Export;
 
 /// The drawer that holds the orders.
@@ -100,6 +101,6 @@ impl Order {
     /// Takes it and its files away. A worker that is at it notices before its next page.
     pub(super) async fn forget(&self, record: &Record, settings: &Export) -> Result<(), Error> {
         record.drawer(DRAWER).remove(&self.id).await?;
-        settings.folders().remove(&self.id).await
+        files::remove(settings, &self.id).await
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use fhir::definitions::r4;
 use fhir::search::{IndexValue, Registry};
 use fhir::{Category, Error};
-use record::{Caller, Job, Key, Lines, Record, ResourceType, SearchRequest, Session};
+use record::{Caller, Job, Key, Record, ResourceType, SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::QUEUE;
+use super::files::{self, Lines};
 use super::order::{File, Order, Scope, State};
 use crate::ask::Query;
 use crate::settings::Export;
@@ -57,9 +58,9 @@ pub async fn run(record: Record, settings: Export) {
 
 /// Removes the files of orders that are no longer kept.
 async fn clear(record: &Record, settings: &Export) -> Result<(), Error> {
-    for id in settings.folders().names().await? {
+    for id in files::orders(settings).await? {
         if Order::load(record, &id).await?.is_none() {
-            settings.folders().remove(&id).await?;
+            files::remove(settings, &id).await?;
         }
     }
     Ok(())
@@ -115,14 +116,14 @@ impl<'a> Work<'a> {
         for name in rest {
             let Some(type_) = ResourceType::named(&name) else { continue };
             let file = format!("{name}.ndjson");
-            let mut lines = self.settings.folders().begin(&order.id, &file).await?;
+            let mut lines = Lines::begin(self.settings, &order.id, &file).await?;
             let before = order.written;
             let go_on = match &members {
                 None => self.all(order, type_, None, &mut lines).await?,
                 Some(members) => self.of_members(order, type_, members, &mut lines).await?,
             };
             if !go_on || !self.wanted(order).await? {
-                return self.settings.folders().remove(&order.id).await;
+                return files::remove(self.settings, &order.id).await;
             }
             lines.end().await?;
             order.files.push(File { type_: name, name: file, count: order.written - before });

@@ -5,6 +5,7 @@ mod layout;
 mod moving;
 mod papers;
 mod patches;
+mod search;
 mod versions;
 
 use fhir::Value;
