@@ -51,6 +51,16 @@ pub fn to_bytes(value: &Value) -> Vec<u8> {
     sonic_rs::to_vec(value).expect("a parsed tree has only string keys and finite numbers")
 }
 
+/// A member that is a string.
+pub(crate) fn text<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
+    value.get(member)?.as_str()
+}
+
+/// The items of a member that is an array, or the empty list.
+pub(crate) fn list<'v>(value: &'v Value, member: &str) -> &'v [Value] {
+    value.get(member).and_then(|list| list.as_array()).map(|list| list.as_slice()).unwrap_or_default()
+}
+
 fn structure(text: String) -> Error {
     Error::new(Category::Invalid, IssueCode::Structure, text)
 }

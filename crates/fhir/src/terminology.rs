@@ -10,9 +10,8 @@ mod system;
 
 use std::sync::Arc;
 
-use sonic_rs::{JsonContainerTrait, JsonValueTrait};
-
 use crate::definitions::{Definitions, r4};
+use crate::json::{list, text};
 use crate::{Category, Error, IssueCode, Value, json, path};
 
 pub use expand::{Concept, Expansion, Request};
@@ -272,16 +271,6 @@ fn display<'v>(concept: &'v Value, language: Option<&str>) -> Option<&'v str> {
         designations.iter().find(|other| text(other, "language").and_then(main).as_ref() == Some(&wanted))
     });
     designation.and_then(|designation| text(designation, "value")).or_else(|| text(concept, "display"))
-}
-
-/// A string member.
-fn text<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
-    value.get(member)?.as_str()
-}
-
-/// An array member, or the empty list.
-fn list<'v>(value: &'v Value, member: &str) -> &'v [Value] {
-    value.get(member).and_then(|list| list.as_array()).map(|list| list.as_slice()).unwrap_or_default()
 }
 
 fn unprocessable(code: IssueCode, text: impl Into<String>) -> Error {

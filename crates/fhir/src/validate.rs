@@ -4,18 +4,21 @@
 //! codes; invariants follow on the same walk. <http://hl7.org/fhir/R4/validation.html>
 
 mod coded;
+mod conform;
 mod format;
 mod place;
 mod plan;
+mod profile;
 mod quick;
 mod rule;
 mod walk;
 
 use crate::definitions::Definitions;
-use crate::terminology::{Official, Terminology};
-use crate::{Issue, Value};
+use crate::terminology::{Official, Source, Terminology};
+use crate::{Error, Issue, Value};
 
 use plan::Plan;
+pub use profile::{Profile, Profiles};
 
 /// How much a [`Validator`] looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,30 @@ impl Validator {
     pub fn check(&self, resource: &Value) -> Vec<Issue> {
         walk::Walk::new(self, resource).run()
     }
+
+    /// Everything found in a resource, and everything it lacks to meet the profiles at these canonicals. Profiles
+    /// and value sets are the official ones and those of `source`.
+    ///
+    /// # Errors
+    ///
+    /// When the source fails, or a profile cannot be compiled.
+    pub fn check_against(
+        &self,
+        resource: &Value,
+        canonicals: &[&str],
+        profiles: &Profiles,
+        source: &dyn Source,
+    ) -> Result<Vec<Issue>, Error> {
+        let mut issues = self.check(resource);
+        for canonical in canonicals {
+            issues.extend(conform::Conformance::new(self.definitions, profiles, source, resource).run(canonical)?);
+        }
+        issues.truncate(self.options.most_issues);
+        Ok(issues)
+    }
 }
 
+#[cfg(test)]
+mod profile_tests;
 #[cfg(test)]
 mod tests;

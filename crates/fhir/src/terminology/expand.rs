@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use sonic_rs::{JsonValueMutTrait, JsonValueTrait, json};
 
 use super::system::Filter;
-use super::{Code, Content, System, Terminology, Verdict, display, list, member, text, unprocessable};
+use super::{Code, Content, System, Terminology, Verdict, display, member, unprocessable};
+use crate::json::{list, text};
 use crate::{Error, IssueCode, Value};
 
 /// How deep value sets may include one another.

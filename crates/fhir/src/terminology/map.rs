@@ -4,8 +4,9 @@
 
 use sonic_rs::JsonValueTrait;
 
-use super::{Code, list, text};
+use super::Code;
 use crate::Value;
+use crate::json::{list, text};
 
 /// What a map says of a code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use super::{list, text};
+use crate::json::{list, text};
 use crate::{Category, Error, IssueCode, Value};
 
 /// How much of its codes a CodeSystem resource holds.

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use sonic_rs::JsonValueTrait;
+
 use super::*;
 
 /// A hospital's own resources.

@@ -446,7 +446,7 @@ fn has_text(value: &Value, wanted: &dyn Fn(&str) -> bool) -> bool {
 }
 
 /// What a reference says about its target.
-enum Target<'a> {
+pub(super) enum Target<'a> {
     /// Nothing: a URN, or a URL without an id.
     Unknown,
     /// The type before a relative id or query.
@@ -456,7 +456,7 @@ enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn of(reference: &'a str) -> Self {
+    pub(super) fn of(reference: &'a str) -> Self {
         let reference = reference.split('|').next().unwrap_or(reference);
         if let Some((_, path)) = reference.split_once("://") {
             let path = path.split("/_history/").next().unwrap_or(path);
