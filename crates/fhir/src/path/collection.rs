@@ -4,12 +4,15 @@
 
 use std::cmp::Ordering;
 
+use rustc_hash::FxHashSet;
+
 use super::compare;
 use super::evaluator::{Evaluator, Outcome, Scope, maybe, one, truth};
 use super::function::Function;
-use super::item::{Item, Items};
+use super::item::{Item, Items, Text};
 use super::syntax::{Call, Expr};
 use crate::Error;
+use crate::definitions::Definitions;
 
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn on_collection(&mut self, call: &Call, input: Items<'a>, scope: &Scope<'a>) -> Outcome<'a> {
@@ -83,13 +86,13 @@ impl<'a> Evaluator<'_, 'a> {
                 })
             }
             F::Intersect => {
-                self.charge_pairs(&input, &other)?;
-                input.retain(|item| self.has(&other, item));
+                let other = self.lookup(&other, input.len())?;
+                input.retain(|item| other.has(item));
                 self.distinct(input)
             }
             F::Exclude => {
-                self.charge_pairs(&input, &other)?;
-                input.retain(|item| !self.has(&other, item));
+                let other = self.lookup(&other, input.len())?;
+                input.retain(|item| !other.has(item));
                 Ok(input)
             }
             F::Union => self.union(input, other),
@@ -102,17 +105,24 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn charge_pairs(&mut self, left: &[Item<'a>], right: &[Item<'a>]) -> Result<(), Error> {
-        self.charge(left.len().saturating_mul(right.len()))
-    }
-
-    fn has(&self, collection: &[Item<'a>], wanted: &Item<'a>) -> bool {
-        collection.iter().any(|item| compare::equal(self.definitions, item, wanted) == Some(true))
+    fn is_among(&self, items: &[Item<'a>], wanted: &Item<'a>) -> bool {
+        Lookup { definitions: self.definitions, items, texts: None }.has(wanted)
     }
 
     fn is_subset(&mut self, part: &[Item<'a>], whole: &[Item<'a>]) -> Outcome<'a> {
-        self.charge_pairs(part, whole)?;
-        Ok(truth(part.iter().all(|item| self.has(whole, item))))
+        let whole = self.lookup(whole, part.len())?;
+        Ok(truth(part.iter().all(|item| whole.has(item))))
+    }
+
+    /// Makes a collection ready to be asked `times` times, which is paid for.
+    fn lookup<'i>(&mut self, items: &'i [Item<'a>], times: usize) -> Result<Lookup<'i, 'a>, Error> {
+        let texts = if items.len() > FEW { items.iter().map(plain).collect() } else { None };
+        let lookup = Lookup { definitions: self.definitions, items, texts };
+        match &lookup.texts {
+            Some(texts) => self.charge(texts.len() + times)?,
+            None => self.charge(items.len().saturating_mul(times))?,
+        }
+        Ok(lookup)
     }
 
     pub(super) fn distinct(&mut self, input: Items<'a>) -> Outcome<'a> {
@@ -121,10 +131,19 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// Both collections without repetitions, in the order of their first appearance.
     pub(super) fn union(&mut self, left: Items<'a>, right: Items<'a>) -> Outcome<'a> {
+        let count = left.len() + right.len();
+        if count > FEW
+            && let Some(texts) = left.iter().chain(&right).map(plain).collect::<Option<Vec<_>>>()
+        {
+            self.charge(count)?;
+            let mut seen = FxHashSet::default();
+            let items = left.into_iter().chain(right).zip(texts);
+            return Ok(items.filter_map(|(item, text)| seen.insert(text).then_some(item)).collect());
+        }
         let mut found = Items::new();
         for item in left.into_iter().chain(right) {
-            self.charge(found.len())?;
-            if !self.has(&found, &item) {
+            self.charge(found.len().saturating_mul(weight(&item)))?;
+            if !self.is_among(&found, &item) {
                 found.push(item);
             }
         }
@@ -193,8 +212,8 @@ impl<'a> Evaluator<'_, 'a> {
         while !next.is_empty() {
             let values = self.select(std::mem::take(&mut next), projection, scope)?;
             for value in values {
-                self.charge(found.len())?;
-                if !self.has(&found, &value) {
+                self.charge(found.len().saturating_mul(weight(&value)))?;
+                if !self.is_among(&found, &value) {
                     found.push(value.clone());
                     next.push(value);
                 }
@@ -229,6 +248,39 @@ impl<'a> Evaluator<'_, 'a> {
             sorted.insert(at, (keys, item));
         }
         Ok(sorted.into_iter().map(|(_, item)| item).collect())
+    }
+}
+
+/// Collections up to this size are searched one by one.
+const FEW: usize = 16;
+
+/// A collection to look things up in: by hash when it is all text, else one by one.
+struct Lookup<'i, 'a> {
+    definitions: &'a Definitions,
+    items: &'i [Item<'a>],
+    texts: Option<FxHashSet<Text<'a>>>,
+}
+
+impl<'a> Lookup<'_, 'a> {
+    fn has(&self, wanted: &Item<'a>) -> bool {
+        match &self.texts {
+            // Nothing but text equals text.
+            Some(texts) => plain(wanted).is_some_and(|text| texts.contains(&text)),
+            None => self.items.iter().any(|item| compare::equal(self.definitions, item, wanted) == Some(true)),
+        }
+    }
+}
+
+/// How many steps one comparison with an item is worth: an object is compared member by member.
+fn weight(item: &Item<'_>) -> usize {
+    if item.node().is_some_and(|node| !node.is_primitive()) { 8 } else { 1 }
+}
+
+/// The text of what is compared as text.
+fn plain<'a>(item: &Item<'a>) -> Option<Text<'a>> {
+    match item.system() {
+        Some(Item::String(text)) => Some(text),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use super::compare;
 use super::environment::Environment;
 use super::function::Function;
-use super::item::{Item, Items, Node, Text};
+use super::item::{Item, Items, Text};
 use super::quantity::Quantity;
 use super::syntax::{Call, Expr, Operator, Start, Step, TypeName};
 use super::{math, strings, too_costly};
@@ -156,8 +156,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     pub(super) fn operand(&self, items: &[Item<'a>]) -> Result<Option<Item<'a>>, Error> {
         let Some(item) = self.single(items)? else { return Ok(None) };
         match item.operand(self.definitions) {
-            // A primitive that has only extensions has no value to compute with.
-            None if item.node().is_some_and(Node::is_primitive) => Ok(None),
+            // A primitive that has only extensions has no value to compute with, nor has a quantity "less than 5".
+            None if item.node().is_some_and(|node| node.is_primitive() || node.has_comparator()) => Ok(None),
             None => Err(Error::invalid("FHIRPath cannot compute with an object.")),
             found => Ok(found),
         }

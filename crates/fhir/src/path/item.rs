@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -85,6 +86,12 @@ impl PartialEq for Text<'_> {
 }
 
 impl Eq for Text<'_> {}
+
+impl Hash for Text<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
 
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
@@ -248,13 +255,22 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// A FHIR Quantity as a system quantity. Its comparator and its printed unit take no part.
+    /// Whether it is a Quantity that only bounds a value.
+    pub(super) fn has_comparator(self) -> bool {
+        self.value.is_some_and(|value| value.get("comparator").is_some_and(|comparator| !comparator.is_null()))
+    }
+
+    /// A FHIR Quantity as a system quantity; none when it is only a bound. The printed unit takes no part.
     fn quantity(self, definitions: &Definitions) -> Option<Quantity> {
         let type_def = self.type_def?;
         if type_def.kind != Kind::Complex || !definitions.is_subtype(type_def.name, "Quantity") {
             return None;
         }
         let object = self.value?;
+        // "Less than 5" is not 5.
+        if self.has_comparator() {
+            return None;
+        }
         let text = |name: &str| object.get(name).and_then(|value| value.as_str());
         let value = convert::json_decimal(object.get("value")?.as_raw_number()?.as_str())?;
         let unit = match (text("system"), text("code").or_else(|| text("unit"))) {

@@ -147,3 +147,43 @@ fn every_search_parameter_of_the_specification_is_read_and_fits_its_types() {
         }
     }
 }
+
+/// An Observation whose value is this Quantity.
+fn measured(quantity: &str, expression: &str) -> String {
+    let text = format!(r#"{{"resourceType":"Observation","valueQuantity":{quantity}}}"#);
+    let observation = json::parse(text.as_bytes()).unwrap();
+    let env = Environment::new(r4()).of(&observation);
+    let items = Expression::parse(expression).unwrap().evaluate(&observation, &env).unwrap();
+    items.iter().map(|item| item.to_text().unwrap_or_default().into_owned()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_quantity_is_compared_in_its_unit_and_a_bound_is_not_compared() {
+    let plain = r#"{"value":5.50,"system":"http://unitsofmeasure.org","code":"mmol/L"}"#;
+    assert_eq!(measured(plain, "value >= 5500 'umol/L' and value < 6 'mmol/L'"), "true");
+    assert_eq!(measured(plain, "value > 5 'kg'"), "");
+    assert_eq!(measured(plain, "value = 5.5 'kg'"), "false");
+    assert_eq!(measured(plain, "value + 1 'mmol/L'"), "6.50 'mmol/L'");
+    let bound = r#"{"value":5,"comparator":"<","system":"http://unitsofmeasure.org","code":"mmol/L"}"#;
+    assert_eq!(measured(bound, "value >= 5 'mmol/L'"), "");
+    let foreign = r#"{"value":2,"unit":"片"}"#;
+    assert_eq!(measured(foreign, "value = 2 'mmol/L'"), "false");
+    assert_eq!(measured(foreign, "value + value"), "4 '片'");
+}
+
+#[test]
+fn long_lists_of_text_are_compared_within_bounds() {
+    let entries = (0..5_000).map(|at| format!(r#"{{"fullUrl":"urn:uuid:{at}"}}"#)).collect::<Vec<_>>().join(",");
+    let text = format!(r#"{{"resourceType":"Bundle","entry":[{entries}]}}"#);
+    let bundle = json::parse(text.as_bytes()).unwrap();
+    let env = Environment::new(r4()).of(&bundle);
+    for expression in [
+        "entry.select(fullUrl & resource.meta.versionId).isDistinct()",
+        "entry.fullUrl.subsetOf(%resource.entry.fullUrl)",
+        "entry.fullUrl.exclude(%resource.entry.fullUrl).empty()",
+        "(entry.fullUrl | entry.fullUrl).count() = 5000",
+    ] {
+        let found = Expression::parse(expression).unwrap().evaluate(&bundle, &env).unwrap();
+        assert_eq!(found[0].as_bool(), Some(true), "{expression}");
+    }
+}
