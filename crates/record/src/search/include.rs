@@ -45,7 +45,8 @@ pub(super) async fn gather(
 async fn followed(rows: &mut impl Rows, catalog: &Catalog, include: &Include, from: &[i64]) -> Result<Vec<i64>, Error> {
     let params: Vec<i64> = include.params.iter().map(|param| catalog.number(*param)).collect();
     let (start, end) = if include.reverse { ("target", "rid") } else { ("rid", "target") };
-    let among = |number: usize| match rows.dialect() {
+    let dialect = rows.dialect();
+    let among = move |number: usize| match dialect {
         Dialect::Sqlite => format!("IN (SELECT value FROM rarray(${number}))"),
         Dialect::Postgres => format!("= ANY(${number})"),
     };
