@@ -190,7 +190,14 @@ impl Record {
         if let Engine::Sqlite(sqlite) = &self.0.engine {
             return sqlite.read_now(key);
         }
-        reads::read(&mut self.reader().await?, key).await
+        let found = reads::read_known(&mut self.reader().await?, &self.0.tools.names, key).await?;
+        match found {
+            // One resource must never be answered for another, whatever went wrong before.
+            Some(version) if version.key != *key => {
+                Err(Error::fault("a name leads to a row that holds another resource"))
+            }
+            found => Ok(found),
+        }
     }
 
     pub(crate) async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {

@@ -4,8 +4,9 @@ use fhir::Error;
 
 use crate::history::{HistoryPage, HistoryRequest, HistoryScope};
 use crate::store::body;
-use crate::store::names::shard_of;
+use crate::store::names::{Names, Place, shard_of};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::transact::prepare::address_of;
 use crate::{FeedEntry, Key, Method, ResourceType, Version};
 
 /// The place of a name: its rid and the shard its resource lives on.
@@ -20,6 +21,22 @@ pub(crate) async fn place(rows: &mut impl Rows, key: &Key) -> Result<Option<(i64
     let arguments = [shard.into(), key.type_.number().into(), key.id.as_str().into()];
     match rows.rows(PLACE, &arguments).await?.first() {
         Some(row) => Ok(Some((row.int(0)?, row.int(1)?))),
+        None => Ok(None),
+    }
+}
+
+/// Reads one resource, asking for its place only if this process has not met it or it has moved since.
+pub(crate) async fn read_known(rows: &mut impl Rows, names: &Names, key: &Key) -> Result<Option<Version>, Error> {
+    let address = address_of(key);
+    if let Some(known) = names.place(&address)
+        && let Some(row) = rows.rows(CURRENT, &[known.rid.into(), i64::from(known.home).into()]).await?.first()
+    {
+        return version(row).map(Some);
+    }
+    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
+    names.learn_place(address, Place { rid, home: i32::try_from(home).map_err(Error::fault)? });
+    match rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
+        Some(row) => version(row).map(Some),
         None => Ok(None),
     }
 }
