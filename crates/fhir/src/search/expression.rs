@@ -54,6 +54,16 @@ pub(crate) struct Way {
     pub single: bool,
 }
 
+impl Way {
+    /// The only type its references may be to, when a condition says so.
+    pub(crate) fn refers(&self) -> Option<&str> {
+        self.moves.iter().find_map(|step| match step {
+            Move::If(Condition::Refers(name)) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// One move of a [`Way`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Move {

@@ -381,6 +381,11 @@ impl Compiler {
         param.single = ways.len() == 1 && ways[0].single;
         param.of_names = read.iter().any(|(_, reader)| matches!(reader, Reader::Sounds(_)));
         param.canonical = read.iter().any(|(_, reader)| matches!(reader, Reader::Canonical));
+        // `where(resolve() is Patient)` leaves patients only, whatever else the definition lists.
+        let narrowed: Option<Vec<&str>> = ways.iter().map(Way::refers).collect();
+        if let Some(narrowed) = narrowed.filter(|names| !names.is_empty()) {
+            param.targets.retain(|target| narrowed.contains(target));
+        }
         param.identifying =
             param.of_names || all(&read, |reader| matches!(reader, Reader::Identifier | Reader::Contact));
         param.coarse = all(&read, |reader| matches!(reader, Reader::Flag | Reader::Code(Some(_))));

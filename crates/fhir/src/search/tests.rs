@@ -223,6 +223,12 @@ fn parameters_on_the_same_element_lead_to_the_same_home() {
     assert!(!leads("performer") && !leads("subject:identifier") && !leads("code"));
 }
 
+#[test]
+fn a_parameter_on_patients_points_at_patients_only() {
+    assert_eq!(REGISTRY.param("Observation", "patient").unwrap().targets, ["Patient"]);
+    assert!(REGISTRY.param("Observation", "subject").unwrap().targets.len() > 1);
+}
+
 const CUSTOM: &str = r#"{"resourceType":"SearchParameter","url":"http://a/sp","code":"ward","base":["Encounter"],
     "type":"token","expression":"Encounter.extension('http://a/ward')"}"#;
 
