@@ -78,6 +78,17 @@ impl Known {
         Ok(())
     }
 
+    /// As if every name in the criteria were known, for looking at statements without a database.
+    #[cfg(test)]
+    pub(super) fn everything(criteria: &[Criterion]) -> Self {
+        let mut names = Names::default();
+        criteria.iter().for_each(|criterion| names.collect(criterion));
+        Self {
+            systems: names.systems.into_iter().zip(1..).collect(),
+            places: names.places.into_iter().zip(1..).collect(),
+        }
+    }
+
     /// The number of a code system or identifier system.
     pub(super) fn system(&self, system: &str) -> Option<i64> {
         self.systems.get(indexed(system).as_ref()).copied()

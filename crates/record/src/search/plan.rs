@@ -472,7 +472,7 @@ fn united(writer: &mut Writer<'_>, mut sources: Vec<Source>) -> Source {
             conditions: vec![NEVER.to_owned()],
         };
     }
-    let x = writer.alias();
+    let x = writer.alias().replace('x', "u");
     let each: Vec<String> = sources.iter().map(select).collect();
     // The alternatives may overlap; whoever reads the candidates takes each once.
     Source {
@@ -481,3 +481,6 @@ fn united(writer: &mut Writer<'_>, mut sources: Vec<Source>) -> Source {
         conditions: vec!["1 = 1".to_owned()],
     }
 }
+
+#[cfg(test)]
+mod tests;

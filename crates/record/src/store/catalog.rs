@@ -50,6 +50,14 @@ impl Catalog {
         Self { registry, numbers: Vec::new(), near: Vec::new(), building: FxHashSet::default(), known_to: 0 }
     }
 
+    /// Numbered by position, for looking at statements without a database.
+    #[cfg(test)]
+    pub(crate) fn numbered_in_order(registry: Arc<Registry>) -> Self {
+        let numbers = (1..).take(registry.all().len()).collect();
+        let near = registry.all().iter().map(|param| is_near(&registry, param)).collect();
+        Self { numbers, near, ..Self::unnumbered(registry) }
+    }
+
     /// The number of a parameter in index rows.
     pub(crate) fn number(&self, param: ParamId) -> i64 {
         self.numbers[param.index()]
@@ -121,6 +129,10 @@ fn name(type_: &str, code: &str) -> String {
     format!("{type_}.{code}")
 }
 
+fn is_near(registry: &Registry, param: &Param) -> bool {
+    registry.home(param.type_name).is_some() && NEAR.contains(&&*param.code)
+}
+
 impl Record {
     /// Reads the stored search parameters and puts a new catalog in place. Parameters that are not indexed yet are
     /// put down to be, by whoever notices first.
@@ -133,11 +145,7 @@ impl Record {
         let words: Vec<Box<str>> =
             registry.all().iter().map(|param| name(param.type_name, &param.code).into()).collect();
         let numbers = self.number_params(words).await?;
-        let near = registry
-            .all()
-            .iter()
-            .map(|param| registry.home(param.type_name).is_some() && NEAR.contains(&&*param.code))
-            .collect();
+        let near = registry.all().iter().map(|param| is_near(&registry, param)).collect();
         let building = self.unfinished(&registry.all()[official..], &stored).await?;
         *self.0.catalog.write() = Arc::new(Catalog { registry, numbers, near, building, known_to });
         Ok(())
