@@ -27,7 +27,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The scope of `$this` and of a bare path.
+/// Walks an expression with the shape of the focus in hand.
 struct Checker<'a> {
     definitions: &'a Definitions,
 }

@@ -87,10 +87,22 @@ fn hostile_expressions_end_with_an_error() {
 
 #[test]
 fn the_deepest_expression_read_fits_a_small_stack() {
-    let text = format!("{}1{}", "(".repeat(90), ")".repeat(90));
-    let run = move || found(&text).unwrap();
-    let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(run).unwrap();
-    assert_eq!(thread.join().unwrap(), "1");
+    let nest = |levels: usize, wrap: fn(String) -> String| (0..levels).fold("1".to_owned(), |inner, _| wrap(inner));
+    let wraps: [fn(String) -> String; 4] = [
+        |inner| format!("({inner})"),
+        |inner| format!("iif(true, {inner})"),
+        |inner| format!("%context.select({inner})"),
+        |inner| format!("true and ({inner}).exists()"),
+    ];
+    for wrap in wraps {
+        // The greatest number of levels that is still read.
+        let levels = (1..200).take_while(|levels| Expression::parse(&nest(*levels, wrap)).is_ok()).count();
+        assert!(levels > 20, "{levels}");
+        let text = nest(levels, wrap);
+        let run = move || found(&text).unwrap();
+        let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(run).unwrap();
+        assert!(thread.join().unwrap().contains(['1', 't']));
+    }
 }
 
 #[test]
