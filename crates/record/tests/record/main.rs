@@ -1,9 +1,11 @@
 //! The record as its callers see it, on both databases.
 
+mod conditions;
 mod feed;
 mod layout;
 mod moving;
 mod papers;
+mod parameters;
 mod patches;
 mod search;
 mod versions;
