@@ -1,7 +1,8 @@
-//! The workspace's own commands: `cargo xtask demo | test | ci | codegen | tidy`.
+//! The workspace's own commands: `cargo xtask demo | test | ci | codegen | tidy | bench`.
 //!
 //! They are Rust so that they run the same on every machine and are held to the same lints as the product.
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -32,6 +33,8 @@ enum Task {
     Ci,
     /// Fetches the official FHIR definitions and writes the tables that `crates/fhir` embeds.
     Codegen,
+    /// Measures the product beside its floors and writes docs/performance.md.
+    Bench(bench::Options),
     /// Checks the rules of ARCHITECTURE.md that a compiler cannot.
     Tidy,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test => suites::run().and_then(|tally| tally.close()),
         Task::Ci => ci::run().and_then(|tally| tally.close()),
         Task::Codegen => codegen::run(&shell::root()).map_err(|failure| failure.to_string()),
+        Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
     };
     match outcome {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::settings::Part;
 
 /// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     /// Machine clients that sign in with a secret.
     #[command(subcommand)]
     Client(Client),
+    /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
+    Bench(Bench),
     /// Prints every setting with its default and its meaning.
     Settings,
 }

@@ -12,7 +12,7 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -177,6 +177,22 @@ fn read(
         let _ = batches.blocking_send(batch);
     }
     Ok(())
+}
+
+/// The documents that a path holds, whole; for what is small enough to be kept in memory.
+pub(crate) fn documents(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let mut documents = Vec::new();
+    let mut take = |text: Text| {
+        documents.push(text.bytes);
+        true
+    };
+    let mut reader = Reader { progress: Arc::default(), text_max: 1 << 30, done: &|_| 0, take: &mut take };
+    for file in source::find(&[path.to_owned()])?.files {
+        if let Err(End::Failed(message)) = reader.file(&file) {
+            return Err(message);
+        }
+    }
+    Ok(documents)
 }
 
 async fn write(sink: Arc<Sink>, texts: Vec<Text>, resumed: bool, skip_invalid: bool) -> Done {

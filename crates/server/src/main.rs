@@ -1,6 +1,7 @@
 //! `qingshan`: the one program. It reads settings, files and the environment, and wires the parts together.
 
 mod arguments;
+mod bench;
 mod check;
 mod clients;
 mod copy;
@@ -47,6 +48,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
 
 async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
     match command {
+        Command::Bench(bench) => bench::run(&bench).await.and_then(|page| say(&page)),
         Command::Settings => say(settings::DEFAULTS.trim_end()),
         Command::Serve(serve) => {
             place::choose(&mut settings, serve.place);

@@ -1,0 +1,250 @@
+//! What the databases themselves can do: `floor FROM TO COUNT`.
+//!
+//! Takes the newest COUNT resources of the SQLite record in the folder FROM, with every row that was written for them,
+//! and writes the same rows into TO, a new folder or an empty PostgreSQL database, by prepared statements alone: in
+//! groups of 64 resources, each group one durable transaction. Prints resources a second. What the record itself does
+//! more than this (reading JSON, validating, finding index values, answering) is what a comparison shows.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+use tokio::time::Instant;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Statement};
+
+const SQLITE: &str = include_str!("../src/store/sqlite/schema.sql");
+const POSTGRES: &str = include_str!("../src/store/postgres/schema.sql");
+
+/// Resources in one transaction: as many as there are clients in the measurement this is compared with.
+const GROUP: usize = 64;
+/// Connections that write to PostgreSQL at the same time, as many as the record has.
+const LANES: usize = 2;
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Int,
+    Real,
+    Text,
+    Bytes,
+}
+
+use Kind::{Bytes, Int, Real, Text};
+
+struct Table {
+    name: &'static str,
+    columns: &'static [(&'static str, Kind)],
+}
+
+/// Every table that a create writes to. All hold the column `rid`.
+const TABLES: [Table; 8] = [
+    Table { name: "locator", columns: &[("shard", Int), ("type", Int), ("id", Text), ("rid", Int), ("home", Int)] },
+    Table {
+        name: "resource",
+        columns: &[
+            ("rid", Int),
+            ("shard", Int),
+            ("type", Int),
+            ("id", Text),
+            ("version", Int),
+            ("at", Int),
+            ("method", Int),
+            ("body", Bytes),
+        ],
+    },
+    Table {
+        name: "feed",
+        columns: &[
+            ("seq", Int),
+            ("shard", Int),
+            ("rid", Int),
+            ("type", Int),
+            ("version", Int),
+            ("at", Int),
+            ("method", Int),
+            ("actor", Int),
+            ("purpose", Int),
+            ("request", Text),
+        ],
+    },
+    Table {
+        name: "tok",
+        columns: &[
+            ("rid", Int),
+            ("param", Int),
+            ("grp", Int),
+            ("code", Text),
+            ("system", Int),
+            ("shard", Int),
+            ("near", Int),
+        ],
+    },
+    Table {
+        name: "ref",
+        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("target", Int), ("ttype", Int), ("shard", Int)],
+    },
+    Table {
+        name: "str",
+        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("folded", Text), ("exact", Text), ("shard", Int)],
+    },
+    Table {
+        name: "date",
+        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("lo", Int), ("hi", Int), ("shard", Int)],
+    },
+    Table {
+        name: "qty",
+        columns: &[
+            ("rid", Int),
+            ("param", Int),
+            ("grp", Int),
+            ("lo", Real),
+            ("hi", Real),
+            ("system", Int),
+            ("code", Text),
+            ("shard", Int),
+        ],
+    },
+];
+
+/// The rows of one group, table by table.
+type Group = Vec<Vec<Vec<Value>>>;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to, count] = words.as_slice() else { return Err("usage: floor FROM TO COUNT".into()) };
+    let (groups, resources) = read(Path::new(from), count.parse()?)?;
+    let time =
+        if to.starts_with("postgres://") { postgres(to, groups).await? } else { sqlite(Path::new(to), &groups)? };
+    writeln!(std::io::stdout(), "{:.0}", resources as f64 / time.as_secs_f64())?;
+    Ok(())
+}
+
+/// The newest resources of a record and all that was written for them, in the order it was written.
+fn read(folder: &Path, count: i64) -> Result<(Vec<Group>, usize), Box<dyn Error>> {
+    let connection = Connection::open_with_flags(folder.join("record.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let newest = "SELECT rid FROM resource WHERE body IS NOT NULL ORDER BY rid DESC LIMIT ?1";
+    let mut statement = connection.prepare(newest)?;
+    let mut rids: Vec<i64> = statement.query_map([count], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    rids.reverse();
+    let mut groups = Vec::new();
+    for rids in rids.chunks(GROUP) {
+        let mut group = Vec::new();
+        for table in &TABLES {
+            let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+            let sql = format!("SELECT {} FROM {} WHERE rid = ?1", columns.join(", "), table.name);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = Vec::new();
+            for rid in rids {
+                let mut found = statement.query([rid])?;
+                while let Some(row) = found.next()? {
+                    rows.push((0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()?);
+                }
+            }
+            group.push(rows);
+        }
+        groups.push(group);
+    }
+    Ok((groups, rids.len()))
+}
+
+fn sqlite(folder: &Path, groups: &[Group]) -> Result<Duration, Box<dyn Error>> {
+    std::fs::create_dir_all(folder)?;
+    let connection = Connection::open(folder.join("record.db"))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA cache_size = -65536;",
+    )?;
+    connection.execute_batch(SQLITE)?;
+    let began = Instant::now();
+    for group in groups {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        for (table, rows) in TABLES.iter().zip(group) {
+            let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+            let places: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+            let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, columns.join(", "), places.join(", "));
+            let mut statement = connection.prepare_cached(&sql)?;
+            for row in rows {
+                statement.execute(rusqlite::params_from_iter(row))?;
+            }
+        }
+        connection.execute_batch("COMMIT")?;
+    }
+    Ok(began.elapsed())
+}
+
+async fn postgres(url: &str, groups: Vec<Group>) -> Result<Duration, Box<dyn Error>> {
+    let mut clients = Vec::new();
+    for _ in 0..LANES {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(connection);
+        clients.push(client);
+    }
+    clients[0].batch_execute(POSTGRES).await?;
+    let groups: Vec<(usize, &Group)> = groups.iter().enumerate().collect();
+    let began = Instant::now();
+    try_join_all(clients.iter().enumerate().map(async |(lane, client)| {
+        let statements =
+            try_join_all(TABLES.iter().map(|table| client.prepare(Box::leak(insert(table).into())))).await?;
+        for (_, group) in groups.iter().filter(|(at, _)| at % LANES == lane) {
+            write(client, &statements, group).await?;
+        }
+        Ok::<(), tokio_postgres::Error>(())
+    }))
+    .await?;
+    Ok(began.elapsed())
+}
+
+/// A statement that takes a table's rows as one array for each column.
+fn insert(table: &Table) -> String {
+    let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+    let arrays: Vec<String> = (1..)
+        .zip(table.columns)
+        .map(|(at, (_, kind))| match kind {
+            Int => format!("${at}::int8[]"),
+            Real => format!("${at}::float8[]"),
+            Text => format!("${at}::text[]"),
+            Bytes => format!("${at}::bytea[]"),
+        })
+        .collect();
+    format!("INSERT INTO {} ({}) SELECT * FROM unnest({})", table.name, columns.join(", "), arrays.join(", "))
+}
+
+async fn write(client: &Client, statements: &[Statement], group: &Group) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("BEGIN").await?;
+    // The statements of a group travel together, without waiting for each other's answers.
+    try_join_all(TABLES.iter().zip(statements).zip(group).map(async |((table, statement), rows)| {
+        let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
+            table.columns.iter().enumerate().map(|(at, (_, kind))| array(rows, at, *kind)).collect();
+        let arguments: Vec<&(dyn ToSql + Sync)> =
+            arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
+        client.execute(statement, &arguments).await
+    }))
+    .await?;
+    let moved = group[2].len();
+    client.batch_execute(&format!("UPDATE head SET value = value + {moved} WHERE name = 'feed'; COMMIT")).await
+}
+
+/// A column of some rows.
+fn array(rows: &[Vec<Value>], at: usize, kind: Kind) -> Box<dyn ToSql + Sync + Send> {
+    let column = rows.iter().map(|row| row[at].clone());
+    match kind {
+        Int => {
+            Box::new(column.map(|value| if let Value::Integer(value) = value { value } else { 0 }).collect::<Vec<_>>())
+        }
+        Real => {
+            Box::new(column.map(|value| if let Value::Real(value) = value { value } else { 0.0 }).collect::<Vec<_>>())
+        }
+        Text => Box::new(
+            column.map(|value| if let Value::Text(value) = value { value } else { String::new() }).collect::<Vec<_>>(),
+        ),
+        Bytes => Box::new(
+            column.map(|value| if let Value::Blob(value) = value { value } else { Vec::new() }).collect::<Vec<_>>(),
+        ),
+    }
+}

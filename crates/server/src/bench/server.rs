@@ -1,0 +1,111 @@
+//! The servers that are measured: this program as a process of its own, and one that answers constant bytes.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use crate::Outcome;
+
+/// A running `qingshan serve`, stopped with this value.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Starts one on a port the system chooses and waits until it listens.
+    pub(crate) async fn start(place: &[String]) -> Outcome<Self> {
+        let program = std::env::current_exe().map_err(|error| format!("This program cannot be found: {error}"))?;
+        let mut child = Command::new(program)
+            .args(["serve", "--open", "--listen", "127.0.0.1:0"])
+            .args(place)
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("A server cannot be started: {error}"))?;
+        let log = BufReader::new(child.stderr.take().ok_or("A server has no log.")?);
+        let listening = tokio::task::spawn_blocking(move || {
+            let mut lines = log.lines().map_while(Result::ok);
+            let address = lines.find_map(|line| {
+                let (_, rest) = line.split_once("listening at http://")?;
+                Some(rest.split('/').next().unwrap_or_default().to_owned())
+            });
+            // The log must be read to its end, or the server would wait for a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+            address
+        });
+        let address =
+            listening.await.map_err(|error| error.to_string())?.ok_or("A server ended before it listened.")?;
+        Ok(Self { child, address })
+    }
+
+    /// A figure of the kernel's about its memory, in kB: `VmRSS` now, `VmHWM` at most.
+    pub(crate) fn memory(&self, figure: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that answers every request with the same bytes, through the HTTP library that the real one uses.
+pub(crate) struct Constant {
+    /// Where it listens.
+    pub(crate) address: String,
+    accepting: AbortHandle,
+}
+
+impl Constant {
+    /// Starts one in this process that answers with so many bytes.
+    pub(crate) async fn start(size: usize) -> Outcome<Self> {
+        let failed = |error: std::io::Error| format!("A port cannot be listened on: {error}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?.to_string();
+        let body = Bytes::from(vec![b' '; size]);
+        let accepting = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let body = body.clone();
+                let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
+                    let body = body.clone();
+                    async move { Ok::<_, Infallible>(constant(body)) }
+                });
+                // Like the real server's, its small answers do not wait for more bytes.
+                if connection.set_nodelay(true).is_ok() {
+                    let serving = hyper::server::conn::http1::Builder::new();
+                    tokio::spawn(serving.serve_connection(TokioIo::new(connection), answer));
+                }
+            }
+        });
+        Ok(Self { address, accepting: accepting.abort_handle() })
+    }
+}
+
+fn constant(body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json; charset=utf-8"));
+    headers.insert(ETAG, HeaderValue::from_static("W/\"1\""));
+    headers.insert(LAST_MODIFIED, HeaderValue::from_static("Sun, 22 Nov 2026 00:00:00 GMT"));
+    response
+}
+
+impl Drop for Constant {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
