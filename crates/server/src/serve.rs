@@ -14,6 +14,9 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let address = address(settings)?;
     let record = place::open(settings).await?;
     let stop = stop_signal()?;
+    if settings.server.parts.contains(&Part::Jobs) {
+        tokio::spawn(record.clone().keep_indexed());
+    }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
         return Ok(());

@@ -23,7 +23,6 @@ pub(crate) struct Settings {
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
-    pub(crate) portal: Portal,
     pub(crate) import: Import,
     pub(crate) log: Log,
 }
@@ -101,11 +100,6 @@ pub(crate) struct Subscriptions {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Export {
     pub(crate) keep_hours: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Portal {
-    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]
