@@ -13,9 +13,12 @@ mod quick;
 mod rule;
 mod walk;
 
+use sonic_rs::JsonValueTrait;
+
 use crate::definitions::Definitions;
+use crate::error::Severity;
 use crate::terminology::{Official, Source, Terminology};
-use crate::{Error, Issue, Value};
+use crate::{Error, Issue, Value, json};
 
 use plan::Plan;
 pub use profile::{Profile, Profiles};
@@ -57,8 +60,9 @@ impl Validator {
         walk::Walk::new(self, resource).run()
     }
 
-    /// Everything found in a resource, and everything it lacks to meet the profiles at these canonicals. Profiles
-    /// and value sets are the official ones and those of `source`.
+    /// Everything found in a resource, and everything it lacks to meet the profiles it claims in `meta.profile` and
+    /// those at these canonicals. Profiles and value sets are the official ones and those of `source`. A profile
+    /// that is in neither is an error when it is asked for and a warning when it is claimed.
     ///
     /// # Errors
     ///
@@ -71,8 +75,13 @@ impl Validator {
         source: &dyn Source,
     ) -> Result<Vec<Issue>, Error> {
         let mut issues = self.check(resource);
-        for canonical in canonicals {
-            issues.extend(conform::Conformance::new(self.definitions, profiles, source, resource).run(canonical)?);
+        let claimed = resource.get("meta").map(|meta| json::list(meta, "profile")).unwrap_or_default();
+        let claimed = claimed.iter().filter_map(|canonical| canonical.as_str());
+        let claimed =
+            claimed.filter(|canonical| !canonicals.contains(canonical)).map(|canonical| (canonical, Severity::Warning));
+        for (canonical, unknown) in canonicals.iter().map(|canonical| (*canonical, Severity::Error)).chain(claimed) {
+            let conformance = conform::Conformance::new(self.definitions, profiles, source, resource);
+            issues.extend(conformance.run(canonical, unknown)?);
         }
         issues.truncate(self.options.most_issues);
         Ok(issues)

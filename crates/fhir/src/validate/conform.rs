@@ -50,8 +50,8 @@ impl<'a> Conformance<'a> {
         Self { definitions, profiles, source, terminology, resource, depth: 0, issues: Vec::new() }
     }
 
-    /// Everything the resource lacks to meet the profile at a canonical.
-    pub(super) fn run(mut self, canonical: &str) -> Result<Vec<Issue>, Error> {
+    /// Everything the resource lacks to meet the profile at a canonical, or how bad it is that nobody knows it.
+    pub(super) fn run(mut self, canonical: &str, unknown: Severity) -> Result<Vec<Issue>, Error> {
         let name = text(self.resource, "resourceType").unwrap_or_default();
         let Some(definition) = self.definitions.type_(name) else { return Ok(self.issues) };
         match self.profiles.find(canonical, self.source)? {
@@ -61,7 +61,7 @@ impl<'a> Conformance<'a> {
             }
             None => {
                 let text = format!("The profile {canonical} is not known, so nothing was checked against it.");
-                self.issues.push(Issue::error(IssueCode::NotFound, text).at(name));
+                self.issues.push(Issue { severity: unknown, ..Issue::error(IssueCode::NotFound, text).at(name) });
             }
         }
         Ok(self.issues)

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::{Options, Profiles, Validator};
 use crate::definitions::r4;
+use crate::error::Severity;
 use crate::terminology::Source;
 use crate::{Error, Value, json};
 
@@ -260,4 +261,15 @@ fn every_official_profile_compiles() {
         count += 1;
     }
     assert!(count > 600, "{count}");
+}
+
+#[test]
+fn a_profile_the_resource_claims_is_checked_and_one_nobody_knows_is_a_warning() {
+    let region = differential("Patient", r#"{"path":"Patient.gender","min":1}"#);
+    let validator = Validator::new(r4(), Options::default());
+    let resource = json::parse(patient(r#","meta":{"profile":["urn:profile","urn:unknown"]}"#).as_bytes())
+        .expect("the case is JSON");
+    let issues = validator.check_against(&resource, &[], &Profiles::new(), &region).expect("the profile compiles");
+    let severities: Vec<_> = issues.iter().map(|issue| (issue.expression.as_deref(), issue.severity)).collect();
+    assert_eq!(severities, [(Some("Patient.gender"), Severity::Error), (Some("Patient"), Severity::Warning)]);
 }
