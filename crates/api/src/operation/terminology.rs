@@ -38,7 +38,7 @@ pub(crate) async fn run(
             sent.cloned()
         }
     };
-    let shelf = Shelf { session: session.clone(), given: given.map(Arc::new), handle: Handle::current() };
+    let shelf = Shelf::new(session, given);
     // Expanding is work for the processor, and the terminology asks for other resources as it goes: both belong off
     // the threads that serve connections.
     let (now, name) = (app.record.surroundings().clock.now(), random(&app.record));
@@ -46,11 +46,18 @@ pub(crate) async fn run(
     tokio::task::spawn_blocking(work).await.map_err(Error::fault)?.map_err(Failure::Error)
 }
 
-/// Where terminology resources are looked for: what the call gave, then what is stored.
-struct Shelf {
+/// Where terminology resources and profiles are looked for: what the call gave, then what is stored. It waits for the
+/// record, so it is used off the threads that serve connections.
+pub(super) struct Shelf {
     session: Session,
     given: Option<Arc<Value>>,
     handle: Handle,
+}
+
+impl Shelf {
+    pub(super) fn new(session: &Session, given: Option<Value>) -> Self {
+        Self { session: session.clone(), given: given.map(Arc::new), handle: Handle::current() }
+    }
 }
 
 impl Source for Shelf {

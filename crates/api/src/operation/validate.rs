@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use fhir::validate::{Options, Validator};
+use fhir::validate::{Options, Profiles, Validator};
 use fhir::{Category, Error, Issue, IssueCode, Value};
 use record::{Key, Session};
 
 use super::parameters::Parameters;
+use super::terminology::Shelf;
 use crate::answer::Answer;
 use crate::ask::{Ask, shortened, type_of};
 use crate::outcome::{self, Failure};
@@ -51,13 +52,20 @@ pub(crate) async fn run(session: &Session, mut ask: Ask, on: On) -> Result<Answe
     {
         issues.extend(error.issues().iter().cloned());
     }
-    issues.extend(checked(resource).await?);
+    let profile = parameters.text("profile");
+    issues.extend(checked(resource, profile, Shelf::new(session, None)).await?);
     Ok(told(issues))
 }
 
-async fn checked(resource: Value) -> Result<Vec<Issue>, Error> {
-    // A large resource with many invariants takes long enough to hold up other requests.
-    tokio::task::spawn_blocking(move || VALIDATOR.check(&resource)).await.map_err(Error::fault)
+/// What the specification, the profile asked for and those the resource claims find wrong.
+async fn checked(resource: Value, profile: Option<String>, shelf: Shelf) -> Result<Vec<Issue>, Error> {
+    // A large resource with many invariants takes long enough to hold up other requests, and profiles are looked for
+    // as they are met. They are compiled anew for each call, so that a changed one counts at once.
+    let check = move || {
+        let asked: Vec<&str> = profile.as_deref().into_iter().collect();
+        VALIDATOR.check_against(&resource, &asked, &Profiles::new(), &shelf)
+    };
+    tokio::task::spawn_blocking(check).await.map_err(Error::fault)?
 }
 
 async fn stored(session: &Session, key: &Key) -> Result<Value, Error> {

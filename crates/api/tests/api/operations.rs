@@ -61,6 +61,31 @@ async fn validation_tells_what_is_wrong_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn validation_follows_the_profiles_stored_here() {
+    let door = door().await;
+    let profile = r#"{"resourceType":"StructureDefinition","id":"born","url":"http://example.org/born","name":"Born","status":"active",
+        "kind":"resource","abstract":false,"type":"Patient","derivation":"constraint",
+        "baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential":{"element":[{"id":"Patient.birthDate","path":"Patient.birthDate","min":1}]}}"#;
+    let stored = door.send(Method::PUT, "/fhir/StructureDefinition/born", profile).await;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    let claimed = r#"{"resourceType":"Patient","meta":{"profile":["http://example.org/born"]},"active":true}"#;
+    let (plain, born) =
+        (r#"{"resourceType":"Patient","active":true}"#, r#"{"resourceType":"Patient","birthDate":"1970"}"#);
+    for (path, body, is_wrong) in [
+        ("/fhir/Patient/$validate", claimed, true),
+        ("/fhir/Patient/$validate", plain, false),
+        ("/fhir/Patient/$validate?profile=http://example.org/born", plain, true),
+        ("/fhir/Patient/$validate?profile=http://example.org/born", born, false),
+        ("/fhir/Patient/$validate?profile=http://example.org/unknown", born, true),
+    ] {
+        let reply = door.send(Method::POST, path, body).await;
+        let text = reply.text();
+        assert_eq!(text.contains(r#""severity":"error""#), is_wrong, "{path} {body} {text}");
+    }
+}
+
+#[tokio::test]
 async fn an_official_value_set_is_expanded_though_it_is_not_stored() {
     let door = door().await;
     let url = "http://hl7.org/fhir/ValueSet/administrative-gender";
