@@ -250,3 +250,19 @@ fn without_invariants_only_structure_is_judged() {
     let resource = json::parse(patient(r#""contact":[{"gender":"male"}]"#).as_bytes()).expect("the case is JSON");
     assert_eq!(Validator::new(r4(), options).check(&resource), []);
 }
+
+#[test]
+fn an_official_extension_that_does_not_exist_is_advised_against() {
+    let options = Options { advice: true, ..Options::default() };
+    let advice = |name: &str| {
+        let url = format!("http://hl7.org/fhir/StructureDefinition/{name}");
+        let text = patient(&format!(
+            r#""text":{{"status":"generated","div":"<div>x</div>"}},"extension":[{{"url":"{url}","valueString":"x"}}]"#
+        ));
+        Validator::new(r4(), options).check(&json::parse(text.as_bytes()).expect("the case is JSON"))
+    };
+    assert_eq!(advice("patient-birthPlace"), []);
+    let found = advice("patient-shoeSize");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].expression.as_deref(), Some("Patient.extension[0].url"));
+}

@@ -17,6 +17,9 @@ use crate::{Issue, IssueCode, Value};
 /// The most choice elements a type has; `ElementDefinition` has six.
 const CHOICES: usize = 8;
 
+/// What the URLs of the specification's own extensions begin with.
+const OFFICIAL: &str = "http://hl7.org/fhir/StructureDefinition/";
+
 /// A member name this long or longer is not repeated in an issue.
 const LONGEST_NAME: usize = 64;
 
@@ -366,6 +369,14 @@ impl<'a> Walk<'a> {
         {
             let text = "The url of an extension must be the absolute URI of its definition.";
             self.error(IssueCode::Extension, place.element("url"), text);
+        }
+        if self.validator.options.advice
+            && let Some(url) = object.get(&"url").and_then(|url| url.as_str())
+            && url.starts_with(OFFICIAL)
+            && !self.validator.definitions.library("StructureDefinition").any(|known| known == url)
+        {
+            let text = "FHIR R4 defines no extension of this url.";
+            self.report(Severity::Warning, IssueCode::Extension, place.element("url"), text);
         }
     }
 
