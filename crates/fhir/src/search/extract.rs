@@ -13,6 +13,7 @@ use super::names::{self, Part};
 use super::text::{fold, key};
 use crate::definitions::{Definitions, ParamKind};
 use crate::json::Value;
+use crate::path::{Environment, Expression, Item};
 use crate::time::{self, Interval};
 
 /// One row of the search index.
@@ -206,7 +207,20 @@ pub(super) struct Plan {
     nodes: Vec<Node>,
     /// Parameters that are `false` when no way finds them `true`.
     pub(super) truths: Vec<ParamId>,
+    /// Parameters whose expression goes beyond ways.
+    pub(super) computed: Vec<Computed>,
 }
+
+/// A parameter whose values an evaluator finds.
+#[derive(Debug, Clone)]
+pub(super) struct Computed {
+    pub(super) param: ParamId,
+    pub(super) kind: ParamKind,
+    pub(super) expression: Expression,
+}
+
+/// The steps one expression may take on one resource; beyond them it finds nothing there.
+const STEPS: u64 = 20_000;
 
 #[derive(Debug, Clone, Default)]
 struct Node {
@@ -280,6 +294,9 @@ impl Plan {
             if !walk.found.iter().any(|entry| entry.param == param) {
                 walk.push(param, 0, token("false"));
             }
+        }
+        for computed in &self.computed {
+            walk.compute(computed, resource);
         }
         if walk.sounded {
             drop_known_sounds(&mut walk.found);
@@ -359,6 +376,41 @@ impl<'a> Walk<'_, 'a> {
                 None => self.visit(*next, inner, 0, group),
             }
         }
+    }
+
+    fn compute(&mut self, computed: &Computed, resource: &'a Value) {
+        let environment = Environment::new(self.definitions).of(resource).limited_to(STEPS);
+        for item in computed.expression.evaluate(resource, &environment).unwrap_or_default() {
+            let node = item.node().and_then(|node| Some((node.value()?, node.type_def()?.name)));
+            match node {
+                Some((value, type_name)) => {
+                    if let Some(reader) = Reader::new(self.definitions, computed.kind, type_name) {
+                        self.read(&reader, computed.param, 0, value);
+                    }
+                }
+                None => self.computed_value(computed, &item),
+            }
+        }
+    }
+
+    /// A value the expression made, which stands nowhere in the resource.
+    fn computed_value(&mut self, computed: &Computed, item: &Item<'a>) {
+        let Some(text) = item.to_text() else { return };
+        let value = match computed.kind {
+            ParamKind::Token | ParamKind::Uri => IndexValue::Token { system: None, code: key(&text).to_owned().into() },
+            ParamKind::Reference => IndexValue::Reference { target: key(&text).to_owned().into() },
+            ParamKind::String => IndexValue::Text { folded: fold(&text), exact: text },
+            ParamKind::Date => match time::parse(&text, self.zone) {
+                Some(Interval { lo, hi }) => IndexValue::Date { lo, hi },
+                None => return,
+            },
+            ParamKind::Number => match text.parse() {
+                Ok(number) => IndexValue::Number { lo: number, hi: number },
+                Err(_) => return,
+            },
+            ParamKind::Quantity | ParamKind::Composite | ParamKind::Special => return,
+        };
+        self.push(computed.param, 0, value);
     }
 
     fn read(&mut self, reader: &Reader, param: ParamId, group: u16, value: &'a Value) {

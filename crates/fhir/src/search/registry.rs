@@ -8,10 +8,11 @@ use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::expression::{self, Move, Parsed, Step, Way};
-use super::extract::{Entry, Plan, Reader};
+use super::extract::{Computed, Entry, Plan, Reader};
 use super::names::Part;
 use crate::definitions::{self, Definitions, ParamKind};
 use crate::json::Value;
+use crate::path::Expression;
 use crate::{Category, Error, IssueCode};
 
 /// The position of a parameter in its [`Registry`]. It may differ from one version of the software to the next, so
@@ -84,7 +85,7 @@ pub struct Component {
 }
 
 /// All search parameters of all resource types.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Registry {
     definitions: &'static Definitions,
     zone: Offset,
@@ -92,7 +93,13 @@ pub struct Registry {
     types: FxHashMap<&'static str, TypeEntry>,
 }
 
-#[derive(Debug, Clone, Default)]
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("params", &self.params.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Default)]
 struct TypeEntry {
     params: Vec<ParamId>,
     by_code: FxHashMap<Arc<str>, ParamId>,
@@ -286,8 +293,7 @@ impl Compiler {
         let Some(text) = source.expression else {
             return Ok(());
         };
-        let parsed =
-            expression::parse(text).map_err(|problem| refused("expression", &format!("cannot be used: {problem}")))?;
+        let Ok(parsed) = expression::parse(text) else { return self.add_computed(source, text) };
         for resource_type in self.concrete(&source.bases) {
             let id = self.declare(resource_type, source.code, source)?;
             let Some(id) = id else { continue };
@@ -307,6 +313,19 @@ impl Compiler {
                 return Err(refused("expression", &format!("finds nothing of its kind in {resource_type}")));
             }
             self.derive(id, source)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a parameter whose expression goes beyond the small language, for the evaluator to find its values.
+    fn add_computed(&mut self, source: &Source<'_>, text: &str) -> Result<(), Error> {
+        let unfit = |error: Error| refused("expression", &format!("cannot be used: {error}"));
+        let expression = Expression::parse(text).map_err(unfit)?;
+        for resource_type in self.concrete(&source.bases) {
+            expression.check(self.definitions, resource_type).map_err(unfit)?;
+            let Some(param) = self.declare(resource_type, source.code, source)? else { continue };
+            let computed = Computed { param, kind: source.kind, expression: expression.clone() };
+            self.registry.types.entry(resource_type).or_default().plan.computed.push(computed);
         }
         Ok(())
     }

@@ -244,6 +244,25 @@ fn a_parameter_added_at_run_time_finds_its_values_and_moves_no_other() {
 }
 
 #[test]
+fn a_parameter_may_compute_its_values() {
+    let find = |kind: &str, expression: &str| {
+        let text = CUSTOM
+            .replace("\"token\"", &format!("\"{kind}\""))
+            .replace("Encounter.extension('http://a/ward')", expression);
+        let registry = REGISTRY.with_custom(&[json(&text)]).unwrap();
+        let resource = r#"{"resourceType":"Encounter","status":"finished","length":{"value":90},
+            "period":{"start":"2026-03-01T08:00:00+08:00","end":"2026-03-01T10:00:00+08:00"}}"#;
+        rows_in(&registry, resource, "ward")
+    };
+    assert_eq!(find("token", "Encounter.status.select($this)"), ["finished"]);
+    assert_eq!(find("token", "(Encounter.length.value > 60).toString()"), ["true"]);
+    assert_eq!(find("string", "Encounter.status & '!'"), ["finished! (finished!)"]);
+    assert_eq!(find("number", "Encounter.length.value * 2"), ["180 to 180"]);
+    assert_eq!(find("date", "Encounter.period.end.select($this)"), ["2026-03-01T02:00:00Z to 2026-03-01T02:00:01Z"]);
+    assert_eq!(find("quantity", "Encounter.length.where(value > 60)"), ["90 to 90 |"]);
+}
+
+#[test]
 fn a_parameter_that_cannot_be_used_is_refused_with_its_element() {
     let refusal = |from: &str, to: &str| {
         let text = CUSTOM.replace(from, to);
@@ -251,7 +270,7 @@ fn a_parameter_that_cannot_be_used_is_refused_with_its_element() {
         REGISTRY.with_custom(&[json(&text)]).expect_err("must be refused").to_string()
     };
     assert!(
-        refusal("Encounter.extension('http://a/ward')", "Encounter.period.start.toString()")
+        refusal("Encounter.extension('http://a/ward')", "Encounter.period.start.colour(")
             .starts_with("SearchParameter.expression:")
     );
     assert!(
