@@ -51,7 +51,7 @@ struct Inner {
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
-    Postgres(postgres::Postgres),
+    Postgres(Box<postgres::Postgres>),
 }
 
 /// Somewhere statements can be read through.
@@ -93,7 +93,7 @@ impl Record {
                 Engine::Sqlite(sqlite::Sqlite::open(directory, Arc::clone(&tools), announce).await?)
             }
             Location::Postgres(url) => {
-                Engine::Postgres(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?)
+                Engine::Postgres(Box::new(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?))
             }
         };
         let registry = Arc::new(Registry::base(zone(&tools.settings)?));

@@ -41,7 +41,9 @@ pub(crate) fn check(metadata: &Metadata, deny: &str, reasons: &str) -> Outcome<V
     for name in used.iter().filter(|name| !explained.contains(name.as_str())) {
         findings.push(format!("docs/decisions/dependencies.md: has no line for {name}"));
     }
-    for name in explained.iter().filter(|name| !used.contains(**name) && !["crate", "---"].contains(name)) {
+    // Packages of other registries, named with their registry in brackets, are none of cargo's.
+    let of_cargo = |name: &&&str| !["crate", "package", "---"].contains(*name) && !name.ends_with(')');
+    for name in explained.iter().filter(of_cargo).filter(|name| !used.contains(**name)) {
         findings.push(format!("docs/decisions/dependencies.md: explains {name}, which nothing uses"));
     }
     Ok(findings)
