@@ -1,6 +1,7 @@
 //! What is added to the matches of a search. <http://hl7.org/fhir/R4/search.html#include>
 
 use fhir::Error;
+use fhir::search::ParamId;
 use rustc_hash::FxHashSet;
 
 use super::query::Include;
@@ -43,7 +44,8 @@ pub(super) async fn gather(
 
 /// Where one include leads from some resources.
 async fn followed(rows: &mut impl Rows, catalog: &Catalog, include: &Include, from: &[i64]) -> Result<Vec<i64>, Error> {
-    let params: Vec<i64> = include.params.iter().map(|param| catalog.number(*param)).collect();
+    let numbers = |params: &[ParamId]| params.iter().map(|param| catalog.number(*param)).collect::<Vec<i64>>();
+    let params = numbers(&include.params);
     let (start, end) = if include.reverse { ("target", "rid") } else { ("rid", "target") };
     let dialect = rows.dialect();
     let among = move |number: usize| match dialect {
@@ -58,5 +60,20 @@ async fn followed(rows: &mut impl Rows, catalog: &Catalog, include: &Include, fr
         target = " AND ttype = $3".to_owned();
     }
     let sql = format!("SELECT DISTINCT {end} FROM ref WHERE {start} {starts} AND param {of}{target} ORDER BY {end}");
-    rows.rows(&sql, &arguments).await?.iter().map(|row| row.int(0)).collect()
+    let mut found: Vec<i64> =
+        rows.rows(&sql, &arguments).await?.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+    if !include.urls.is_empty() && !include.reverse {
+        // A canonical reference leads to a URL, and the URL to the resource that has it.
+        let url = among(3);
+        let sql = format!(
+            "SELECT DISTINCT x3.rid FROM ref x1 JOIN locator x2 ON x2.rid = x1.target JOIN tok x3 ON x3.code = x2.id \
+             WHERE x1.rid {starts} AND x1.param {of} AND x1.ttype = 0 AND x3.param {url} ORDER BY x3.rid"
+        );
+        arguments.truncate(2);
+        arguments.push(SqlValue::Ints(numbers(&include.urls)));
+        for row in rows.rows(&sql, &arguments).await? {
+            found.push(row.int(0)?);
+        }
+    }
+    Ok(found)
 }

@@ -11,6 +11,9 @@ use crate::settings::Limits;
 /// The parameter that carries the place of a page.
 pub(super) const CURSOR: &str = "_page";
 
+/// The most resources that the bare ids in one parameter may mean, each id being one of every type it may be of.
+const MEANINGS: usize = 5_000;
+
 /// What a search is read against.
 pub(crate) struct Reading<'r> {
     pub(crate) registry: &'r Registry,
@@ -287,7 +290,20 @@ impl Parser<'_, '_> {
             }
             _ => return Err(invalid(name, "is written Type:parameter, Type:parameter:Target, Type:* or *")),
         };
-        Ok(Include { reverse, iterate, params, target })
+        let types = r4().resource_types();
+        let types: Vec<&'static str> =
+            types.iter().copied().filter(|name| target.is_none_or(|only| *name == only)).collect();
+        let urls = self.urls(params.iter().map(|param| registry.at(*param)), &types);
+        Ok(Include { reverse, iterate, params, urls, target })
+    }
+
+    /// The parameters under which these types have their canonical URL, when one of the references is canonical.
+    fn urls<'q>(&self, mut references: impl Iterator<Item = &'q Param>, types: &[&'static str]) -> Vec<ParamId> {
+        if !references.any(|param| param.canonical) {
+            return Vec::new();
+        }
+        let url = |name: &&str| self.reading.registry.param(name, "url").filter(|param| param.kind == ParamKind::Uri);
+        types.iter().filter_map(url).map(|param| param.id).collect()
     }
 
     /// The public parameter of this name on every one of the types; none when one of them lacks it.
@@ -446,6 +462,9 @@ impl Parser<'_, '_> {
         let mut tests = Vec::with_capacity(pieces.len());
         for piece in pieces {
             tests.extend(test(piece, self).ok_or_else(|| invalid(whole, "has a value that is not of its kind"))?);
+            if tests.len() > MEANINGS {
+                return Err(too_costly(whole, "its values may mean too many resources; write Type/id"));
+            }
         }
         Ok(tests)
     }
@@ -472,6 +491,9 @@ impl Parser<'_, '_> {
         value: &str,
     ) -> Result<Criterion, Error> {
         let ids: Vec<String> = self.pieces(whole, value)?.into_iter().map(plain).collect();
+        if types.len() * ids.len() > MEANINGS {
+            return Err(too_costly(whole, "so many ids are for a search of one type, or of few with _type"));
+        }
         match modifier {
             None => Ok(Criterion::Ids { types: types.to_vec(), ids }),
             Some("not") => Ok(Criterion::Not(Box::new(Criterion::Ids { types: types.to_vec(), ids }))),
@@ -534,13 +556,15 @@ impl Parser<'_, '_> {
         targets.sort_unstable();
         targets.dedup();
         targets.retain(|target| only.is_none_or(|only| *target == only));
+        let references: Vec<Param> = params_of(&params);
         let params = ids(&params);
         let mut either = Vec::new();
         for types in self.alike(&targets, rest) {
             // Every way on is a search of its own.
             self.terms += 1;
             if let Some(rest) = self.criterion(&types, whole, rest, value, depth + 1)? {
-                either.push(Criterion::Chain { params: params.clone(), types, rest: Box::new(rest) });
+                let urls = self.urls(references.iter(), &types);
+                either.push(Criterion::Chain { params: params.clone(), types, urls, rest: Box::new(rest) });
             }
         }
         if either.is_empty() {

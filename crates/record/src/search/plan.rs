@@ -317,6 +317,8 @@ fn cost(criterion: &Criterion) -> Cost {
         Criterion::Together(parts) => {
             parts.iter().find(|part| !part.across).or(parts.first()).map_or(POOR, |part| row_cost(&part.sought))
         }
+        // Canonical references are followed only from the resources that have them.
+        Criterion::Chain { urls, .. } if !urls.is_empty() => POOR,
         Criterion::Chain { rest, .. } | Criterion::Has { rest, .. } => match cost(rest) {
             cost if cost < POOR => cost + 12,
             poor => poor,
@@ -389,7 +391,7 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
             confine(writer, &mut conditions, &first, own);
             Some(Source { from, rid: format!("{first}.rid"), conditions })
         }
-        Criterion::Chain { params, types, rest } => {
+        Criterion::Chain { params, types, rest, .. } => {
             let inner = source(writer, rest, false)?;
             let x = writer.alias();
             let targets = select(&inner);

@@ -78,7 +78,8 @@ pub(crate) enum Criterion {
     /// It has rows of one group, one for each component.
     Together(Vec<Part>),
     /// A reference of one of these parameters leads to a resource of one of these types for which the rest holds.
-    Chain { params: Vec<ParamId>, types: Vec<&'static str>, rest: Box<Criterion> },
+    /// Where the reference is canonical, `urls` are the parameters under which those types have theirs.
+    Chain { params: Vec<ParamId>, types: Vec<&'static str>, urls: Vec<ParamId>, rest: Box<Criterion> },
     /// It is of one of these types, and a resource for which the rest holds refers to it by one of these parameters.
     Has { types: Vec<&'static str>, params: Vec<ParamId>, rest: Box<Criterion> },
 }
@@ -210,6 +211,8 @@ pub(crate) struct Include {
     pub(crate) iterate: bool,
     /// The reference parameters followed.
     pub(crate) params: Vec<ParamId>,
+    /// Where some of them are canonical, the parameters under which resources have their canonical URL.
+    pub(crate) urls: Vec<ParamId>,
     /// Only to targets of this type.
     pub(crate) target: Option<&'static str>,
 }

@@ -84,12 +84,27 @@ impl<'w> Writer<'w> {
                 let shard = self.shard(&first, own);
                 format!("EXISTS (SELECT 1 FROM {from} WHERE {first}.rid = {rid} AND {rows}{shard})")
             }
-            Criterion::Chain { params, types, rest } => {
+            Criterion::Chain { params, types, urls, rest } => {
                 let x = self.alias();
                 let (param, shard) = (self.params(params, &x), self.shard(&x, own));
                 let to = self.types(types, &format!("{x}.ttype"));
-                let rest = self.holds(rest, &format!("{x}.target"), false);
-                format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard} AND {rest})")
+                let inner = self.holds(rest, &format!("{x}.target"), false);
+                let literal = format!(
+                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard} AND {inner})"
+                );
+                if urls.is_empty() {
+                    return literal;
+                }
+                // A canonical reference leads to a URL, and the URL to the resource that has it.
+                let (x, y, z) = (self.alias(), self.alias(), self.alias());
+                let (param, shard, url) = (self.params(params, &x), self.shard(&x, own), self.params(urls, &z));
+                let inner = self.holds(rest, &format!("{z}.rid"), false);
+                let canonical = format!(
+                    "EXISTS (SELECT 1 FROM ref {x} JOIN locator {y} ON {y}.rid = {x}.target \
+                     JOIN tok {z} ON {url} AND {z}.code = {y}.id \
+                     WHERE {x}.rid = {rid} AND {param} AND {x}.ttype = 0{shard} AND {inner})"
+                );
+                any(vec![literal, canonical])
             }
             Criterion::Has { params, rest, .. } => {
                 let x = self.alias();

@@ -41,6 +41,34 @@ const DISTRICT: &[&str] = &[
         "agent":[{"who":{"reference":"Practitioner/doctor"}}]}"#,
 ];
 
+/// A form and an answer to it, which names the form by its URL and version.
+const FORM: &[&str] = &[
+    r#"{"resourceType":"Questionnaire","id":"form","url":"http://example.org/form","version":"1","status":"active","title":"Falls"}"#,
+    r#"{"resourceType":"QuestionnaireResponse","id":"answer","status":"completed","questionnaire":"http://example.org/form|1"}"#,
+    r#"{"resourceType":"QuestionnaireResponse","id":"other","status":"completed","questionnaire":"http://example.org/none"}"#,
+];
+
+#[test]
+fn canonical_references_are_followed_too() {
+    on_both(async |place| {
+        let session = settle(&place, FORM).await;
+        check(
+            &session,
+            &[
+                ("QuestionnaireResponse?questionnaire=http://example.org/form", &["answer"]),
+                ("QuestionnaireResponse?questionnaire=http://example.org/form|1", &["answer"]),
+                ("QuestionnaireResponse?questionnaire=http://example.org/form|2", &[]),
+                ("QuestionnaireResponse?questionnaire.title=falls", &["answer"]),
+                ("QuestionnaireResponse?questionnaire.title=else", &[]),
+            ],
+        )
+        .await;
+        let found = page(&session, "QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire").await;
+        let included: Vec<_> = found.included.iter().map(|version| version.key.id.as_str()).collect();
+        assert_eq!((found.matches.len(), included), (2, vec!["form"]));
+    });
+}
+
 async fn settle(place: &Place, resources: &[&str]) -> Session {
     let session = place.session();
     for resource in resources {
@@ -453,7 +481,13 @@ fn a_search_that_asks_for_too_much_is_refused_as_too_costly() {
         let session = settle(&place, &[]).await;
         let many = (0..10_000).map(|at| at.to_string()).collect::<Vec<_>>().join(",");
         let chain = "organization.partof.partof.partof.partof.partof.partof.partof.name";
-        for query in [format!("Patient?identifier={many}"), format!("Patient?{chain}=x")] {
+        let hundred = (0..100).map(|at| at.to_string()).collect::<Vec<_>>().join(",");
+        for query in [
+            format!("Patient?identifier={many}"),
+            format!("Patient?{chain}=x"),
+            format!("?_id={hundred}"),
+            format!("Provenance?target={hundred}"),
+        ] {
             let error = refusal(&session, &query).await;
             assert_eq!(error.issues()[0].code, fhir::IssueCode::TooCostly, "{error}");
         }

@@ -57,6 +57,7 @@ const SEARCHES: &[&str] = &[
     "Patient?_has:Observation:patient:code=1",
     "Patient?_has:Observation:patient:_has:Provenance:target:agent=Practitioner/d",
     "Patient?_has:Observation:patient:code:missing=true",
+    "QuestionnaireResponse?questionnaire.title=falls",
     "ValueSet?url=http://a/b",
     "ValueSet?url:below=http://a/",
     "ValueSet?url:above=http://a/b/c",
