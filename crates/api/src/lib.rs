@@ -17,6 +17,7 @@ mod json;
 mod live;
 mod operation;
 mod outcome;
+mod portal;
 mod route;
 mod settings;
 mod summary;
@@ -32,6 +33,7 @@ use record::Record;
 use tokio::net::TcpListener;
 
 pub use access::add_client;
+pub use portal::Portal;
 pub use settings::{Export, Live, Settings, Subscriptions};
 
 /// What every request needs. Cheap to clone.
@@ -82,8 +84,10 @@ impl App {
 /// - `/fhir/.well-known/smart-configuration`, `/.well-known/smart-configuration`, `/auth/token`: sign-in
 /// - `/live?topic=…`: server-sent events
 /// - `/health`: whether the store answers
+/// - everything else: the portal, if there is one
 pub fn router(record: Record, settings: Settings) -> Router {
-    Router::new()
+    let portal = settings.portal.clone();
+    let router = Router::new()
         .route("/fhir", any(door::fhir))
         .route("/fhir/", any(door::fhir))
         .route("/fhir/{*path}", any(door::fhir))
@@ -92,7 +96,11 @@ pub fn router(record: Record, settings: Settings) -> Router {
         .route("/auth/token", post(access::token))
         .route("/live", get(live::stream))
         .route("/health", get(health::health))
-        .with_state(App::new(record, settings))
+        .with_state(App::new(record, settings));
+    match portal {
+        Some(portal) => router.fallback_service(any(portal::answer).with_state(portal)),
+        None => router,
+    }
 }
 
 /// Serves the routes on a listener until `stop` is ready, then lets the requests under way end.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Portal;
+
 /// Everything that can be set about the HTTP door.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub subscriptions: Subscriptions,
     /// Bulk export.
     pub export: Export,
+    /// What browsers are shown at every address that no other route has. Without it they are shown nothing.
+    pub portal: Option<Portal>,
 }
 
 impl Settings {
@@ -37,6 +41,7 @@ impl Settings {
             live: Live::default(),
             subscriptions: Subscriptions::default(),
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
+            portal: None,
         }
     }
 }

@@ -1,6 +1,8 @@
-//! `qingshan serve`: the record over HTTP, until it is told to stop.
+//! `qingshan serve`: the record and the portal over HTTP, until it is told to stop.
 
+use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -25,7 +27,8 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let listener = TcpListener::bind(address).await.map_err(unusable)?;
     let bound = listener.local_addr().map_err(unusable)?;
     tracing::info!("listening at http://{bound}/fhir");
-    let routes = api::router(record, told(settings));
+    let portal = portal(&settings.portal.directory)?;
+    let routes = api::router(record, api::Settings { portal, ..told(settings) });
     api::serve(listener, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
@@ -40,6 +43,31 @@ pub(crate) fn address(settings: &Settings) -> Outcome<SocketAddr> {
         return Err(format!("Without sign-in only a loopback address can be listened on, and {listen} is none."));
     }
     Ok(address)
+}
+
+/// Reads a built portal; none when no folder is named.
+fn portal(directory: &Path) -> Outcome<Option<api::Portal>> {
+    if directory.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
+            let path = entry.map_err(|error| unreadable(&folder, error))?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(directory).expect("a walk stays below where it began");
+            let name: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+            let content = fs::read(&path).map_err(|error| unreadable(&path, error))?;
+            files.push((name.join("/"), content));
+        }
+    }
+    let portal = api::Portal::new(files).map_err(|error| format!("{}: {error}", directory.display()))?;
+    Ok(Some(portal))
 }
 
 /// What the HTTP door is told.
@@ -69,6 +97,7 @@ fn told(settings: &Settings) -> api::Settings {
             ..defaults.subscriptions
         },
         export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
+        portal: None,
     }
 }
 
@@ -87,6 +116,19 @@ fn stop_signal() -> Outcome<impl Future<Output = ()> + Send + 'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_portal_is_its_folder_with_all_that_is_below() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(portal(Path::new("")).unwrap().is_none());
+        let refused = portal(folder.path()).unwrap_err();
+        assert!(refused.contains("index.html"), "{refused}");
+        fs::create_dir(folder.path().join("assets")).unwrap();
+        fs::write(folder.path().join("assets/main.js"), "").unwrap();
+        fs::write(folder.path().join("index.html"), "").unwrap();
+        assert!(portal(folder.path()).unwrap().is_some());
+        assert!(portal(&folder.path().join("elsewhere")).unwrap_err().contains("elsewhere"));
+    }
 
     #[test]
     fn without_sign_in_only_a_loopback_address_is_listened_on() {

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) record: Record,
     pub(crate) limits: Limits,
     pub(crate) http: Http,
+    pub(crate) portal: Portal,
     pub(crate) sign_in: SignIn,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
@@ -73,6 +74,11 @@ pub(crate) struct Http {
     pub(crate) base: String,
     pub(crate) body_mb: usize,
     pub(crate) request_seconds: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Portal {
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,6 +5,7 @@
 mod batch;
 mod door;
 mod operations;
+mod portal;
 mod rest;
 mod sign_in;
 mod stream;
