@@ -167,9 +167,12 @@ function pageOf<T extends Resource>(bundle: Bundle): Page<T> {
 
 /** `fetch`, with a bound on its time and the one error of this package. */
 async function ask(url: string, init: RequestInit, isBounded = true): Promise<Response> {
+  // The token is all that speaks for the caller. A browser that may add credentials of its own would answer a refused
+  // sign-in with a window of its own.
+  const request: RequestInit = { ...init, credentials: "omit" };
   const signals = [init.signal, isBounded ? AbortSignal.timeout(PATIENCE) : undefined].filter((signal) => signal != null);
   try {
-    return await fetch(url, signals.length === 0 ? init : { ...init, signal: AbortSignal.any(signals) });
+    return await fetch(url, signals.length === 0 ? request : { ...request, signal: AbortSignal.any(signals) });
   } catch (cause) {
     // A caller that no longer wants the answer must see its own abort, not a connection that failed.
     if (init.signal?.aborted) throw cause;

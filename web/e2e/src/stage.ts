@@ -38,7 +38,7 @@ export async function raise(): Promise<Stage> {
   await mkdir(pictures, { recursive: true });
   const account = async (id: string, scope: string): Promise<Account> => ({
     id,
-    secret: await told(["client", "add", "--data", data, "--id", id, "--scope", scope]),
+    secret: secretIn(await told(["client", "add", "--data", data, "--id", id, "--scope", scope])),
   });
   await told(["import", "--data", data, people]);
   const nurse = await account("ward-3", "system/*.cruds");
@@ -63,6 +63,8 @@ export async function raise(): Promise<Stage> {
         viewport: { width: 1366, height: 768 },
         ...options,
       });
+      // The bound only ends a wait for something that will never come, on however slow a machine.
+      context.setDefaultTimeout(180_000);
       return { context, page: await context.newPage() };
     },
     async close() {
@@ -97,10 +99,16 @@ function launch(): Promise<Browser> {
   });
 }
 
-/** Runs the program and gives the last line it printed. */
+/** Runs the program and gives what it printed. */
 async function told(words: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(program, words);
-  return stdout.trim().split("\n").at(-1)?.trim() ?? "";
+  return stdout;
+}
+
+function secretIn(printed: string): string {
+  const secret = /^client_secret (\S+)$/m.exec(printed)?.[1];
+  if (secret === undefined) throw new Error("the program printed no secret");
+  return secret;
 }
 
 function freePort(): Promise<number> {

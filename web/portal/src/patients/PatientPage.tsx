@@ -105,8 +105,11 @@ function LatestValue({ name, entry, isLoading }: { name: string; entry: Entry | 
             {entry.values.map((value, place) => (
               <LatestLine key={place} value={value} />
             ))}
-            <span className="what">
-              {showGroup(texts, entry)} {showSpan(texts, entry)} · <strong>{showAgo(texts, rank(entry), now)}</strong>
+            <span className="what latest-when">
+              <span>
+                {showGroup(texts, entry)} {showSpan(texts, entry)}
+              </span>
+              <strong>{showAgo(texts, rank(entry), now)}</strong>
             </span>
           </>
         )}
