@@ -32,12 +32,7 @@ pub(crate) fn run() -> Outcome<Tally> {
             add(&format!("client {name}"), node(&folder));
         }
     }
-    if root().join("web/package.json").is_file() {
-        add(
-            "web",
-            shell::need_debian_packages(&["chromium", "fonts-noto-cjk"]).and_then(|()| node(&root().join("web"))),
-        );
-    }
+    add("web", shell::need_debian_packages(&["chromium", "fonts-noto-cjk"]).and_then(|()| node(&root())));
     Ok(total)
 }
 
@@ -100,6 +95,9 @@ fn node(folder: &Path) -> Outcome<Tally> {
         command("npm")
             .args(["test", "--silent"])
             .current_dir(folder)
+            // The closing lines are read by their words, which colours would break up.
+            .env("NO_COLOR", "1")
+            .env_remove("FORCE_COLOR")
             .env("QINGSHAN_BINARY", root().join("target/debug/qingshan")),
     )?;
     Ok(Tally::of_node(&output).or_failed(succeeded))
