@@ -1,10 +1,10 @@
 //! The registry: every search parameter of every type, compiled.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::Offset;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::expression::{self, Move, Parsed, Step, Way};
@@ -203,7 +203,6 @@ impl Registry {
             definitions,
             registry: Self { definitions, zone, params: Vec::new(), types: FxHashMap::default() },
             ways: Vec::new(),
-            systems: FxHashMap::default(),
         };
         for (at, list) in lists.iter().enumerate() {
             for source in list.iter().filter(|source| source.kind != ParamKind::Composite) {
@@ -284,8 +283,6 @@ struct Compiler {
     registry: Registry,
     /// By parameter id, what it was compiled to; and whether it is a component of a composite.
     ways: Vec<(Vec<(Way, Reader)>, bool)>,
-    /// By value set, the one code system its codes come from.
-    systems: FxHashMap<&'static str, Option<Cow<'static, str>>>,
 }
 
 impl Compiler {
@@ -388,7 +385,7 @@ impl Compiler {
             if let (Reader::Code(system), Some(codes), "code", ParamKind::Token) =
                 (&mut reader, way.codes, way.leaf, kind)
             {
-                *system = self.system_of(codes);
+                *system = system_of(self.definitions, codes);
             }
             read.push((way.clone(), reader));
             // People know neither how a name's sound is coded nor would its pinyin help there.
@@ -518,20 +515,6 @@ impl Compiler {
         Ok(id)
     }
 
-    /// The code system of a value set whose codes all come from one.
-    fn system_of(&mut self, value_set: &'static str) -> Option<Cow<'static, str>> {
-        let definitions = self.definitions;
-        let known = self.systems.entry(value_set).or_insert_with(|| {
-            let parsed = crate::json::parse(definitions.value_set(value_set)?.as_bytes()).ok()?;
-            let included = parsed.get("compose")?.get("include")?;
-            let mut systems =
-                included.as_array()?.iter().map(|include| include.get("system").and_then(|url| url.as_str()));
-            let first = systems.next()??;
-            systems.all(|system| system == Some(first)).then(|| Cow::Owned(first.to_owned()))
-        });
-        known.clone()
-    }
-
     fn finish(self) -> Registry {
         let Self { definitions, mut registry, ways, .. } = self;
         let elements: Vec<Option<Vec<Move>>> = ways.iter().map(|(ways, _)| element(ways)).collect();
@@ -556,6 +539,23 @@ impl Compiler {
         }
         registry
     }
+}
+
+/// The code system of a value set whose codes all come from one.
+///
+/// A registry is compiled anew whenever a parameter is added, and reading value sets is most of that work, so what was
+/// found is kept for the life of the process; the definitions never change.
+fn system_of(definitions: &Definitions, value_set: &'static str) -> Option<Cow<'static, str>> {
+    static KNOWN: Mutex<FxHashMap<&str, Option<Cow<'static, str>>>> = Mutex::new(FxHashMap::with_hasher(FxBuildHasher));
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let system = known.entry(value_set).or_insert_with(|| {
+        let parsed = crate::json::parse(definitions.value_set(value_set)?.as_bytes()).ok()?;
+        let included = parsed.get("compose")?.get("include")?;
+        let mut systems = included.as_array()?.iter().map(|include| include.get("system").and_then(|url| url.as_str()));
+        let first = systems.next()??;
+        systems.all(|system| system == Some(first)).then(|| Cow::Owned(first.to_owned()))
+    });
+    system.clone()
 }
 
 /// The additional way by which the sound of a Chinese name is found, for a parameter on names or on a part of them.
