@@ -20,17 +20,20 @@ mod outcome;
 mod portal;
 mod route;
 mod settings;
+pub mod subscriptions;
 mod summary;
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get, post};
 use axum::serve::ListenerExt;
 use record::Record;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 pub use access::add_client;
 pub use portal::Portal;
@@ -103,7 +106,10 @@ pub fn router(record: Record, settings: Settings) -> Router {
     }
 }
 
-/// Serves the routes on a listener until `stop` is ready, then lets the requests under way end.
+/// How long requests under way may take once serving is to end. Live streams never end by themselves.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves the routes on a listener until `stop` is ready, then lets the requests under way end, but not for ever.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
@@ -111,7 +117,22 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     // Small answers must not wait for more bytes to fill a packet.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    let (stopping, stopped) = oneshot::channel();
+    let stop = async move {
+        stop.await;
+        // Nobody listens any more when serving has ended by itself.
+        let _ = stopping.send(());
+    };
+    let late = async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = axum::serve(listener, routes).with_graceful_shutdown(stop).into_future() => result,
+        () = late => Ok(()),
+    }
 }
 
 /// The parameters of a query string, percent-decoded, in the order given.

@@ -169,7 +169,9 @@ impl Walk {
             .filter_map(|(name, _)| ResourceType::named(name))
             .filter(|type_| filter.wants(*type_))
             .collect();
-        Self { session, registry, patient, filter, types, position, given: FxHashSet::default() }
+        // A walk that is continued has given the patient out on its first page.
+        let given = position.begun.then(|| patient.clone()).into_iter().collect();
+        Self { session, registry, patient, filter, types, position, given }
     }
 
     /// Up to `most` further resources; none when there are no more.

@@ -4,9 +4,12 @@
 
 mod batch;
 mod door;
+mod export;
+mod hooks;
 mod operations;
 mod portal;
 mod rest;
+mod search;
 mod sign_in;
 mod stream;
 
@@ -22,7 +25,7 @@ use tower::ServiceExt;
 pub(crate) struct Door {
     pub(crate) place: Place,
     pub(crate) router: Router,
-    _directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -46,7 +49,7 @@ impl Door {
         settings.base = Some("http://qingshan.example/fhir".to_owned());
         change(&mut settings);
         let router = api::router(place.record.clone(), settings);
-        Self { place, router, _directory: directory }
+        Self { place, router, directory }
     }
 
     /// Asks.

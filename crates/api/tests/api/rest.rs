@@ -197,3 +197,20 @@ fn a_part_of_a_resource_is_tagged_as_such() {
         door.get("/fhir/Patient/p1?_summary=all").await.refused(400, "value");
     });
 }
+
+#[test]
+fn json_patch_and_fhirpath_patch_change_a_resource_in_part() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        door.put(PATIENT).await;
+        let json = br#"[{"op":"replace","path":"/birthDate","value":"1950-04"}]"#;
+        let kind = [("content-type", "application/json-patch+json")];
+        let patched = door.ask(Method::PATCH, "/fhir/Patient/p1", &kind, json).await;
+        assert_eq!(text_at(&patched.json(), "birthDate").as_deref(), Some("1950-04"), "{}", patched.text());
+        let fhirpath = r#"{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Patient.birthDate"},{"name":"value","valueDate":"1950-05"}]}]}"#;
+        let patched = door.send(Method::PATCH, "/fhir/Patient/p1", fhirpath).await;
+        assert_eq!(text_at(&patched.json(), "birthDate").as_deref(), Some("1950-05"), "{}", patched.text());
+        assert_eq!(patched.header("etag"), "W/\"3\"");
+        door.send(Method::PATCH, "/fhir/Patient/p1", PATIENT).await.refused(415, "not-supported");
+    });
+}

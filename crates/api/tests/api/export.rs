@@ -1,0 +1,116 @@
+//! Bulk export.
+
+use axum::http::Method;
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+use testkit::place::on_both;
+
+use crate::{Door, Reply, text_at};
+
+async fn order(door: &Door, path: &str) -> String {
+    let reply = door.ask(Method::GET, path, &[("prefer", "respond-async")], b"").await;
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    reply.header("content-location").trim_start_matches("http://qingshan.example").to_owned()
+}
+
+/// The manifest of an order, once a worker has carried it out.
+async fn carried_out(door: &Door, status: &str) -> Reply {
+    let settings =
+        api::Export { directory: door.directory.path().to_owned(), keep: std::time::Duration::from_secs(60), page: 2 };
+    let worker = tokio::spawn(api::export::run(door.place.record.clone(), settings));
+    loop {
+        let reply = door.get(status).await;
+        if reply.status != 202 {
+            worker.abort();
+            return reply;
+        }
+        assert!(reply.header("x-progress").contains("types"));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The ids in the file of a type.
+async fn file(door: &Door, manifest: &Reply, type_: &str) -> Vec<String> {
+    let manifest = manifest.json();
+    let outputs = manifest.get("output").and_then(|outputs| outputs.as_array()).unwrap();
+    let Some(output) = outputs.iter().find(|output| output.get("type").as_str() == Some(type_)) else {
+        return Vec::new();
+    };
+    let url = text_at(output, "url").unwrap();
+    let reply = door.get(url.trim_start_matches("http://qingshan.example")).await;
+    assert_eq!(reply.header("content-type"), "application/fhir+ndjson");
+    let lines: Vec<String> = reply.text().lines().map(str::to_owned).collect();
+    assert_eq!(text_at(output, "count").unwrap(), lines.len().to_string());
+    lines.iter().map(|line| text_at(&fhir::json::parse(line.as_bytes()).unwrap(), "id").unwrap()).collect()
+}
+
+async fn ward(door: &Door) {
+    for patient in ["a", "b", "c"] {
+        door.put(&format!(r#"{{"resourceType":"Patient","id":"{patient}"}}"#)).await;
+        door.put(&format!(
+            r#"{{"resourceType":"Observation","id":"of-{patient}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}}}"#
+        ))
+        .await;
+    }
+    door.put(r#"{"resourceType":"Observation","id":"of-nobody","status":"final","code":{"text":"x"}}"#).await;
+    door.put(r#"{"resourceType":"Organization","id":"o","name":"o"}"#).await;
+    door.put(r#"{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/a"}},{"entity":{"reference":"Patient/b"},"inactive":true}]}"#).await;
+}
+
+#[test]
+fn an_export_of_everything_holds_every_resource_once() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        let status = order(&door, "/fhir/$export").await;
+        let manifest = carried_out(&door, &status).await;
+        assert_eq!(manifest.status, 200, "{}", manifest.text());
+        assert_eq!(text_at(&manifest.json(), "request").as_deref(), Some("http://qingshan.example/fhir/$export"));
+        let mut observations = file(&door, &manifest, "Observation").await;
+        observations.sort();
+        assert_eq!(observations, ["of-a", "of-b", "of-c", "of-nobody"]);
+        assert_eq!(file(&door, &manifest, "Organization").await, ["o"]);
+        assert!(file(&door, &manifest, "Encounter").await.is_empty());
+    });
+}
+
+#[test]
+fn exports_of_patients_and_groups_hold_what_is_theirs() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        let status = order(&door, "/fhir/Patient/$export?_type=Observation,Organization,Patient").await;
+        let manifest = carried_out(&door, &status).await;
+        let mut observations = file(&door, &manifest, "Observation").await;
+        observations.sort();
+        assert_eq!(observations, ["of-a", "of-b", "of-c"]);
+        assert!(file(&door, &manifest, "Organization").await.is_empty());
+        let status = order(&door, "/fhir/Group/g/$export").await;
+        let manifest = carried_out(&door, &status).await;
+        assert_eq!(file(&door, &manifest, "Patient").await, ["a"]);
+        assert_eq!(file(&door, &manifest, "Observation").await, ["of-a"]);
+    });
+}
+
+#[test]
+fn a_cancelled_export_is_forgotten() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        let status = order(&door, "/fhir/$export?_type=Patient").await;
+        assert_eq!(door.ask(Method::DELETE, &status, &[], b"").await.status, 202);
+        door.get(&status).await.refused(404, "not-found");
+    });
+}
+
+#[test]
+fn an_order_that_cannot_be_carried_out_is_refused_at_once() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        door.get("/fhir/$export").await.refused(400, "required");
+        let prefer = [("prefer", "respond-async")];
+        for path in ["/fhir/$export?_type=Robot", "/fhir/$export?_since=then", "/fhir/$export?_outputFormat=csv"] {
+            assert_eq!(door.ask(Method::GET, path, &prefer, b"").await.status, 400, "{path}");
+        }
+        door.ask(Method::GET, "/fhir/Group/none/$export", &prefer, b"").await.refused(404, "not-found");
+    });
+}
