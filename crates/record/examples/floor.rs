@@ -128,6 +128,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The newest resources of a record and all that was written for them, in the order it was written.
 fn read(folder: &Path, count: i64) -> Result<(Vec<Group>, usize), Box<dyn Error>> {
     let connection = Connection::open_with_flags(folder.join("record.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // The feed is not found by resource, and need not be; here a copy is, in the temporary database of this connection.
+    connection.execute_batch(
+        "CREATE TEMP TABLE feed AS SELECT * FROM main.feed; CREATE INDEX temp.feed_rid ON feed (rid);",
+    )?;
     let newest = "SELECT rid FROM resource WHERE body IS NOT NULL ORDER BY rid DESC LIMIT ?1";
     let mut statement = connection.prepare(newest)?;
     let mut rids: Vec<i64> = statement.query_map([count], |row| row.get(0))?.collect::<Result<_, _>>()?;
