@@ -30,13 +30,15 @@ pub struct Options {
     pub invariants: bool,
     /// Whether advice is given too: best practices, extensible and preferred bindings, unknown core extensions.
     pub advice: bool,
+    /// Whether a reference may point only at the types its element names.
+    pub targets: bool,
     /// The number of issues after which the walk ends.
     pub most_issues: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { invariants: true, advice: false, most_issues: 100 }
+        Self { invariants: true, advice: false, targets: true, most_issues: 100 }
     }
 }
 

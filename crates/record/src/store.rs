@@ -30,6 +30,10 @@ pub(crate) use catalog::Catalog;
 use names::Names;
 use value::{Dialect, Row, Rows, SqlValue};
 
+/// What a resource must fulfil to be stored. A reference to another type than its element names is not refused here:
+/// records from elsewhere hold such references, and losing the resource helps nobody. `$validate` tells of them.
+const ON_WRITE: Options = Options { invariants: true, advice: false, targets: false, most_issues: 100 };
+
 /// What everything that prepares, decides or searches needs.
 pub(crate) struct Tools {
     pub(crate) settings: Settings,
@@ -82,7 +86,7 @@ impl Record {
     /// Fails with [`fhir::Category::Unavailable`] when the place cannot be reached or another process has it.
     pub async fn open(settings: Settings, surroundings: Surroundings) -> Result<Self, Error> {
         let tools = Arc::new(Tools {
-            validator: Validator::new(fhir::definitions::r4(), Options::default()),
+            validator: Validator::new(fhir::definitions::r4(), ON_WRITE),
             names: Names::new(),
             settings,
             surroundings,

@@ -384,9 +384,9 @@ impl<'a> Walk<'a> {
     fn reference(&mut self, element: &ElementDef, object: &'a Object, place: Place<'_>) {
         let targets = element.types.iter().find(|kind| kind.code == "Reference").map(|kind| kind.targets.as_slice());
         let targets = targets.unwrap_or_default();
+        let any_type = targets.is_empty() || !self.validator.options.targets;
         let definitions = self.validator.definitions;
-        let fits =
-            |name: &str| targets.is_empty() || targets.iter().any(|target| *target == name || *target == "Resource");
+        let fits = |name: &str| any_type || targets.iter().any(|target| *target == name || *target == "Resource");
         let named = object.get(&"type").and_then(|name| name.as_str());
         if let Some(named) = named
             && definitions.is_resource(named)

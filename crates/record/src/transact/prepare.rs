@@ -5,7 +5,7 @@ use fhir::json::{self, Value};
 use fhir::search::{IndexValue, ParamId};
 use fhir::{Category, Error, Issue, IssueCode};
 use rustc_hash::FxHashMap;
-use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
@@ -176,7 +176,7 @@ fn content(
     renamed: &FxHashMap<String, String>,
 ) -> Result<Content, Error> {
     if !renamed.is_empty() {
-        rename(&mut resource, renamed);
+        resource = rename(&resource, renamed)?;
     }
     if tools.settings.validate {
         let mut issues = tools.validator.check(&resource);
@@ -301,26 +301,62 @@ fn serialise(key: &Key, resource: &Value) -> (Vec<u8>, Vec<u8>) {
 
 /// Gives references to other entries of a transaction the names those entries got.
 /// `urn:` names are replaced wherever a URI may stand, URLs only in references, as the specification asks.
-pub(crate) fn rename(value: &mut Value, renamed: &FxHashMap<String, String>) {
-    if let Some(object) = value.as_object_mut() {
-        for (name, child) in object.iter_mut() {
-            let new = child.as_str().and_then(|text| {
-                let (whole, fragment) = text.split_once('#').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-                let new = renamed.get(whole).filter(|_| name == "reference" || whole.starts_with("urn:"))?;
-                Some(fragment.map_or_else(|| new.clone(), |fragment| format!("{new}#{fragment}")))
-            });
-            match new {
-                Some(new) => *child = Value::from(new.as_str()),
-                None => rename(child, renamed),
-            }
+///
+/// The tree is written and read again rather than changed, because a changed one forgets the order of its members.
+pub(crate) fn rename(value: &Value, renamed: &FxHashMap<String, String>) -> Result<Value, Error> {
+    let mut json = Vec::with_capacity(1_024);
+    write_renamed(value, false, renamed, &mut json);
+    json::parse(&json)
+}
+
+/// A resource under an id.
+pub(crate) fn with_id(resource: &Value, id: &str) -> Result<Value, Error> {
+    let mut json = format!(r#"{{"id":"{id}""#).into_bytes();
+    for (name, value) in resource.as_object().into_iter().flat_map(|object| object.iter()) {
+        if name != "id" {
+            json.push(b',');
+            write_member(name, &mut json);
+            json.extend_from_slice(&json::to_bytes(value));
         }
-    } else if let Some(array) = value.as_array_mut() {
-        for child in array.iter_mut() {
-            let new = child.as_str().and_then(|text| renamed.get(text).filter(|_| text.starts_with("urn:")));
-            match new {
-                Some(new) => *child = Value::from(new.as_str()),
-                None => rename(child, renamed),
+    }
+    json.push(b'}');
+    json::parse(&json)
+}
+
+fn write_member(name: &str, json: &mut Vec<u8>) {
+    json.extend_from_slice(&json::to_bytes(&Value::from(name)));
+    json.push(b':');
+}
+
+fn write_renamed(value: &Value, is_reference: bool, renamed: &FxHashMap<String, String>, json: &mut Vec<u8>) {
+    if let Some(object) = value.as_object() {
+        json.push(b'{');
+        for (at, (name, child)) in object.iter().enumerate() {
+            if at > 0 {
+                json.push(b',');
             }
+            write_member(name, json);
+            write_renamed(child, name == "reference", renamed, json);
+        }
+        json.push(b'}');
+    } else if let Some(array) = value.as_array() {
+        json.push(b'[');
+        for (at, child) in array.iter().enumerate() {
+            if at > 0 {
+                json.push(b',');
+            }
+            write_renamed(child, false, renamed, json);
+        }
+        json.push(b']');
+    } else {
+        let new = value.as_str().and_then(|text| {
+            let (whole, fragment) = text.split_once('#').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+            let new = renamed.get(whole).filter(|_| is_reference || whole.starts_with("urn:"))?;
+            Some(fragment.map_or_else(|| new.clone(), |fragment| format!("{new}#{fragment}")))
+        });
+        match new {
+            Some(new) => json.extend_from_slice(&json::to_bytes(&Value::from(new.as_str()))),
+            None => json.extend_from_slice(&json::to_bytes(value)),
         }
     }
 }

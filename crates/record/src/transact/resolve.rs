@@ -4,13 +4,13 @@
 use fhir::json::{self, Value};
 use fhir::{Category, Error, IssueCode};
 use rustc_hash::FxHashMap;
-use sonic_rs::{JsonValueMutTrait, JsonValueTrait};
+use sonic_rs::JsonValueTrait;
 
 use crate::search;
 use crate::store::batch::{Wanted, WriteTx};
 use crate::store::{Catalog, Tools, reads};
 use crate::transact::commit::home_of;
-use crate::transact::prepare::{address_of, conditional_reference, each_reference, refused, type_of};
+use crate::transact::prepare::{address_of, conditional_reference, each_reference, refused, rename, type_of, with_id};
 use crate::transact::{Action, Applied, Change, Effect, Patch, Refusal, Target};
 use crate::{Key, Method, ResourceType, Version};
 
@@ -126,8 +126,8 @@ impl<T: WriteTx> Resolver<'_, T> {
                         let text = format!("The query matches {key}, but the resource has another id.");
                         return Err(Error::invalid(text).at(format!("{type_}.id")));
                     }
-                    (Some(key), _) => self.update(key, resource, *if_match, *if_absent),
-                    (None, Some(sent)) => self.update(Key::new(*type_, sent), resource, *if_match, true),
+                    (Some(key), _) => update(key, resource, *if_match, *if_absent)?,
+                    (None, Some(sent)) => update(Key::new(*type_, sent), resource, *if_match, true)?,
                     (None, None) => Action::Create { resource: resource.clone(), if_none_exist: None },
                 };
                 Ok(Step::Do(again(action), None))
@@ -166,14 +166,6 @@ impl<T: WriteTx> Resolver<'_, T> {
                 }
             }
         }
-    }
-
-    fn update(&self, key: Key, resource: &Value, if_match: Option<u64>, if_absent: bool) -> Action {
-        let mut resource = resource.clone();
-        if let Some(object) = resource.as_object_mut() {
-            object.insert("id", key.id.as_str());
-        }
-        Action::Update { target: Target::Key(key), resource, if_match, if_absent }
     }
 
     /// The one resource that matches, if any.
@@ -241,10 +233,15 @@ impl<T: WriteTx> Resolver<'_, T> {
             plain.insert(reference, key.to_string());
         }
         if !plain.is_empty() {
-            crate::transact::prepare::rename(resource, &plain);
+            *resource = rename(resource, &plain)?;
         }
         Ok(())
     }
+}
+
+fn update(key: Key, resource: &Value, if_match: Option<u64>, if_absent: bool) -> Result<Action, Error> {
+    let resource = with_id(resource, &key.id)?;
+    Ok(Action::Update { target: Target::Key(key), resource, if_match, if_absent })
 }
 
 fn patched(before: &Value, patch: &Patch) -> Result<Value, Error> {

@@ -174,6 +174,26 @@ fn references_inside_a_transaction_become_the_names_that_were_given() {
 }
 
 #[test]
+fn members_keep_their_order_where_references_are_given_new_names() {
+    on_both(async |place| {
+        let session = place.session();
+        let mut mother = create(json(r#"{"resourceType":"Patient"}"#));
+        mother.full_url = Some("urn:uuid:4f1e8f5c-6f0e-4a3e-9d3c-0123456789ad".to_owned());
+        let visit = create(json(
+            r#"{"status":"planned","subject":{"display":"母","reference":"urn:uuid:4f1e8f5c-6f0e-4a3e-9d3c-0123456789ad"},
+                "class":{"code":"AMB","system":"http://terminology.hl7.org/CodeSystem/v3-ActCode"},
+                "resourceType":"Encounter"}"#,
+        ));
+        let applied = session.transact(vec![mother, visit]).await.unwrap();
+        let name = applied[0].version.as_ref().unwrap().key.to_string();
+        let expected = format!(
+            r#","status":"planned","subject":{{"display":"母","reference":"{name}"}},"class":{{"code":"AMB","system":"http://terminology.hl7.org/CodeSystem/v3-ActCode"}}}}"#
+        );
+        assert!(body(&applied[1]).ends_with(&expected), "{}", body(&applied[1]));
+    });
+}
+
+#[test]
 fn an_update_whose_id_differs_from_its_address_is_refused_where_the_id_stands() {
     on_both(async |place| {
         let refusal = one(&place.session(), update("Patient", "a", patient("b", "褚"), None)).await.unwrap_err();
