@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::settings::{Part, Settings};
 use crate::{Outcome, place};
@@ -16,8 +17,13 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let address = address(settings)?;
     let record = place::open(settings).await?;
     let stop = stop_signal()?;
+    let told = told(settings);
+    // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
+    let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
-        tokio::spawn(record.clone().keep_indexed());
+        jobs.spawn(api::subscriptions::run(record.clone(), told.subscriptions.clone()));
+        jobs.spawn(api::export::run(record.clone(), told.export.clone()));
+        jobs.spawn(record.clone().keep_indexed());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
@@ -28,7 +34,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let bound = listener.local_addr().map_err(unusable)?;
     tracing::info!("listening at http://{bound}/fhir");
     let portal = portal(&settings.portal.directory)?;
-    let routes = api::router(record, api::Settings { portal, ..told(settings) });
+    let routes = api::router(record, api::Settings { portal, ..told });
     api::serve(listener, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
