@@ -145,13 +145,9 @@ impl Lane {
     }
 
     async fn attempt_once(&mut self, works: &[Work], catalog: &Catalog) -> Result<Done, Error> {
-        let mut link = match self.link.take() {
-            Some(link) if !link.client.is_closed() => link,
-            _ => self.connect().await?,
-        };
+        let mut link = self.begin().await?;
         let now = self.tools.surroundings.clock.now();
         let at = now - now.rem_euclid(1_000);
-        link.client.batch_execute("BEGIN").await.map_err(failure)?;
         let mut tx = Tx { link: &mut link, rids: &mut self.rids };
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
         let outcome = match outcome {
@@ -169,6 +165,19 @@ impl Lane {
             self.link = Some(link);
         }
         outcome
+    }
+
+    /// An open transaction. A connection that broke while it was idle is found out only here, and nothing is lost
+    /// with it, so a new one takes its place.
+    async fn begin(&mut self) -> Result<Link, Error> {
+        if let Some(link) = self.link.take()
+            && link.client.batch_execute("BEGIN").await.is_ok()
+        {
+            return Ok(link);
+        }
+        let link = self.connect().await?;
+        link.client.batch_execute("BEGIN").await.map_err(failure)?;
+        Ok(link)
     }
 
     async fn connect(&self) -> Result<Link, Error> {
@@ -202,7 +211,9 @@ impl Lane {
 
 /// A commit whose answer was lost may have happened, and the caller must know that.
 fn unsure(error: tokio_postgres::Error) -> Error {
-    if error.as_db_error().is_some() {
+    // A server that is shut down says so instead of the answer to a commit it may have made.
+    let cut_off = error.code().is_none_or(|state| state.code().starts_with("57P"));
+    if !cut_off {
         return failure(error);
     }
     let text = "The connection to the database broke while the transaction was ending. \
