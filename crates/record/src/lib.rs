@@ -6,6 +6,7 @@
 //!
 //! Every write is one [`Session::transact`]: versions, index rows, feed entries and jobs commit together or not at all.
 
+mod check;
 mod drawer;
 mod feed;
 mod history;
@@ -17,6 +18,7 @@ mod settings;
 mod store;
 mod transact;
 
+pub use check::Soundness;
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};
 pub use history::{HistoryPage, HistoryRequest, HistoryScope};

@@ -62,13 +62,15 @@ enum Engine {
 pub(crate) enum Reader {
     Sqlite(sqlite::Reader),
     Postgres(postgres::Reader),
+    /// Everything as of one moment, for as long as it takes.
+    PostgresSnapshot(postgres::Snapshot),
 }
 
 impl Rows for Reader {
     fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+            Self::Postgres(_) | Self::PostgresSnapshot(_) => Dialect::Postgres,
         }
     }
 
@@ -76,6 +78,7 @@ impl Rows for Reader {
         match self {
             Self::Sqlite(reader) => reader.rows(sql, arguments).await,
             Self::Postgres(reader) => reader.rows(sql, arguments).await,
+            Self::PostgresSnapshot(snapshot) => snapshot.rows(sql, arguments).await,
         }
     }
 }
@@ -161,6 +164,14 @@ impl Record {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.reader().await.map(Reader::Sqlite),
             Engine::Postgres(postgres) => postgres.reader().await.map(Reader::Postgres),
+        }
+    }
+
+    /// A reader whose statements all see the record as it is at the first of them.
+    pub(crate) async fn snapshot(&self) -> Result<Reader, Error> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.reader().await.map(Reader::Sqlite),
+            Engine::Postgres(postgres) => postgres.snapshot().await.map(Reader::PostgresSnapshot),
         }
     }
 

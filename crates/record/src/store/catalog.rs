@@ -67,6 +67,12 @@ impl Catalog {
     pub(crate) fn near(&self, param: ParamId) -> bool {
         self.near[param.index()]
     }
+
+    /// The numbers of the parameters that every resource is indexed by.
+    pub(crate) fn complete(&self) -> FxHashSet<i64> {
+        let complete = self.registry.all().iter().filter(|param| !self.building.contains(&param.id));
+        complete.map(|param| self.number(param.id)).collect()
+    }
 }
 
 /// How far a parameter of ours is indexed.

@@ -74,6 +74,17 @@ impl Postgres {
         Ok(Reader { client })
     }
 
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let (client, connection) = self.config.connect(NoTls).await.map_err(failure)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a connection that read a snapshot of the database ended");
+            }
+        });
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failure)?;
+        Ok(Snapshot { client })
+    }
+
     pub(crate) async fn submit(&self, work: Work, catalog: Arc<Catalog>) -> Result<(Vec<Applied>, bool), Refusal> {
         let (answer, answered) = oneshot::channel();
         self.writer.send(Command { work, catalog, answer }).await?;
@@ -171,6 +182,23 @@ impl Rows for Reader {
         let statement = self.client.prepare_cached(sql).await.map_err(failure)?;
         let arguments: Vec<&(dyn ToSql + Sync)> = arguments.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
         let rows = self.client.query(&statement, &arguments).await.map_err(failure)?;
+        rows.iter().map(row).collect()
+    }
+}
+
+/// A connection of its own in one long transaction, which ends with the connection.
+pub(crate) struct Snapshot {
+    client: tokio_postgres::Client,
+}
+
+impl Rows for Snapshot {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        let arguments: Vec<&(dyn ToSql + Sync)> = arguments.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let rows = self.client.query(sql, &arguments).await.map_err(failure)?;
         rows.iter().map(row).collect()
     }
 }

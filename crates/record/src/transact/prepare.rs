@@ -191,7 +191,13 @@ fn content(
         catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
     }
     let (head, tail) = serialise(key, &resource);
-    let entries = catalog.registry.extract(&resource);
+    let (shard, rows) = shard_and_rows(&tools.names, catalog, key, &resource);
+    Ok(Content { head, tail, shard, rows })
+}
+
+/// The shard a resource lives on and all that an index holds of it.
+pub(crate) fn shard_and_rows(names: &Names, catalog: &Catalog, key: &Key, resource: &Value) -> (i32, Vec<IndexRow>) {
+    let entries = catalog.registry.extract(resource);
     let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
     let patient = entries.iter().find_map(|entry| match &entry.value {
         IndexValue::Reference { target } if Some(entry.param) == home && target.starts_with("Patient/") => {
@@ -200,8 +206,7 @@ fn content(
         _ => None,
     });
     let shard = patient.unwrap_or_else(|| shard_of(&key.to_string()));
-    let rows = entries.into_iter().map(|entry| index_row(&tools.names, catalog, entry)).collect();
-    Ok(Content { head, tail, shard, rows })
+    (shard, entries.into_iter().map(|entry| index_row(names, catalog, entry)).collect())
 }
 
 /// What an index holds of a resource for one parameter.
