@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod conditions;
+mod crashes;
 mod feed;
 mod layout;
+mod load;
 mod moving;
+mod outages;
 mod papers;
 mod parameters;
 mod patches;
+mod rivals;
 mod search;
+mod soundness;
 mod versions;
 
 use fhir::Value;
