@@ -16,7 +16,7 @@ pub const SHARED: &str = "QINGSHAN_TEST_POSTGRES";
 /// does in whatever way the test's process dies. A shell, because it must outlive that process and run as somebody else.
 const GUARDIAN: &str = r#"
 set -eu
-trap '' INT HUP
+trap '' INT HUP TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/qingshan-postgres.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 run() {
