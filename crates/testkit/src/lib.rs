@@ -3,3 +3,4 @@
 pub mod cluster;
 pub mod material;
 pub mod place;
+pub mod region;

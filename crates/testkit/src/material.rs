@@ -17,6 +17,13 @@ pub fn folder() -> PathBuf {
     }
 }
 
+/// Whether tests are to take all of the material, which `QINGSHAN_TEST_ALL` asks for; most take a part of it by default.
+pub fn whole() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "tests have no configuration; this is the one place they look")]
+    let asked = std::env::var("QINGSHAN_TEST_ALL");
+    asked.is_ok_and(|asked| !asked.is_empty() && asked != "0")
+}
+
 /// The bytes of one file of the material, or none, said on behalf of `test`, when it is not there.
 pub fn read(test: &str, path: &str) -> Option<Vec<u8>> {
     let bytes = std::fs::read(folder().join(path)).ok();
