@@ -15,8 +15,8 @@ mod value;
 
 use fhir::{Category, Error, IssueCode};
 
-use crate::store::value::{Row, Rows, SqlValue};
-use crate::store::{Catalog, Reader, Tools, reads};
+use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::store::{Catalog, Tools, reads};
 use crate::{Key, Record, ResourceType, Version};
 use known::Known;
 use page::{Cursor, Held, Then};
@@ -67,6 +67,40 @@ const AHEAD: i64 = 1_000;
 
 /// Runs a search and answers one page of it.
 pub(crate) async fn run(record: &Record, request: &SearchRequest) -> Result<SearchPage, Error> {
+    page_through(record, request, &mut record.reader().await?).await
+}
+
+/// Runs a search and tells how the database went about each of its statements.
+pub(crate) async fn explain(record: &Record, request: &SearchRequest) -> Result<Vec<String>, Error> {
+    let mut rows = Explained { rows: record.reader().await?, plans: Vec::new() };
+    page_through(record, request, &mut rows).await?;
+    Ok(rows.plans)
+}
+
+/// Has every statement explained before it is run.
+struct Explained<R> {
+    rows: R,
+    plans: Vec<String>,
+}
+
+impl<R: Rows> Rows for Explained<R> {
+    fn dialect(&self) -> Dialect {
+        self.rows.dialect()
+    }
+
+    async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        let (word, column) = match self.dialect() {
+            Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+            Dialect::Postgres => ("EXPLAIN", 0),
+        };
+        let told = self.rows.rows(&format!("{word} {sql}"), arguments).await?;
+        let steps: Vec<&str> = told.iter().map(|row| row.text(column)).collect::<Result<_, Error>>()?;
+        self.plans.push(steps.join("\n"));
+        self.rows.rows(sql, arguments).await
+    }
+}
+
+async fn page_through<R: Rows>(record: &Record, request: &SearchRequest, rows: &mut R) -> Result<SearchPage, Error> {
     let (tools, catalog) = (record.tools(), record.catalog());
     let compartment = request.compartment.as_ref().map(|key| (key.type_.name(), key.id.as_str()));
     let scope = Scope { type_name: request.type_.map(ResourceType::name), compartment };
@@ -74,9 +108,8 @@ pub(crate) async fn run(record: &Record, request: &SearchRequest) -> Result<Sear
     for param in query.params() {
         record.ensure_indexed(catalog.registry.at(param)).await?;
     }
-    let mut rows = record.reader().await?;
-    settle::criteria(&mut rows, tools, &catalog, &mut query.criteria).await?;
-    let known = Known::gather(&mut rows, tools, &query.criteria).await?;
+    settle::criteria(rows, tools, &catalog, &mut query.criteria).await?;
+    let known = Known::gather(rows, tools, &query.criteria).await?;
     let plan = Plan::new(&catalog, &query.types, &query.criteria);
     let mut search = Search { record, catalog: &catalog, known: &known, query: &query, plan, rows };
     search.answer().await
@@ -134,16 +167,16 @@ fn first_column(rows: &[Row]) -> Result<Vec<i64>, Error> {
 }
 
 /// One search under way.
-struct Search<'s> {
+struct Search<'s, R> {
     record: &'s Record,
     catalog: &'s Catalog,
     known: &'s Known,
     query: &'s Query,
     plan: Plan<'s>,
-    rows: Reader,
+    rows: &'s mut R,
 }
 
-impl Search<'_> {
+impl<R: Rows> Search<'_, R> {
     async fn answer(&mut self) -> Result<SearchPage, Error> {
         let query = self.query;
         let total = if query.total || query.count_only { Some(self.total().await?) } else { None };
@@ -168,7 +201,7 @@ impl Search<'_> {
             if query.sort.is_empty() { self.by_rid(cursor).await? } else { self.in_order(cursor).await? };
         if !query.includes.is_empty() {
             let limits = &self.record.settings().limits;
-            page.included = include::gather(&mut self.rows, self.catalog, limits, &query.includes, &matches).await?;
+            page.included = include::gather(self.rows, self.catalog, limits, &query.includes, &matches).await?;
         }
         page.matches = matches.into_iter().map(|(_, version)| version).collect();
         page.next = next.map(|cursor| {
@@ -253,7 +286,7 @@ impl Search<'_> {
                 let rids: Vec<i64> = held.rids.drain(..wanted).collect();
                 taken += rids.len();
                 let still = if fresh { rids } else { self.still(&rids).await? };
-                matches.extend(reads::by_rid(&mut self.rows, &still).await?);
+                matches.extend(reads::by_rid(self.rows, &still).await?);
             }
             if !held.rids.is_empty() || held.then == Then::End {
                 break;

@@ -104,6 +104,12 @@ impl Session {
         crate::search::run(&self.record, request).await
     }
 
+    /// How the database goes about a search, a text for each statement: for whoever looks after its indexes.
+    #[doc(hidden)]
+    pub async fn explain(&self, request: &SearchRequest) -> Result<Vec<String>, Error> {
+        crate::search::explain(&self.record, request).await
+    }
+
     /// Makes the changes, all or none, and answers once they are durable. Answers stand in the order of the changes.
     ///
     /// References to another change's `full_url` and conditional references become references to what was stored.
