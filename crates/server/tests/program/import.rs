@@ -19,7 +19,7 @@ fn changes(place: &[&str]) -> u64 {
 }
 
 /// Runs a test on a fresh embedded record and on a fresh PostgreSQL one; it gets the folder and the words naming it.
-fn on_both(test: impl Fn(&Path, &[&str])) {
+pub(crate) fn on_both(test: impl Fn(&Path, &[&str])) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let data = folder.path().join("record").display().to_string();
     test(folder.path(), &["--data", &data]);

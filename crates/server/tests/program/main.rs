@@ -1,6 +1,8 @@
 //! The program as people and other systems meet it: its command line, its files and its port.
 
+mod closure;
 mod import;
+mod real_input;
 mod serve;
 
 use std::process::{Command, Output};

@@ -9,14 +9,14 @@ use testkit::cluster::Cluster;
 use crate::{qingshan, said};
 
 /// A running server, stopped with this value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
     /// Starts one on a port the system chooses, which its log names.
-    fn start(words: &[&str]) -> Self {
+    pub(crate) fn start(words: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_qingshan"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(words)
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// One request; the answer's status and body.
-    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let length = body.len();
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Asks it to end, as a service manager does, and says whether it ended well.
-    fn terminate(mut self) -> bool {
+    pub(crate) fn terminate(mut self) -> bool {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill is there").success());
         self.child.wait().expect("it ends").success()
