@@ -29,7 +29,7 @@ pub(crate) fn run() -> Outcome<Tally> {
     }
     total += Tally::of_one(tidied.is_ok());
     total += generated_files()?;
-    match suites::run() {
+    match suites::run(false) {
         Ok(tally) => total += tally,
         Err(message) => {
             eprintln!("{message}\nstage failed: tests");

@@ -28,7 +28,11 @@ enum Task {
     /// Starts Qingshan with a few invented people and prints where to look. Ctrl-C ends it.
     Demo(demo::Options),
     /// Runs every test suite; the last line counts them all.
-    Test,
+    Test {
+        /// Take all of the test material where some tests take a part by default.
+        #[arg(long)]
+        all: bool,
+    },
     /// All that must hold before a change lands: format, lints, tidy, tests.
     Ci,
     /// Fetches the official FHIR definitions and writes the tables that `crates/fhir` embeds.
@@ -42,7 +46,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Demo(options) => demo::run(&options),
-        Task::Test => suites::run().and_then(|tally| tally.close()),
+        Task::Test { all } => suites::run(all).and_then(|tally| tally.close()),
         Task::Ci => ci::run().and_then(|tally| tally.close()),
         Task::Codegen => codegen::run(&shell::root()).map_err(|failure| failure.to_string()),
         Task::Bench(options) => bench::run(&options),

@@ -8,7 +8,9 @@ use crate::shell::{self, Outcome, cargo, command, has_program, root, succeeds};
 use crate::tally::Tally;
 
 /// Runs all suites and counts them. A suite that cannot start counts as one failure, so that the others still run.
-pub(crate) fn run() -> Outcome<Tally> {
+///
+/// Some tests take a part of the material; with `all` they take the whole of it.
+pub(crate) fn run(all: bool) -> Outcome<Tally> {
     shell::need_debian_packages(&["postgresql"])?;
     let mut total = Tally::default();
     let mut add = |name: &str, counted: Outcome<Tally>| {
@@ -22,14 +24,14 @@ pub(crate) fn run() -> Outcome<Tally> {
 
     // One build serves every suite; the tests find the finished programs in the target folder.
     shell::must_succeed(cargo().args(["build", "--workspace", "--all-targets"]))?;
-    add("Rust", rust());
+    add("Rust", rust(all));
     add("Rust documentation", documentation());
     for folder in folders_of(&root().join("conformance/clients"))? {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if folder.join("requirements.txt").is_file() {
             add(&format!("client {name}"), python(&folder));
         } else if folder.join("package.json").is_file() {
-            add(&format!("client {name}"), node(&folder));
+            add(&format!("client {name}"), node_client(&folder));
         }
     }
     add("web", shell::need_debian_packages(&["chromium", "fonts-noto-cjk"]).and_then(|()| node(&root())));
@@ -37,9 +39,12 @@ pub(crate) fn run() -> Outcome<Tally> {
 }
 
 /// The Rust tests, all sharing one PostgreSQL cluster that lives for this run only.
-fn rust() -> Outcome<Tally> {
+fn rust(all: bool) -> Outcome<Tally> {
     let target = root().join("target");
     let mut with_cluster = command(target.join("debug/with-postgres"));
+    if all {
+        with_cluster.env("QINGSHAN_TEST_ALL", "1");
+    }
     if has_program("cargo-nextest") {
         // The report outlives a run that never started, so an old one must not be counted.
         let report = target.join("nextest/ci/junit.xml");
@@ -66,20 +71,21 @@ fn documentation() -> Outcome<Tally> {
     Ok(Tally::of_cargo_test(&output).or_failed(succeeded))
 }
 
-/// A suite of an independent Python client, in a virtual environment of its own.
+/// A suite of an independent Python client, in a virtual environment of its own, on both databases.
 fn python(folder: &Path) -> Outcome<Tally> {
-    let environment = root().join("target/clients").join(folder.file_name().unwrap_or_default());
-    let tool = |name: &str| command(environment.join("bin").join(name));
+    let environment = environment_of(folder);
+    let tool = |name: &str| environment.join("bin").join(name);
     shell::must_succeed(command("python3").args(["-m", "venv"]).arg(&environment))?;
-    shell::must_succeed(
-        tool("pip")
-            .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(folder.join("requirements.txt")),
-    )?;
+    let mut install = command(tool("pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(folder.join("requirements.txt"));
+    if !succeeds(&mut install)? {
+        return Ok(unreachable(folder));
+    }
     let report = environment.join("report.xml");
     let _ = fs::remove_file(&report);
     let succeeded = succeeds(
-        tool("python")
+        command(root().join("target/debug/with-postgres"))
+            .arg(tool("python"))
             .args(["-m", "pytest", "--quiet", "--junit-xml"])
             .arg(&report)
             .arg(folder)
@@ -89,8 +95,35 @@ fn python(folder: &Path) -> Outcome<Tally> {
     Ok(Tally::of_junit(&text).or_failed(succeeded))
 }
 
+/// A suite of an independent Node client, in a copy of its folder where its packages are installed.
+fn node_client(folder: &Path) -> Outcome<Tally> {
+    let environment = environment_of(folder);
+    fs::create_dir_all(&environment).map_err(|error| format!("{} cannot be made: {error}", environment.display()))?;
+    shell::must_succeed(command("cp").arg("-rT").arg(folder).arg(&environment))?;
+    let mut install = command("npm");
+    if !succeeds(install.args(["ci", "--no-audit", "--no-fund"]).current_dir(&environment))? {
+        return Ok(unreachable(folder));
+    }
+    npm_test(&environment)
+}
+
+/// Where what a client's suite needs is installed.
+fn environment_of(folder: &Path) -> PathBuf {
+    root().join("target/clients").join(folder.file_name().unwrap_or_default())
+}
+
+/// A suite whose packages cannot be had is skipped, by name, and counts as one test that did not run.
+fn unreachable(folder: &Path) -> Tally {
+    eprintln!("skipped: {}: its packages could not be installed", folder.display());
+    Tally::of_skipped()
+}
+
 fn node(folder: &Path) -> Outcome<Tally> {
     shell::must_succeed(command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    npm_test(folder)
+}
+
+fn npm_test(folder: &Path) -> Outcome<Tally> {
     let (succeeded, output) = captured(
         command("npm")
             .args(["test", "--silent"])

@@ -18,6 +18,11 @@ impl Tally {
         Self { passed: usize::from(passed), failed: usize::from(!passed), skipped: 0 }
     }
 
+    /// One suite that could not run.
+    pub(crate) fn of_skipped() -> Self {
+        Self { passed: 0, failed: 0, skipped: 1 }
+    }
+
     /// Prints the closing line; any failure, or nothing at all having run, is an error.
     pub(crate) fn close(self) -> Outcome<()> {
         let verdict = match self {
