@@ -13,7 +13,7 @@ use sonic_rs::JsonValueTrait;
 use crate::store::value::Rows;
 use crate::store::{Record, body, zone};
 use crate::transact::commit::{Slice, Work, WorkContent};
-use crate::{Caller, ResourceType};
+use crate::{Caller, Job, ResourceType};
 
 /// Codes of the token parameters that are also indexed by patient, because within one patient they tell most.
 const NEAR: [&str; 3] = ["code", "type", "vaccine-code"];
@@ -153,7 +153,11 @@ impl Record {
         let numbers = self.number_params(words).await?;
         let near = registry.all().iter().map(|param| is_near(&registry, param)).collect();
         let building = self.unfinished(&registry.all()[official..], &stored).await?;
-        *self.0.catalog.write() = Arc::new(Catalog { registry, numbers, near, building, known_to });
+        let mut current = self.0.catalog.write();
+        // Of two that load at once, the one that saw less must not have the last word.
+        if known_to >= current.known_to {
+            *current = Arc::new(Catalog { registry, numbers, near, building, known_to });
+        }
         Ok(())
     }
 
@@ -256,10 +260,24 @@ impl Record {
     /// May be called by any number of processes at once: each parameter is worked on by one, and what one leaves
     /// undone another goes on with.
     pub async fn index_due(&self) -> Result<bool, Error> {
+        let jobs = self.jobs(QUEUE);
+        while let Some(job) = jobs.claim(self.surroundings().clock.now(), LEASE, 1).await?.pop() {
+            self.refresh().await?;
+            let indexed = self.index_for(&job).await?;
+            jobs.done(&job).await?;
+            self.load_catalog().await?;
+            // Two processes may have put one parameter down; then the second job finds nothing left to do.
+            if indexed {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn index_for(&self, job: &Job) -> Result<bool, Error> {
         let clock = &self.surroundings().clock;
         let jobs = self.jobs(QUEUE);
-        let Some(job) = jobs.claim(clock.now(), LEASE, 1).await?.pop() else { return Ok(false) };
-        self.refresh().await?;
+        let mut indexed = false;
         let name = String::from_utf8_lossy(&job.body).into_owned();
         let papers = self.drawer(PAPERS);
         while let Some(bytes) = papers.get(&name).await? {
@@ -281,15 +299,14 @@ impl Record {
                 Some((rid, count)) => {
                     paper.rid = rid;
                     paper.progress.done += count;
-                    jobs.again(&job, clock.now() + LEASE).await?;
+                    jobs.again(job, clock.now() + LEASE).await?;
                 }
                 None => paper.progress.complete = true,
             }
             papers.put(&paper.name(), paper.write(), None).await?;
+            indexed = true;
         }
-        jobs.done(&job).await?;
-        self.load_catalog().await?;
-        Ok(true)
+        Ok(indexed)
     }
 }
 
