@@ -1,5 +1,7 @@
 //! Searches over real material on both databases, each judged by reading all of the material instead of an index.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod finding;
 mod order;
 mod pages;
