@@ -48,6 +48,7 @@ pub struct Record(Arc<Inner>);
 
 struct Inner {
     tools: Arc<Tools>,
+    official: Arc<Registry>,
     catalog: RwLock<Arc<Catalog>>,
     engine: Engine,
     head: watch::Receiver<u64>,
@@ -103,9 +104,9 @@ impl Record {
                 Engine::Postgres(Box::new(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?))
             }
         };
-        let registry = Arc::new(Registry::base(zone(&tools.settings)?));
-        let base = Arc::new(Catalog::unnumbered(registry));
-        let record = Self(Arc::new(Inner { tools, catalog: RwLock::new(base), engine, head }));
+        let official = Arc::new(Registry::base(zone(&tools.settings)?));
+        let catalog = RwLock::new(Arc::new(Catalog::unnumbered(Arc::clone(&official))));
+        let record = Self(Arc::new(Inner { tools, official, catalog, engine, head }));
         record.load_catalog().await?;
         if record.dialect() == Dialect::Postgres {
             tokio::spawn(follow_parameters(Arc::downgrade(&record.0), record.head()));

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use sonic_rs::JsonValueTrait;
 
 use crate::store::value::Rows;
-use crate::store::{Record, body, zone};
+use crate::store::{Record, body};
 use crate::transact::commit::{Slice, Work, WorkContent};
 use crate::{Caller, Job, ResourceType};
 
@@ -145,9 +145,8 @@ impl Record {
     pub(crate) async fn load_catalog(&self) -> Result<(), Error> {
         let known_to = *self.0.head.borrow();
         let stored = self.stored_parameters().await?;
-        let base = Registry::base(zone(&self.tools().settings)?);
-        let official: usize = base.all().len();
-        let registry = Arc::new(extended(&base, &stored));
+        let official = self.0.official.all().len();
+        let registry = extended(&self.0.official, &stored);
         let words: Vec<Box<str>> =
             registry.all().iter().map(|param| name(param.type_name, &param.code).into()).collect();
         let numbers = self.number_params(words).await?;
@@ -331,12 +330,12 @@ impl Record {
 }
 
 /// The official parameters and as many of the stored ones as fit together.
-fn extended(base: &Registry, stored: &[Value]) -> Registry {
+fn extended(base: &Arc<Registry>, stored: &[Value]) -> Arc<Registry> {
     if stored.is_empty() {
-        return base.clone();
+        return Arc::clone(base);
     }
     if let Ok(all) = base.with_custom(stored) {
-        return all;
+        return Arc::new(all);
     }
     // Each was accepted when it was stored, but two may claim one code; then the older stays.
     let mut accepted: Vec<Value> = Vec::new();
@@ -347,7 +346,7 @@ fn extended(base: &Registry, stored: &[Value]) -> Registry {
             accepted.pop();
         }
     }
-    base.with_custom(&accepted).unwrap_or_else(|_| base.clone())
+    base.with_custom(&accepted).map_or_else(|_| Arc::clone(base), Arc::new)
 }
 
 fn definition(stored: &[Value], url: &str) -> String {

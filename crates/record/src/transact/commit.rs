@@ -395,7 +395,9 @@ impl Group<'_> {
         });
         self.pending.insert(rid);
         self.states.insert(rid, Some(Current { version: number, shard, deleted: json.is_none() }));
-        self.catalog_changed |= operation.key.type_.name() == "SearchParameter";
+        // A new one that is not in force changes nothing; one that was there may have been.
+        let in_force = operation.content.as_ref().is_some_and(|content| content.in_force);
+        self.catalog_changed |= operation.key.type_.name() == "SearchParameter" && (in_force || !absent);
         let version = u64::try_from(number).map_err(Error::fault)?;
         let key = operation.key.clone();
         Ok(Applied {

@@ -35,6 +35,8 @@ pub(crate) struct Content {
     tail: Vec<u8>,
     pub(crate) shard: i32,
     pub(crate) rows: Vec<IndexRow>,
+    /// Whether this is a search parameter that is in force once it is stored.
+    pub(crate) in_force: bool,
 }
 
 impl Content {
@@ -186,13 +188,15 @@ fn content(
             return Err(Error::with_issues(category, issues));
         }
     }
-    if key.type_.name() == "SearchParameter" {
+    let in_force = key.type_.name() == "SearchParameter"
+        && resource.get("status").and_then(|status| status.as_str()) == Some("active");
+    if in_force {
         // What could not be searched by must not be stored as if it could.
         catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
     }
     let (head, tail) = serialise(key, &resource);
     let (shard, rows) = shard_and_rows(&tools.names, catalog, key, &resource);
-    Ok(Content { head, tail, shard, rows })
+    Ok(Content { head, tail, shard, rows, in_force })
 }
 
 /// The shard a resource lives on and all that an index holds of it.
