@@ -13,24 +13,33 @@ pub type Value = sonic_rs::Value;
 /// The deepest nesting accepted. FHIR's own recursion (Questionnaire items, contained parts) stays far below.
 pub const MAX_DEPTH: usize = 100;
 
+/// The most values in one document, give or take the empty ones. Bundles of real records have one in 20 to 30 bytes.
+pub const MAX_VALUES: usize = 4_000_000;
+
 /// Objects with more members than this are checked for duplicates with a set instead of pairwise.
 const PAIRWISE: usize = 16;
 
 /// Reads one JSON document.
 ///
-/// Refuses bytes that are not UTF-8, nesting beyond [`MAX_DEPTH`] and objects that name a member twice,
-/// besides what JSON itself forbids. The error says line and column.
+/// Refuses bytes that are not UTF-8, nesting beyond [`MAX_DEPTH`], more than [`MAX_VALUES`] values, and objects that
+/// name a member twice, besides what JSON itself forbids. The error says line and column.
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (line, column) = position(bytes, error.valid_up_to());
         structure(format!("The body is not UTF-8 at line {line}, column {column}."))
     })?;
-    if let Err(offset) = check_depth(bytes) {
+    if let Err((excess, offset)) = check_shape(bytes) {
         let (line, column) = position(bytes, offset);
-        return Err(structure(format!(
-            "The JSON is nested deeper than {MAX_DEPTH} levels at line {line}, column {column}."
-        )));
+        return Err(match excess {
+            Excess::Depth => {
+                structure(format!("The JSON is nested deeper than {MAX_DEPTH} levels at line {line}, column {column}."))
+            }
+            Excess::Values => {
+                let text = format!("The JSON holds more than {MAX_VALUES} values; send it in parts.");
+                Error::new(Category::TooLarge, IssueCode::TooLong, text)
+            }
+        });
     }
     let value: Value = sonic_rs::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -73,20 +82,33 @@ fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
     (line, before.len() - start + 1)
 }
 
-/// The offset where nesting first exceeds the bound. The parser recurses, so this runs before it.
-fn check_depth(bytes: &[u8]) -> Result<(), usize> {
-    let (mut depth, mut in_string, mut at) = (0_usize, false, 0);
+/// The bound that a document is beyond.
+enum Excess {
+    Depth,
+    Values,
+}
+
+/// The bound and the offset where it is first exceeded. The parser recurses, and takes many times the memory of a
+/// document that is mostly punctuation, so this runs before it.
+fn check_shape(bytes: &[u8]) -> Result<(), (Excess, usize)> {
+    let (mut depth, mut values, mut in_string, mut at) = (0_usize, 1_usize, false, 0);
     while at < bytes.len() {
         match bytes[at] {
             b'\\' if in_string => at += 1,
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => {
-                depth += 1;
+                (depth, values) = (depth + 1, values + 1);
                 if depth > MAX_DEPTH {
-                    return Err(at);
+                    return Err((Excess::Depth, at));
                 }
             }
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            b',' if !in_string => {
+                values += 1;
+                if values > MAX_VALUES {
+                    return Err((Excess::Values, at));
+                }
+            }
             _ => {}
         }
         at += 1;
