@@ -24,6 +24,12 @@ pub(crate) struct Reading<'r> {
     pub(crate) strict: bool,
 }
 
+/// Keys in one `_sort`. More than a few change nothing about the order, and each is a look-up for every match.
+const SORT_KEYS: usize = 10;
+
+/// `_include` and `_revinclude` in one search.
+const INCLUDES: usize = 50;
+
 /// Where a search looks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'s> {
@@ -57,6 +63,10 @@ pub(crate) fn query(reading: &Reading<'_>, scope: Scope<'_>, parameters: &[(Stri
     for (name, value) in parameters {
         if matches!(name.as_str(), "_format" | "_pretty") {
             continue;
+        }
+        if name.contains('\0') || value.contains('\0') {
+            // No FHIR text holds one, and PostgreSQL's cannot.
+            return Err(invalid(&name.replace('\0', ""), "holds a character that no text may hold"));
         }
         let known = if value.is_empty() { Known::No } else { parser.parameter(&mut query, name, value)? };
         match known {
@@ -215,7 +225,12 @@ impl Parser<'_, '_> {
     fn parameter(&mut self, query: &mut Query, name: &str, value: &str) -> Result<Known, Error> {
         let (plain_name, modifier) = name.split_once(':').map_or((name, None), |(name, rest)| (name, Some(rest)));
         match (plain_name, modifier) {
-            ("_sort", None) => query.sort = self.sort(&query.types, value)?,
+            ("_sort", None) => {
+                if value.split(',').count() > SORT_KEYS {
+                    return Err(too_costly(name, &format!("matches may be ordered by {SORT_KEYS} things")));
+                }
+                query.sort = self.sort(&query.types, value)?;
+            }
             ("_count", None) => {
                 let count: usize = value.parse().map_err(|_| invalid(name, "is not a whole number of at least 0"))?;
                 query.count = count.min(self.reading.limits.page_max);
@@ -236,6 +251,9 @@ impl Parser<'_, '_> {
             }
             ("_elements", None) => query.elements = value.split(',').map(|name| name.trim().to_owned()).collect(),
             ("_include" | "_revinclude", None | Some("iterate" | "recurse")) => {
+                if query.includes.len() == INCLUDES {
+                    return Err(too_costly(name, &format!("a page may include by {INCLUDES} paths")));
+                }
                 let include = self.include(name, plain_name == "_revinclude", modifier.is_some(), value)?;
                 query.includes.push(include);
             }
