@@ -36,18 +36,27 @@ impl Server {
     }
 
     /// One request; the answer's status and body.
-    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let length = body.len();
+        let length = body.as_ref().len();
         // HTTP/1.0, so that the answer simply ends with the connection.
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: test\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: test\r\nContent-Length: {length}\r\n{headers}\r\n")
             .expect("the server reads");
+        // A server that has heard enough answers before the body has ended.
+        let _ = stream.write_all(body.as_ref());
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the server answers");
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
         (status, body)
+    }
+
+    /// The most memory it has had resident, in MB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts memory");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
     }
 
     /// Asks it to end, as a service manager does, and says whether it ended well.
@@ -65,7 +74,7 @@ impl Drop for Server {
     }
 }
 
-const FHIR_JSON: &str = "Content-Type: application/fhir+json";
+pub(crate) const FHIR_JSON: &str = "Content-Type: application/fhir+json";
 
 #[test]
 fn a_machine_client_signs_in_with_its_secret_and_nobody_enters_without() {
