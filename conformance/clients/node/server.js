@@ -17,7 +17,7 @@ export async function start() {
   const said = execFileSync(BINARY, ["client", "add", "--data", folder, "--id", "suite", "--scope", "system/*.cruds"], {
     encoding: "utf8",
   });
-  const secret = said.match(/^client_secret (\S+)$/m)[1];
+  const secret = said.trim();
   const child = spawn(BINARY, ["serve", "--data", folder, "--listen", "127.0.0.1:0"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
