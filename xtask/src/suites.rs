@@ -42,6 +42,8 @@ pub(crate) fn run(all: bool) -> Outcome<Tally> {
 fn rust(all: bool) -> Outcome<Tally> {
     let target = root().join("target");
     let mut with_cluster = command(target.join("debug/with-postgres"));
+    // As many kills as the record promises to survive; a test run by hand makes a few.
+    with_cluster.env("QINGSHAN_FAULT_ROUNDS", "50");
     if all {
         with_cluster.env("QINGSHAN_TEST_ALL", "1");
     }
