@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use fhir::{Category, Error, IssueCode};
-use record::{Caller, ResourceType};
+use record::{Caller, ResourceType, Standing};
 use sha2::{Digest, Sha256};
 
 pub use client::add_client;
@@ -27,12 +27,14 @@ pub(crate) struct Grant {
     pub(crate) actor: Arc<str>,
     /// What they may do.
     pub(crate) scopes: Arc<Scopes>,
+    /// As what they act.
+    pub(crate) standing: Standing,
 }
 
 impl Grant {
     /// The grant of an anonymous caller where no sign-in is asked for.
     pub(crate) fn open() -> Self {
-        Self { actor: "client/anyone".into(), scopes: Arc::new(Scopes::everything()) }
+        Self { actor: "client/anyone".into(), scopes: Arc::new(Scopes::everything()), standing: Standing::System }
     }
 
     /// The grant the headers prove. `Ok(None)` when they hold no bearer token.
@@ -61,7 +63,12 @@ impl Grant {
                 .filter(|value| value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
                 .ok_or_else(|| Error::invalid("X-Purpose-Of-Use is a code of v3-ActReason, such as TREAT."))?,
         };
-        Ok(Caller { actor: self.actor.to_string(), purpose: purpose.to_owned(), request: request.to_owned() })
+        Ok(Caller {
+            actor: self.actor.to_string(),
+            purpose: purpose.to_owned(),
+            request: request.to_owned(),
+            standing: self.standing.clone(),
+        })
     }
 
     /// Refuses an interaction the scopes do not cover.

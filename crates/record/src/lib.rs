@@ -25,7 +25,7 @@ pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use resource_type::ResourceType;
 pub use search::{SearchPage, SearchRequest};
-pub use session::{Caller, Key, Session, Version};
+pub use session::{Caller, Key, Lay, Post, Session, Standing, Version};
 pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
 pub use store::Record;
 pub use store::catalog::IndexProgress;

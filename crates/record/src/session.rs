@@ -19,12 +19,52 @@ pub struct Caller {
     pub purpose: String,
     /// The caller's name for this request, to find it again in their own log.
     pub request: String,
+    /// As what they act, which decides what they may see and do.
+    pub standing: Standing,
+}
+
+/// As what someone acts. Everything the record shows or takes is held to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The platform itself, or a machine that is trusted with all its scopes name: no rule about persons applies.
+    System,
+    /// Someone on duty at the work centre they chose.
+    Staff(Arc<Post>),
+    /// A patient, or someone who acts for patients.
+    Lay(Arc<Lay>),
+}
+
+/// The post from which a member of staff acts: one `PractitionerRole` that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The id of the `Practitioner`.
+    pub practitioner: String,
+    /// The id of the `PractitionerRole`.
+    pub role: String,
+    /// The id of the `Organization` it is held at.
+    pub organization: String,
+    /// Codes of what they do there, such as `doctor`; the access rules speak of these.
+    pub duties: Vec<String>,
+}
+
+/// Someone who is not staff, and the people whose records they may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lay {
+    /// Ids of the `Patient` resources that are this person.
+    pub own: Vec<String>,
+    /// Ids of the `Patient` resources of people they act for.
+    pub charges: Vec<String>,
 }
 
 impl Caller {
     /// The platform itself, for a purpose.
     pub fn system(purpose: &str) -> Self {
-        Self { actor: "Device/qingshan".to_owned(), purpose: purpose.to_owned(), request: String::new() }
+        Self {
+            actor: "Device/qingshan".to_owned(),
+            purpose: purpose.to_owned(),
+            request: String::new(),
+            standing: Standing::System,
+        }
     }
 }
 

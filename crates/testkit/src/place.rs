@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use record::{Caller, Clock, Location, Record, Session, Settings, Surroundings, SystemRandomness};
+use record::{Caller, Clock, Location, Record, Session, Settings, Standing, Surroundings, SystemRandomness};
 
 use crate::cluster::{Cluster, Database};
 
@@ -78,7 +78,7 @@ impl Place {
     /// A session of a doctor who treats.
     pub fn session(&self) -> Session {
         let (actor, purpose) = ("Practitioner/doctor".to_owned(), "TREAT".to_owned());
-        self.record.session(Caller { actor, purpose, request: "test".to_owned() })
+        self.record.session(Caller { actor, purpose, request: "test".to_owned(), standing: Standing::System })
     }
 
     /// Whether several processes can have this record open.

@@ -11,7 +11,7 @@ use base64::Engine;
 use bytes::Bytes;
 use fhir::{Category, Error};
 use parking_lot::RwLock;
-use record::Record;
+use record::{Record, Standing};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ impl Tokens {
             return Err(refused());
         }
         let actor = format!("client/{}", paper.client);
-        let grant = Grant { actor: actor.into(), scopes: Arc::new(Scopes::parse(&paper.scope)?) };
+        let grant = Grant { actor: actor.into(), scopes: Arc::new(Scopes::parse(&paper.scope)?), standing: Standing::System };
         let mut seen = self.0.write();
         if seen.len() >= REMEMBERED {
             seen.retain(|_, (_, until)| *until > now);
