@@ -1,20 +1,32 @@
-//! Who may call: machine clients, their tokens and their scopes.
-//! <http://hl7.org/fhir/smart-app-launch/STU2/backend-services.html>
+//! Who calls: people who are signed in, and clients with their tokens and scopes.
+//! <http://hl7.org/fhir/smart-app-launch/STU2/>
 
+mod account;
+mod attempts;
 mod client;
+mod password;
+mod people;
+mod post;
 mod scope;
+mod sign_in;
 mod token;
+mod totp;
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use fhir::{Category, Error, IssueCode};
 use record::{Caller, ResourceType, Standing};
 use sha2::{Digest, Sha256};
 
+pub use account::{Accounts, Elsewhere, Listed, NewAccount};
+pub(crate) use attempts::Attempts;
 pub use client::add_client;
 pub(crate) use client::random;
+pub(crate) use password::Hashing;
+pub(crate) use people::routes;
 pub(crate) use scope::{Permission, Scopes};
+pub(crate) use sign_in::SignIns;
 pub(crate) use token::{Tokens, token};
 
 use crate::App;
@@ -37,24 +49,39 @@ impl Grant {
         Self { actor: "client/anyone".into(), scopes: Arc::new(Scopes::everything()), standing: Standing::System }
     }
 
-    /// The grant the headers prove. `Ok(None)` when they hold no bearer token.
-    pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Error> {
-        if app.settings.open {
-            return Ok(Some(Self::open()));
+    /// The grant that a bearer token or a sign-in among the headers proves. `Ok(None)` when they hold neither.
+    ///
+    /// `by_hand` says that a person acts and not their browser by itself, so that they are not signed out as idle.
+    pub(crate) async fn of(
+        app: &App,
+        method: &Method,
+        headers: &HeaderMap,
+        by_hand: bool,
+    ) -> Result<Option<Self>, Error> {
+        if let Some(value) = headers.get(header::AUTHORIZATION).filter(|_| !app.settings.open) {
+            let value = value.to_str().unwrap_or_default();
+            return match value.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    app.tokens.grant(&app.record, token.trim()).await.map(Some)
+                }
+                _ => Err(unauthenticated("Sign in with a bearer token.")),
+            };
         }
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-        let value = value.to_str().unwrap_or_default();
-        match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                app.tokens.grant(&app.record, token.trim()).await.map(Some)
+        match app.sign_ins.find(app, headers, by_hand).await? {
+            Some(who) if who.is_ours(method, headers) => who.grant().map(Some),
+            Some(_) => {
+                let text = "A change made with a cookie brings the token of its session along, in X-CSRF-Token.";
+                Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text))
             }
-            _ => Err(unauthenticated("Sign in with a bearer token.")),
+            None => Ok(app.settings.open.then(Self::open)),
         }
     }
 
     /// The caller of a session: who it is by the token, why by `X-Purpose-Of-Use`.
     pub(crate) fn caller(&self, headers: &HeaderMap, request: &str) -> Result<Caller, Error> {
         let purpose = match headers.get("x-purpose-of-use") {
+            // Whoever asks for their own record asks as its subject.
+            None if matches!(self.standing, Standing::Lay(_)) => "PATRQT",
             None => "TREAT",
             Some(value) => value
                 .to_str()
@@ -139,6 +166,23 @@ pub(crate) fn needs(
         // An export answers only to the client that ordered it.
         Interaction::Export(_) => Vec::new(),
     }
+}
+
+/// What happens at the door and is worth remembering.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Happening {
+    SignedIn,
+    SignedOut,
+    Refused,
+    PasswordChanged,
+    SecondFactorChanged,
+}
+
+/// Writes down what happened at the door. The name somebody failed to sign in with may be a phone number or a
+/// password in the wrong field, so it is not written.
+pub(crate) async fn note(_app: &App, happening: Happening, actor: &str) -> Result<(), Error> {
+    tracing::debug!(?happening, actor, "at the door");
+    Ok(())
 }
 
 /// A failure to prove who one is.

@@ -97,7 +97,8 @@ async fn serve(
     if let Interaction::Capabilities = interaction {
         return Ok(interaction::capabilities::run(app, base));
     }
-    let grant = Grant::of(app, &parts.headers).await?.ok_or_else(|| unauthenticated("Sign in with a bearer token."))?;
+    let grant =
+        Grant::of(app, &parts.method, &parts.headers, true).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
     let session = app.record.session(grant.caller(&parts.headers, name)?);
     match interaction {
         Interaction::Bundle => interaction::bundle::run(app, &grant, &session, ask).await,

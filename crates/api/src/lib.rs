@@ -23,6 +23,7 @@ mod settings;
 pub mod subscriptions;
 mod summary;
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -35,9 +36,9 @@ use record::Record;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use access::add_client;
+pub use access::{Accounts, Elsewhere, Listed, NewAccount, add_client};
 pub use portal::Portal;
-pub use settings::{Export, Live, Settings, Subscriptions};
+pub use settings::{Export, Live, Password, Settings, SignIn, Subscriptions};
 
 /// What every request needs. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +48,9 @@ pub(crate) struct Inner {
     pub(crate) record: Record,
     pub(crate) settings: Settings,
     pub(crate) tokens: access::Tokens,
+    pub(crate) sign_ins: access::SignIns,
+    pub(crate) attempts: access::Attempts,
+    pub(crate) hashing: access::Hashing,
     pub(crate) live: live::Hub,
     /// Tells this process's requests apart from those of others.
     pub(crate) name: String,
@@ -71,6 +75,9 @@ impl App {
         let started = record.surroundings().clock.now();
         Self(Arc::new(Inner {
             record,
+            sign_ins: access::SignIns::default(),
+            attempts: access::Attempts::default(),
+            hashing: access::Hashing::new(settings.sign_in.password.clone()),
             settings,
             live,
             tokens: access::Tokens::default(),
@@ -84,7 +91,8 @@ impl App {
 /// The routes of the HTTP door over a record.
 ///
 /// - `/fhir…`: the FHIR service
-/// - `/fhir/.well-known/smart-configuration`, `/.well-known/smart-configuration`, `/auth/token`: sign-in
+/// - `/fhir/.well-known/smart-configuration`, `/.well-known/smart-configuration`, `/auth/token`: sign-in of clients
+/// - `/auth/…`: sign-in of people
 /// - `/live?topic=…`: server-sent events
 /// - `/health`: whether the store answers
 /// - everything else: the portal, if there is one
@@ -97,6 +105,7 @@ pub fn router(record: Record, settings: Settings) -> Router {
         .route("/.well-known/smart-configuration", get(health::smart_configuration))
         .route("/fhir/.well-known/smart-configuration", get(health::smart_configuration))
         .route("/auth/token", post(access::token))
+        .merge(access::routes())
         .route("/live", get(live::stream))
         .route("/health", get(health::health))
         .with_state(App::new(record, settings));
@@ -117,6 +126,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     // Small answers must not wait for more bytes to fill a packet.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let callers = routes.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
     let stop = async move {
         stop.await;
@@ -130,7 +140,7 @@ pub async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        result = axum::serve(listener, routes).with_graceful_shutdown(stop).into_future() => result,
+        result = axum::serve(listener, callers).with_graceful_shutdown(stop).into_future() => result,
         () = late => Ok(()),
     }
 }

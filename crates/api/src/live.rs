@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::Response;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
@@ -61,7 +61,7 @@ pub(crate) async fn stream(State(app): State<App>, request: Request<Body>) -> Re
 
 async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failure> {
     let query = Query::parse(query)?;
-    let grant = Grant::of(app, headers).await?.ok_or_else(|| unauthenticated("Sign in with a bearer token."))?;
+    let grant = Grant::of(app, &Method::GET, headers, false).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
     let topic = query.get("topic").ok_or_else(|| {
         let text = "Say what to follow: topic=*, topic=Observation, topic=Task?status=requested or topic=Patient/1.";
         Error::new(Category::Invalid, IssueCode::Required, text)
@@ -96,7 +96,10 @@ async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failu
     advance(&mut greeting, position);
     let listener = Listener {
         app: app.clone(),
-        token: headers.get(header::AUTHORIZATION).cloned(),
+        proof: [header::AUTHORIZATION, header::COOKIE]
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
+            .collect(),
         grant,
         session,
         topic,
@@ -117,7 +120,8 @@ async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failu
 /// One receiver. It advances only as fast as its connection takes what is written.
 struct Listener {
     app: App,
-    token: Option<HeaderValue>,
+    /// The headers that say who receives.
+    proof: HeaderMap,
     grant: Grant,
     session: Session,
     topic: Topic,
@@ -209,13 +213,9 @@ impl Listener {
         Ok(())
     }
 
-    /// Looks whether the token still holds: a stream may outlive it.
+    /// Looks whether the token or the sign-in still holds: a stream may outlive it.
     async fn still_allowed(&self) -> Option<()> {
-        let mut headers = HeaderMap::new();
-        if let Some(token) = &self.token {
-            headers.insert(header::AUTHORIZATION, token.clone());
-        }
-        Grant::of(&self.app, &headers).await.ok().flatten().map(|_| ())
+        Grant::of(&self.app, &Method::GET, &self.proof, false).await.ok().flatten().map(|_| ())
     }
 }
 

@@ -19,6 +19,10 @@ pub struct Settings {
     pub request_time: Duration,
     /// How long a bearer token is good for.
     pub token_time: Duration,
+    /// Whether a proxy stands before this server and says in `X-Forwarded-For` from where a request came.
+    pub behind_proxy: bool,
+    /// People who sign in.
+    pub sign_in: SignIn,
     /// Live streams.
     pub live: Live,
     /// Subscriptions.
@@ -38,10 +42,90 @@ impl Settings {
             body_max: 64 << 20,
             request_time: Duration::from_secs(60),
             token_time: Duration::from_secs(3600),
+            behind_proxy: false,
+            sign_in: SignIn::default(),
             live: Live::default(),
             subscriptions: Subscriptions::default(),
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
             portal: None,
+        }
+    }
+}
+
+/// People who sign in. The defaults are those of GB/T 22239-2019, level 3, 8.1.4.1.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// Whether anybody may enter under the accounts that are marked as those of a demonstration.
+    pub demo: bool,
+    /// Whether browsers reach this server by TLS, so that cookies are to be held to it.
+    pub secure: bool,
+    /// After how long without a request somebody is signed out.
+    pub idle: Duration,
+    /// After how long somebody is signed out in any case.
+    pub length: Duration,
+    /// How many failures lock an account.
+    pub failures: u32,
+    /// How long it stays locked, and how long failures are remembered.
+    pub lock: Duration,
+    /// How many attempts may fail from one address, of browsers with which nobody has signed in before.
+    pub address_failures: u32,
+    /// The time in which those are counted.
+    pub address_time: Duration,
+    /// Passwords.
+    pub password: Password,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self {
+            demo: false,
+            secure: false,
+            idle: Duration::from_secs(15 * 60),
+            length: Duration::from_secs(12 * 3600),
+            failures: 5,
+            lock: Duration::from_secs(15 * 60),
+            address_failures: 50,
+            address_time: Duration::from_secs(5 * 60),
+            password: Password::default(),
+        }
+    }
+}
+
+/// What passwords must be like, and what hashing one costs.
+///
+/// The cost is the first choice of the OWASP Password Storage Cheat Sheet for argon2id.
+/// <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>
+#[derive(Debug, Clone)]
+pub struct Password {
+    /// Characters at least.
+    pub length: usize,
+    /// Of small letters (and characters of scripts without case), capitals, digits and signs: kinds at least.
+    pub classes: usize,
+    /// After how long it must be changed; zero means never.
+    pub age: Duration,
+    /// Memory that hashing one takes.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub passes: u32,
+    /// Lanes of that memory.
+    pub lanes: u32,
+    /// Passwords hashed at the same time.
+    pub at_once: usize,
+    /// Passwords that may wait to be hashed; more are refused at once.
+    pub waiting: usize,
+}
+
+impl Default for Password {
+    fn default() -> Self {
+        Self {
+            length: 8,
+            classes: 3,
+            age: Duration::from_secs(90 * 86_400),
+            memory_kib: 19_456,
+            passes: 2,
+            lanes: 1,
+            at_once: 2,
+            waiting: 64,
         }
     }
 }

@@ -27,8 +27,18 @@ impl Drawer<'_> {
         self.record.store().drawer_remove(self.kind, id).await
     }
 
+    /// Takes a paper out and returns it, unless it has expired: of several who try, one gets it.
+    pub async fn take(&self, id: &str) -> Result<Option<Bytes>, Error> {
+        self.record.store().drawer_take(self.kind, id).await
+    }
+
+    /// The names that begin so, in order.
+    pub async fn names_of(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        self.record.store().drawer_names(self.kind, beginning).await
+    }
+
     /// All names, in order.
     pub async fn names(&self) -> Result<Vec<String>, Error> {
-        self.record.store().drawer_names(self.kind).await
+        self.record.store().drawer_names(self.kind, "").await
     }
 }

@@ -246,8 +246,12 @@ impl Record {
         papers::remove(self, kind, id).await
     }
 
-    pub(crate) async fn drawer_names(&self, kind: &str) -> Result<Vec<String>, Error> {
-        papers::names(self, kind).await
+    pub(crate) async fn drawer_take(&self, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {
+        papers::take(self, kind, id).await
+    }
+
+    pub(crate) async fn drawer_names(&self, kind: &str, beginning: &str) -> Result<Vec<String>, Error> {
+        papers::names(self, kind, beginning).await
     }
 
     pub(crate) async fn job_add(&self, queue: &str, due: i64, body: Bytes) -> Result<(), Error> {

@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Machine clients that sign in with a secret.
     #[command(subcommand)]
     Client(Client),
+    /// People who sign in with a password.
+    #[command(subcommand)]
+    Account(Account),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
     /// Prints every setting with its default and its meaning.
@@ -118,6 +121,63 @@ pub(crate) enum Client {
         #[arg(long)]
         scope: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Makes an account and prints a password, once, which the person replaces when they first sign in.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// The name the person signs in with.
+        #[arg(long)]
+        login: String,
+        /// What the person is called.
+        #[arg(long)]
+        name: String,
+        /// For staff: the id of the Practitioner.
+        #[arg(long, value_name = "ID", required_unless_present_any = ["patient", "related"])]
+        practitioner: Option<String>,
+        /// For patients: the ids of the Patient resources that are this person.
+        #[arg(long, value_name = "ID", conflicts_with = "practitioner")]
+        patient: Vec<String>,
+        /// For those who act for patients: the ids of the RelatedPerson resources that are this person.
+        #[arg(long, value_name = "ID", conflicts_with = "practitioner")]
+        related: Vec<String>,
+    },
+    /// Gives an account a new password and prints it, once.
+    Password(OneAccount),
+    /// Signs an account out everywhere and lets it in no more.
+    Disable(OneAccount),
+    /// Lets a disabled account in again.
+    Enable(OneAccount),
+    /// Lets somebody try again who failed too often.
+    Unlock {
+        #[command(flatten)]
+        account: OneAccount,
+        /// Take off the second factor as well, which was lost.
+        #[arg(long)]
+        second_factor: bool,
+    },
+    /// Lists all accounts.
+    List(Place),
+    /// Makes accounts, or makes them anew, from a file: [[account]] tables in TOML, or one JSON object a line.
+    Import {
+        #[command(flatten)]
+        place: Place,
+        /// The file: .toml, .ndjson or .jsonl.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneAccount {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The name the person signs in with.
+    #[arg(long)]
+    pub(crate) login: String,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `qingshan`: the one program. It reads settings, files and the environment, and wires the parts together.
 
+mod accounts;
 mod arguments;
 mod bench;
 mod check;
@@ -90,6 +91,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             say(&check::run(&settings).await?)
         }
         Command::Copy(copy) => copy::run(&settings, &copy.from, &copy.to).await.and_then(|told| say(&told)),
+        Command::Account(command) => accounts::obey(command, &mut settings).await.and_then(|told| say(&told)),
         Command::Client(arguments::Client::Add { place, id, scope }) => {
             place::choose(&mut settings, place);
             say(&clients::add(&open(&settings).await?, &id, &scope).await?)

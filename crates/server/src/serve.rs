@@ -88,6 +88,8 @@ fn told(settings: &Settings) -> api::Settings {
         body_max: settings.http.body_mb << 20,
         request_time: seconds(settings.http.request_seconds),
         token_time: seconds(settings.sign_in.token_seconds),
+        behind_proxy: settings.http.behind_proxy,
+        sign_in: sign_in(settings),
         live: api::Live {
             heartbeat: seconds(settings.live.heartbeat_seconds),
             backlog: settings.live.backlog,
@@ -104,6 +106,38 @@ fn told(settings: &Settings) -> api::Settings {
         },
         export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
         portal: None,
+    }
+}
+
+/// What the HTTP door is told about people who sign in.
+fn sign_in(settings: &Settings) -> api::SignIn {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let told = &settings.sign_in;
+    api::SignIn {
+        demo: told.demo,
+        secure: settings.http.base.starts_with("https:"),
+        idle: minutes(told.idle_minutes),
+        length: minutes(told.session_hours * 60),
+        failures: told.failures,
+        lock: minutes(told.lock_minutes),
+        address_failures: told.address_failures,
+        address_time: minutes(told.address_minutes),
+        password: password(settings),
+    }
+}
+
+/// What passwords must be like.
+pub(crate) fn password(settings: &Settings) -> api::Password {
+    let told = &settings.sign_in;
+    api::Password {
+        length: told.password_length,
+        classes: told.password_classes,
+        age: Duration::from_secs(told.password_days * 86_400),
+        memory_kib: told.hash_kib,
+        passes: told.hash_passes,
+        lanes: told.hash_lanes,
+        at_once: told.hash_at_once,
+        waiting: told.hash_waiting,
     }
 }
 

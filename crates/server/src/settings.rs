@@ -74,6 +74,7 @@ pub(crate) struct Http {
     pub(crate) base: String,
     pub(crate) body_mb: usize,
     pub(crate) request_seconds: u64,
+    pub(crate) behind_proxy: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +86,21 @@ pub(crate) struct Portal {
 pub(crate) struct SignIn {
     pub(crate) open: bool,
     pub(crate) token_seconds: u64,
+    pub(crate) demo: bool,
+    pub(crate) idle_minutes: u64,
+    pub(crate) session_hours: u64,
+    pub(crate) failures: u32,
+    pub(crate) lock_minutes: u64,
+    pub(crate) address_failures: u32,
+    pub(crate) address_minutes: u64,
+    pub(crate) password_length: usize,
+    pub(crate) password_classes: usize,
+    pub(crate) password_days: u64,
+    pub(crate) hash_kib: u32,
+    pub(crate) hash_passes: u32,
+    pub(crate) hash_lanes: u32,
+    pub(crate) hash_at_once: usize,
+    pub(crate) hash_waiting: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

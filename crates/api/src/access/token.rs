@@ -57,7 +57,8 @@ impl Tokens {
             return Err(refused());
         }
         let actor = format!("client/{}", paper.client);
-        let grant = Grant { actor: actor.into(), scopes: Arc::new(Scopes::parse(&paper.scope)?), standing: Standing::System };
+        let grant =
+            Grant { actor: actor.into(), scopes: Arc::new(Scopes::parse(&paper.scope)?), standing: Standing::System };
         let mut seen = self.0.write();
         if seen.len() >= REMEMBERED {
             seen.retain(|_, (_, until)| *until > now);

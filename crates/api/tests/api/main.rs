@@ -7,6 +7,7 @@ mod door;
 mod export;
 mod hooks;
 mod operations;
+mod people;
 mod portal;
 mod rest;
 mod search;

@@ -41,10 +41,21 @@ pub(crate) async fn remove(record: &Record, kind: &str, id: &str) -> Result<(), 
     record.statement(sql, vec![shard(kind, id), kind.into(), id.into()]).await.map(drop)
 }
 
-pub(crate) async fn names(record: &Record, kind: &str) -> Result<Vec<String>, Error> {
-    let sql = "SELECT id FROM drawer WHERE kind = $1 AND (expires IS NULL OR expires > $2) ORDER BY id";
+pub(crate) async fn take(record: &Record, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {
+    let sql = "DELETE FROM drawer WHERE shard = $1 AND kind = $2 AND id = $3 \
+               AND (expires IS NULL OR expires > $4) RETURNING body";
     let now = record.surroundings().clock.now();
-    let found = record.reader().await?.rows(sql, &[kind.into(), now.into()]).await?;
+    let taken = record.statement(sql, vec![shard(kind, id), kind.into(), id.into(), now.into()]).await?;
+    taken.first().map_or(Ok(None), |row| row.bytes_or_null(0))
+}
+
+pub(crate) async fn names(record: &Record, kind: &str, beginning: &str) -> Result<Vec<String>, Error> {
+    let sql = "SELECT id FROM drawer WHERE kind = $1 AND (expires IS NULL OR expires > $2) \
+               AND id >= $3 AND id < $4 ORDER BY id";
+    let now = record.surroundings().clock.now();
+    // Names are ordered by their bytes in both databases, and none holds the last character there is.
+    let end = format!("{beginning}{}", char::MAX);
+    let found = record.reader().await?.rows(sql, &[kind.into(), now.into(), beginning.into(), end.into()]).await?;
     found.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 

@@ -19,6 +19,22 @@ fn a_paper_is_found_until_it_is_taken_out_or_expires() {
 }
 
 #[test]
+fn a_paper_is_taken_by_one_of_all_who_try_and_names_are_found_by_their_beginning() {
+    on_both(async |place| {
+        let drawer = place.record.drawer("code");
+        for name in ["a.1", "a.2", "ab", "b.1"] {
+            drawer.put(name, Bytes::from_static(b"x"), Some(place.clock.now() + 1_000_000)).await.unwrap();
+        }
+        assert_eq!(drawer.names_of("a.").await.unwrap(), ["a.1", "a.2"]);
+        let (one, other) = tokio::join!(drawer.take("a.1"), drawer.take("a.1"));
+        let taken = [one.unwrap(), other.unwrap()];
+        assert_eq!(taken.iter().flatten().count(), 1);
+        place.clock.pass(2);
+        assert_eq!(drawer.take("a.2").await.unwrap(), None, "it has expired");
+    });
+}
+
+#[test]
 fn a_due_job_is_given_to_one_claimant_and_again_when_its_lease_ends() {
     on_both(async |place| {
         let jobs = place.record.jobs("letter");
