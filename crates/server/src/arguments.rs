@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Account(Account),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
+    /// Answers every request with this many bytes: what `bench` compares with.
+    #[command(hide = true)]
+    Constant { size: usize },
     /// Prints every setting with its default and its meaning.
     Settings,
 }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::Outcome;
 use load::{Connection, Measured, Until, get, post};
 use server::Server;
+pub(crate) use server::constantly;
 
 /// What is measured, and with what.
 #[derive(Debug, Clone, Args)]
@@ -175,7 +176,7 @@ async fn rates(bench: &Bench, page: &mut Page, ground: &Ground, floor: &Ground) 
     let size = Connection::open(&server.address).await.map_err(|error| error.to_string())?;
     let size = ask(size, &read(0)).await?.body.len();
     let reads = load::run(&server.address, READERS, lasting, read.clone()).await;
-    let constant = server::Constant::start(size).await?;
+    let constant = Server::constant(size).await?;
     let constants = load::run(&constant.address, READERS, lasting, read).await;
     drop(constant);
 

@@ -170,7 +170,10 @@ impl<'q> Plan<'q> {
             }
         };
         let least = if key.descending { "max" } else { "min" };
-        format!("SELECT {least}({x}.{column}) FROM {table} {x} WHERE {x}.rid = m.rid{param}{shard}")
+        // For the least of a bare column SQLite walks the index of that column from its end until it meets the
+        // resource, which takes longer the more resources there are. The sign keeps it at the rows of the resource.
+        let plain = if writer.dialect == Dialect::Sqlite { "+" } else { "" };
+        format!("SELECT {least}({plain}{x}.{column}) FROM {table} {x} WHERE {x}.rid = m.rid{param}{shard}")
     }
 
     /// Rids and what they are ordered by, from a place in the order on, at most `limit`. A rid may come twice.

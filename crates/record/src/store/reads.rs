@@ -111,8 +111,8 @@ pub(crate) async fn changes(rows: &mut impl Rows, after: u64, limit: usize) -> R
     let sql = "SELECT f.seq, l.type, l.id, f.version, f.at, f.method, a.text, p.text \
                FROM (SELECT * FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2) f \
                JOIN locator l ON l.rid = f.rid \
-               JOIN (SELECT id, text FROM name WHERE kind = 3) a ON a.id = f.actor \
-               JOIN (SELECT id, text FROM name WHERE kind = 3) p ON p.id = f.purpose ORDER BY f.seq";
+               JOIN name a ON a.id = f.actor \
+               JOIN name p ON p.id = f.purpose ORDER BY f.seq";
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = rows.rows(sql, &[after.into(), limit.into()]).await?;

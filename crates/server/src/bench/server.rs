@@ -11,7 +11,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
 use crate::Outcome;
 
@@ -25,10 +24,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a port the system chooses and waits until it listens.
     pub(crate) async fn start(place: &[String]) -> Outcome<Self> {
+        let serve = ["serve", "--open", "--listen", "127.0.0.1:0"].map(str::to_owned);
+        Self::started(&[&serve, place].concat()).await
+    }
+
+    /// Starts one that answers every request with so many bytes, through the HTTP library that the real one uses. It
+    /// too is a process of its own, so that both pay the same for reaching the program that asks.
+    pub(crate) async fn constant(size: usize) -> Outcome<Self> {
+        Self::started(&["constant".to_owned(), size.to_string()]).await
+    }
+
+    async fn started(words: &[String]) -> Outcome<Self> {
         let program = std::env::current_exe().map_err(|error| format!("This program cannot be found: {error}"))?;
         let mut child = Command::new(program)
-            .args(["serve", "--open", "--listen", "127.0.0.1:0"])
-            .args(place)
+            .args(words)
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("A server cannot be started: {error}"))?;
@@ -63,35 +72,24 @@ impl Drop for Server {
     }
 }
 
-/// A server that answers every request with the same bytes, through the HTTP library that the real one uses.
-pub(crate) struct Constant {
-    /// Where it listens.
-    pub(crate) address: String,
-    accepting: AbortHandle,
-}
-
-impl Constant {
-    /// Starts one in this process that answers with so many bytes.
-    pub(crate) async fn start(size: usize) -> Outcome<Self> {
-        let failed = |error: std::io::Error| format!("A port cannot be listened on: {error}");
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?.to_string();
-        let body = Bytes::from(vec![b' '; size]);
-        let accepting = tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                let body = body.clone();
-                let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
-                    let body = body.clone();
-                    async move { Ok::<_, Infallible>(constant(body)) }
-                });
-                // Like the real server's, its small answers do not wait for more bytes.
-                if connection.set_nodelay(true).is_ok() {
-                    let serving = hyper::server::conn::http1::Builder::new();
-                    tokio::spawn(serving.serve_connection(TokioIo::new(connection), answer));
-                }
-            }
+/// Answers every request with so many bytes until the process is ended.
+pub(crate) async fn constantly(size: usize) -> Outcome<()> {
+    let failed = |error: std::io::Error| format!("A port cannot be listened on: {error}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    tracing::info!("listening at http://{}/", listener.local_addr().map_err(failed)?);
+    let body = Bytes::from(vec![b' '; size]);
+    loop {
+        let (connection, _) = listener.accept().await.map_err(failed)?;
+        let body = body.clone();
+        let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
+            let body = body.clone();
+            async move { Ok::<_, Infallible>(constant(body)) }
         });
-        Ok(Self { address, accepting: accepting.abort_handle() })
+        // Like the real server's, its small answers do not wait for more bytes.
+        if connection.set_nodelay(true).is_ok() {
+            let serving = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(serving.serve_connection(TokioIo::new(connection), answer));
+        }
     }
 }
 
@@ -102,10 +100,4 @@ fn constant(body: Bytes) -> Response<Full<Bytes>> {
     headers.insert(ETAG, HeaderValue::from_static("W/\"1\""));
     headers.insert(LAST_MODIFIED, HeaderValue::from_static("Sun, 22 Nov 2026 00:00:00 GMT"));
     response
-}
-
-impl Drop for Constant {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
 }

@@ -95,6 +95,7 @@ CREATE TABLE name (
   shard INTEGER NOT NULL, kind SMALLINT NOT NULL, text TEXT COLLATE "C" NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (shard, kind, text)
 );
+CREATE INDEX name_number ON name (id);
 
 -- The platform's own small papers.
 CREATE TABLE drawer (

@@ -69,6 +69,7 @@ CREATE TABLE name (
   shard INTEGER NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (shard, kind, text)
 ) WITHOUT ROWID;
+CREATE INDEX name_number ON name (id);
 
 CREATE TABLE drawer (
   shard INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, expires INTEGER, body BLOB NOT NULL,
