@@ -58,10 +58,14 @@ fn is_scan(plan: &str, step: &str) -> bool {
 /// The steps of a plan that read a table, or an index without looking anything up in it.
 fn scans(plan: &str, is_shared: bool) -> Vec<String> {
     let lines: Vec<&str> = plan.lines().collect();
-    if !is_shared {
-        return lines.iter().filter(|step| is_scan(plan, step)).map(|step| (*step).to_owned()).collect();
-    }
     let mut found = Vec::new();
+    if !is_shared {
+        found.extend(lines.iter().filter(|step| is_scan(plan, step)).map(|step| (*step).to_owned()));
+        // What is asked once for each match must begin at that match and not at all values of a parameter.
+        let asked_often = lines.windows(2).filter(|pair| pair[0].contains("CORRELATED SCALAR SUBQUERY"));
+        found.extend(asked_often.map(|pair| pair[1]).filter(|step| step.contains("(param=?)")).map(str::to_owned));
+        return found;
+    }
     for (at, line) in lines.iter().enumerate() {
         let whole = line.contains("Seq Scan on ");
         let by_index = line.contains("Index Scan") || line.contains("Index Only Scan");
