@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// People who sign in with a password.
     #[command(subcommand)]
     Account(Account),
+    /// The institutions of the consortium and who works where, from one file.
+    #[command(subcommand)]
+    Consortium(Consortium),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
     /// Answers every request with this many bytes: what `bench` compares with.
@@ -181,6 +184,45 @@ pub(crate) struct OneAccount {
     /// The name the person signs in with.
     #[arg(long)]
     pub(crate) login: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Consortium {
+    /// Shows what is different between a file and a record, and makes the record say what the file says.
+    Apply {
+        #[command(flatten)]
+        holder: Holder,
+        /// Write without asking.
+        #[arg(long)]
+        yes: bool,
+        /// Show every difference, however many.
+        #[arg(long)]
+        full: bool,
+        /// The file (TOML).
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Prints the file that says what a record says now.
+    Show {
+        #[command(flatten)]
+        holder: Holder,
+        /// Which consortium, where a record has several.
+        #[arg(long)]
+        id: Option<String>,
+    },
+}
+
+/// A record here, or a running server.
+#[derive(Debug, Args)]
+pub(crate) struct Holder {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Ask a running server instead: the address of its FHIR service, such as http://127.0.0.1:8080/fhir.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "database"])]
+    pub(crate) to: Option<String>,
+    /// With --to: the bearer token to send; @FILE reads it from a file.
+    #[arg(long, value_name = "TOKEN", requires = "to")]
+    pub(crate) token: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod check;
 mod clients;
+mod consortium;
 mod copy;
 mod export;
 mod import;
@@ -93,6 +94,17 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         }
         Command::Copy(copy) => copy::run(&settings, &copy.from, &copy.to).await.and_then(|told| say(&told)),
         Command::Account(command) => accounts::obey(command, &mut settings).await.and_then(|told| say(&told)),
+        Command::Consortium(arguments::Consortium::Apply { holder, yes, full, file }) => {
+            let at_once = settings.limits.transaction_entries;
+            let manner = consortium::Manner { yes, full, today: today(&settings)?, at_once };
+            let consortium = consortium::read(&file)?;
+            let holder = hold(&mut settings, holder).await?;
+            say(&consortium::apply(&holder, &consortium, &manner).await?)
+        }
+        Command::Consortium(arguments::Consortium::Show { holder, id }) => {
+            let holder = hold(&mut settings, holder).await?;
+            say(consortium::show(&holder, id.as_deref()).await?.trim_end())
+        }
         Command::Client(arguments::Client::Add { place, id, scope }) => {
             place::choose(&mut settings, place);
             say(&clients::add(&open(&settings).await?, &id, &scope).await?)
@@ -102,6 +114,22 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
 
 async fn open(settings: &Settings) -> Outcome<Record> {
     place::open(settings).await
+}
+
+async fn hold(settings: &mut Settings, holder: arguments::Holder) -> Outcome<consortium::Holder> {
+    place::choose(settings, holder.place);
+    Ok(match holder.to {
+        Some(base) => consortium::Holder::Remote(Box::new(import::Remote::new(&base, token(holder.token)?)?)),
+        None => consortium::Holder::Record(open(settings).await?.session(Caller::system("SYSADMIN"))),
+    })
+}
+
+/// The day it is where the record is.
+fn today(settings: &Settings) -> Outcome<jiff::civil::Date> {
+    let hours = i8::try_from(settings.record.zone_hours).ok().filter(|hours| (-24..=24).contains(hours));
+    let offset = jiff::tz::Offset::constant(hours.ok_or("record.zone_hours is no offset from UTC.")?);
+    let now = jiff::Timestamp::from_microsecond(record::Surroundings::system().clock.now());
+    Ok(offset.to_datetime(now.map_err(|error| format!("The clock cannot be read: {error}"))?).date())
 }
 
 /// The bearer token itself, or what stands in the file after `@`.

@@ -186,11 +186,11 @@ impl Settings {
 fn set(settings: &mut Table, section: &str, field: &str, value: Value) -> Result<(), String> {
     let sections: Vec<String> = settings.keys().cloned().collect();
     let Some(Value::Table(fields)) = settings.get_mut(section) else {
-        return Err(format!("There is no section [{section}].{}", meant(section, &sections)));
+        return Err(format!("There is no section [{section}].{}", meant(section, sections.iter().map(String::as_str))));
     };
     let known: Vec<String> = fields.keys().cloned().collect();
     let Some(default) = fields.get_mut(field) else {
-        return Err(format!("There is no {field} in [{section}].{}", meant(field, &known)));
+        return Err(format!("There is no {field} in [{section}].{}", meant(field, known.iter().map(String::as_str))));
     };
     if default.type_str() != value.type_str() {
         let (wanted, given) = (default.type_str(), value.type_str());
@@ -216,8 +216,9 @@ fn written(settings: &Table, section: &str, field: &str, text: &str) -> Value {
 }
 
 /// “Did you mean …?”, when something close enough exists.
-fn meant(given: &str, known: &[String]) -> String {
-    let near = known.iter().map(|name| (distance(given, name), name)).filter(|(distance, _)| *distance <= 3).min();
+pub(crate) fn meant<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let measured = known.into_iter().map(|name| (distance(given, name), name));
+    let near = measured.filter(|(distance, _)| *distance <= 3).min();
     near.map_or_else(String::new, |(_, name)| format!(" Did you mean {name}?"))
 }
 

@@ -58,6 +58,28 @@ impl Remote {
         }
     }
 
+    /// The resources on all pages of a search.
+    pub(crate) async fn find(&self, type_: &str, parameters: &[(String, String)]) -> Result<Vec<Bytes>, Error> {
+        let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let mut next = Some(format!("{}/{type_}?{}", self.base, query.join("&")));
+        let mut found = Vec::new();
+        while let Some(url) = next {
+            let (status, body) = self.send(Method::GET, &url, None).await?;
+            let page = json::parse(&body);
+            if !status.is_success() {
+                return Err(refusal(status, page.ok().as_ref(), &[]).error);
+            }
+            let page = page?;
+            let entries = page.get("entry").and_then(|entries| entries.as_array());
+            let resources = entries.into_iter().flatten().filter_map(|entry| entry.get("resource"));
+            found.extend(resources.map(|resource| Bytes::from(json::to_bytes(resource))));
+            let mut links = page.get("link").and_then(|links| links.as_array()).into_iter().flatten();
+            let link = links.find(|link| link.get("relation").is_some_and(|relation| relation == "next"));
+            next = link.and_then(|link| link.get("url")?.as_str().map(str::to_owned));
+        }
+        Ok(found)
+    }
+
     async fn send(&self, method: Method, url: &str, body: Option<Bytes>) -> Result<(StatusCode, Bytes), Error> {
         let away = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(Category::Unavailable, IssueCode::Transient, format!("{url} does not answer: {error}"))
@@ -74,6 +96,11 @@ impl Remote {
         let body = answer.into_body().collect().await.map_err(|error| away(error.into()))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// A value as it stands in a query.
+fn encoded(value: &str) -> String {
+    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// The transaction that asks a server for the changes. <http://hl7.org/fhir/R4/http.html#transaction>

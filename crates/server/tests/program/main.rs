@@ -1,6 +1,7 @@
 //! The program as people and other systems meet it: its command line, its files and its port.
 
 mod closure;
+mod consortium;
 mod hostile;
 mod import;
 mod real_input;
