@@ -26,12 +26,14 @@ pub struct Settings {
     pub validate: bool,
     /// Connections for reading.
     pub readers: usize,
+    /// Bytes of current versions kept in memory, where no other process can write to the record.
+    pub shelf: usize,
 }
 
 impl Settings {
     /// The defaults for a location.
     pub fn new(location: Location) -> Self {
-        Self { location, limits: Limits::default(), zone_offset: 8 * 3600, validate: true, readers: 4 }
+        Self { location, limits: Limits::default(), zone_offset: 8 * 3600, validate: true, readers: 4, shelf: 32 << 20 }
     }
 }
 

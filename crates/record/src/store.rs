@@ -23,6 +23,7 @@ pub(crate) mod names;
 pub(crate) mod papers;
 pub(crate) mod postgres;
 pub(crate) mod reads;
+mod shelf;
 pub(crate) mod sqlite;
 pub(crate) mod value;
 
@@ -203,10 +204,10 @@ impl Record {
     }
 
     pub(crate) async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
-        if let Engine::Sqlite(sqlite) = &self.0.engine {
-            return sqlite.read_now(key);
-        }
-        let found = reads::read_known(&mut self.reader().await?, &self.0.tools.names, key).await?;
+        let found = match &self.0.engine {
+            Engine::Sqlite(sqlite) => return sqlite.read_now(key),
+            Engine::Postgres(postgres) => postgres.read(key).await?,
+        };
         match found {
             // One resource must never be answered for another, whatever went wrong before.
             Some(version) if version.key != *key => {

@@ -49,6 +49,7 @@ pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<
         zone_offset: settings.record.zone_hours * 3_600,
         validate: settings.record.validate,
         readers: settings.record.readers,
+        shelf: settings.record.shelf_mb << 20,
         ..record::Settings::new(location)
     };
     Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))

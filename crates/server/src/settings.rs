@@ -53,6 +53,7 @@ pub(crate) struct Record {
     pub(crate) database: String,
     pub(crate) validate: bool,
     pub(crate) readers: usize,
+    pub(crate) shelf_mb: usize,
     pub(crate) zone_hours: i32,
 }
 

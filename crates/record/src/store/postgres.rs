@@ -14,12 +14,16 @@ use tokio_postgres::{AsyncMessage, NoTls};
 
 use crate::store::names::Kind;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
-use crate::store::{Catalog, Tools, other_layout};
+use crate::store::{Catalog, Tools, other_layout, reads};
 use crate::transact::commit::Work;
+use crate::transact::prepare::address_of;
 use crate::transact::{Applied, Refusal};
+use crate::{Key, Version};
 
+mod gathered;
 mod writer;
 
+use gathered::Gathered;
 use writer::{Command, Writer};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
@@ -34,7 +38,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct Postgres {
     config: tokio_postgres::Config,
     pool: Pool,
+    gathered: Gathered,
     writer: Writer,
+    tools: Arc<Tools>,
 }
 
 impl Postgres {
@@ -61,8 +67,9 @@ impl Postgres {
         announce.send_replace(head);
         let announce = Arc::new(announce);
         tokio::spawn(follow(config.clone(), pool.clone(), Arc::clone(&announce)));
-        let writer = Writer::start(config.clone(), tools, announce);
-        Ok(Self { config, pool, writer })
+        let gathered = Gathered::start(&pool);
+        let writer = Writer::start(config.clone(), Arc::clone(&tools), announce);
+        Ok(Self { config, pool, gathered, writer, tools })
     }
 
     pub(crate) fn config(&self) -> &tokio_postgres::Config {
@@ -72,6 +79,19 @@ impl Postgres {
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         let client = self.pool.get().await.map_err(|error| unavailable().caused_by(error))?;
         Ok(Reader { client })
+    }
+
+    /// Reads one resource, asking for its place only if this process has not met it or it has moved since.
+    pub(crate) async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
+        let address = address_of(key);
+        if let Some(known) = self.tools.names.place(&address)
+            && let Some(version) = self.gathered.read(known).await?
+        {
+            return Ok(Some(version));
+        }
+        let Some(place) = reads::place(&mut self.reader().await?, key).await? else { return Ok(None) };
+        self.tools.names.learn_place(address, place);
+        self.gathered.read(place).await
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Error> {

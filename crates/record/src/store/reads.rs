@@ -4,9 +4,8 @@ use fhir::Error;
 
 use crate::history::{HistoryPage, HistoryRequest, HistoryScope};
 use crate::store::body;
-use crate::store::names::{Names, Place, shard_of};
+use crate::store::names::{Place, shard_of};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
-use crate::transact::prepare::address_of;
 use crate::{FeedEntry, Key, Method, ResourceType, Version};
 
 /// The place of a name: its rid and the shard its resource lives on.
@@ -16,33 +15,21 @@ const CURRENT: &str = "SELECT type, id, version, at, method, body FROM resource 
 
 const EARLIER: &str = "SELECT at, method, body FROM history WHERE rid = $1 AND version = $2";
 
-pub(crate) async fn place(rows: &mut impl Rows, key: &Key) -> Result<Option<(i64, i64)>, Error> {
+pub(crate) async fn place(rows: &mut impl Rows, key: &Key) -> Result<Option<Place>, Error> {
     let shard = i64::from(shard_of(&key.to_string()));
     let arguments = [shard.into(), key.type_.number().into(), key.id.as_str().into()];
     match rows.rows(PLACE, &arguments).await?.first() {
-        Some(row) => Ok(Some((row.int(0)?, row.int(1)?))),
-        None => Ok(None),
-    }
-}
-
-/// Reads one resource, asking for its place only if this process has not met it or it has moved since.
-pub(crate) async fn read_known(rows: &mut impl Rows, names: &Names, key: &Key) -> Result<Option<Version>, Error> {
-    let address = address_of(key);
-    if let Some(known) = names.place(&address)
-        && let Some(row) = rows.rows(CURRENT, &[known.rid.into(), i64::from(known.home).into()]).await?.first()
-    {
-        return version(row).map(Some);
-    }
-    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
-    names.learn_place(address, Place { rid, home: i32::try_from(home).map_err(Error::fault)? });
-    match rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
-        Some(row) => version(row).map(Some),
+        Some(row) => {
+            let home = i32::try_from(row.int(1)?).map_err(Error::fault)?;
+            Ok(Some(Place { rid: row.int(0)?, home }))
+        }
         None => Ok(None),
     }
 }
 
 pub(crate) async fn read(rows: &mut impl Rows, key: &Key) -> Result<Option<Version>, Error> {
-    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
+    let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
+    let home = i64::from(home);
     match rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
         Some(row) => version(row).map(Some),
         None => Ok(None),
@@ -67,7 +54,8 @@ fn type_numbered(number: i64) -> Result<ResourceType, Error> {
 }
 
 pub(crate) async fn vread(rows: &mut impl Rows, key: &Key, number: u64) -> Result<Option<Version>, Error> {
-    let Some((rid, home)) = place(rows, key).await? else { return Ok(None) };
+    let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
+    let home = i64::from(home);
     if let Some(row) = rows.rows(CURRENT, &[rid.into(), home.into()]).await?.first() {
         let current = version(row)?;
         if current.version == number {
@@ -146,7 +134,7 @@ pub(crate) async fn history(rows: &mut impl Rows, request: &HistoryRequest) -> R
             "feed"
         }
         HistoryScope::Instance(key) => {
-            let Some((rid, _)) = place(rows, key).await? else {
+            let Some(Place { rid, .. }) = place(rows, key).await? else {
                 return Ok(HistoryPage { versions: Vec::new(), total: 0, next: None });
             };
             conditions.push(format!("rid = {}", argument(rid.into())));

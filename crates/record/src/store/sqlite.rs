@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::shelf::Shelf;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, body};
 use crate::transact::commit::Work;
@@ -33,6 +34,7 @@ const PREPARED: usize = 256;
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
     writer: Writer,
+    shelf: Arc<Shelf>,
     tools: Arc<Tools>,
     /// Held as long as the record is open, so that no second process writes to the same directory.
     _lock: File,
@@ -58,8 +60,9 @@ impl Sqlite {
                 idle: Mutex::default(),
                 permits: Arc::new(Semaphore::new(tools.settings.readers.max(1))),
             });
-            let writer = Writer::start(connection, Arc::clone(&tools), announce)?;
-            Ok(Self { readers, writer, tools, _lock: lock })
+            let shelf = Arc::new(Shelf::new(tools.settings.shelf));
+            let writer = Writer::start(connection, Arc::clone(&tools), Arc::clone(&shelf), announce)?;
+            Ok(Self { readers, writer, shelf, tools, _lock: lock })
         };
         tokio::task::spawn_blocking(opening).await.map_err(Error::fault)?
     }
@@ -77,9 +80,16 @@ impl Sqlite {
 
     /// Reads one resource on the calling thread: two look-ups by key cost less than handing them to another thread.
     pub(crate) fn read_now(&self, key: &Key) -> Result<Option<Version>, Error> {
+        let stamp = match self.shelf.look(key) {
+            Ok(version) => return Ok(Some(version)),
+            Err(stamp) => stamp,
+        };
         let connection = self.readers.take()?;
         let found = read_now(&connection, &self.tools, key);
         self.readers.give_back(connection);
+        if let Ok(Some(version)) = &found {
+            self.shelf.put(stamp, version);
+        }
         found
     }
 

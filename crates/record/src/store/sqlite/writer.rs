@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::batch::{Batch, Current, FeedRow, INDEX_TABLES, Wanted, WriteTx};
-use crate::store::names::{Kind, Place, shard_of};
+use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::shelf::Shelf;
 use crate::store::sqlite::{failure, query};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, again};
@@ -37,6 +38,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         tools: Arc<Tools>,
+        shelf: Arc<Shelf>,
         announce: watch::Sender<u64>,
     ) -> Result<Self, Error> {
         let last = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).map_err(failure);
@@ -48,7 +50,7 @@ impl Writer {
         };
         announce.send_replace(u64::try_from(counters.seq).map_err(Error::fault)?);
         let (commands, waiting) = mpsc::channel(WAITING);
-        let thread = Thread { connection, tools, announce, counters };
+        let thread = Thread { connection, tools, shelf, announce, counters };
         std::thread::Builder::new()
             .name("record-writer".to_owned())
             .spawn(move || thread.run(waiting))
@@ -73,6 +75,7 @@ struct Counters {
 struct Thread {
     connection: Connection,
     tools: Arc<Tools>,
+    shelf: Arc<Shelf>,
     announce: watch::Sender<u64>,
     counters: Counters,
 }
@@ -163,11 +166,15 @@ impl Thread {
 
     fn within<R>(&mut self, act: impl FnOnce(&mut Tx<'_>) -> Result<R, Error>) -> Result<R, Error> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failure)?;
-        let outcome = act(&mut Tx { connection: &mut self.connection, counters: &mut self.counters });
+        let mut tx = Tx { connection: &mut self.connection, counters: &mut self.counters, written: Vec::new() };
+        let outcome = act(&mut tx);
+        let written = tx.written;
         let outcome = outcome.and_then(|done| {
             self.connection.execute_batch("COMMIT").map_err(failure)?;
             Ok(done)
         });
+        // Also when it failed: then it only has to be read again.
+        self.shelf.take(&written);
         if outcome.is_err()
             && !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
@@ -197,6 +204,8 @@ const READY: &str = "SQLite answers before it returns, so nothing is ever waited
 struct Tx<'a> {
     connection: &'a mut Connection,
     counters: &'a mut Counters,
+    /// Resources that have a new version.
+    written: Vec<Address>,
 }
 
 impl Rows for Tx<'_> {
@@ -289,6 +298,8 @@ impl WriteTx for Tx<'_> {
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
+        let written = batch.resources.iter().filter(|row| row.replaces);
+        self.written.extend(written.map(|row| Address { type_: row.type_, id: row.id.clone() }));
         write(self.connection, &batch).map_err(failure)
     }
 
