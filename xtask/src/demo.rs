@@ -1,48 +1,75 @@
-//! `cargo xtask demo`: a running Qingshan with a few invented people.
+//! `cargo xtask demo`: a running Qingshan with an invented consortium, its people and their histories.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
 
-use crate::shell::{Outcome, cargo, command, has_program, must_succeed, output_of, root};
+use crate::shell::{Outcome, cargo, command, has_program, must_succeed, root};
 
-/// Where the demonstration keeps its record and listens.
+/// Where the demonstration keeps its record and listens, and how large it is.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Folder of the record. Without it a fresh one is made under target/demo.
+    /// Folder of the record. One that is there already is served as it is; without this a fresh one is made under
+    /// target/demo.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Address and port to listen on.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
+    /// Another seed makes other people.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many live in the district.
+    #[arg(long, default_value_t = 3_200)]
+    residents: usize,
 }
 
-/// Builds the program and the portal, puts the invented people in and serves until it is interrupted.
+/// Builds the program and the portal, puts the cast in and serves until it is interrupted.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    must_succeed(cargo().args(["build", "--package", "qingshan"]))?;
+    must_succeed(cargo().args(["build", "--package", "qingshan", "--package", "testkit", "--bins"]))?;
+    let portal = portal()?;
     let program = root().join("target/debug/qingshan");
     let fresh = root().join("target/demo");
-    let data = options.data.clone().unwrap_or_else(|| fresh.clone());
     if options.data.is_none() && fresh.exists() {
         fs::remove_dir_all(&fresh).map_err(|error| format!("{} cannot be emptied: {error}", fresh.display()))?;
     }
-    must_succeed(Command::new(&program).arg("import").arg("--data").arg(&data).arg(root().join("xtask/demo")))?;
+    let data = options.data.clone().unwrap_or_else(|| fresh.join("data"));
+    if !data.join("record.db").exists() {
+        put_in(options, &program, &data)?;
+    }
     let mut serve = Command::new(&program);
-    serve.args(["serve", "--open"]).arg("--data").arg(&data).args(["--listen", &options.listen]);
-    eprintln!("\nTry http://{}/fhir/Patient?name=shan once it listens. Ctrl-C ends it.", options.listen);
-    if let Some(portal) = portal()? {
-        serve.env("QINGSHAN__PORTAL__DIRECTORY", portal);
-        let add = ["client", "add", "--id", CLIENT, "--scope", "system/*.cruds"];
-        let secret = output_of(Command::new(&program).args(add).arg("--data").arg(&data))?;
-        eprintln!("The portal is at http://{}/ for {CLIENT} with the secret {}", options.listen, secret.trim());
+    serve.arg("serve").arg("--data").arg(&data).args(["--listen", &options.listen]);
+    serve.env("QINGSHAN__SIGN_IN__DEMO", "true");
+    match portal {
+        Some(portal) => {
+            serve.env("QINGSHAN__PORTAL__DIRECTORY", portal);
+            eprintln!("\nSign in at http://{}/ as anybody, with one click. Ctrl-C ends it.", options.listen);
+        }
+        None => eprintln!("\nIt listens at http://{}/fhir. Ctrl-C ends it.", options.listen),
     }
     must_succeed(&mut serve)
 }
 
-/// Who signs in at the portal of the demonstration.
-const CLIENT: &str = "demo";
+/// The cast as of now, in a record that does not exist yet.
+fn put_in(options: &Options, program: &Path, data: &Path) -> Outcome<()> {
+    let cast = tempfile::tempdir().map_err(|error| format!("No temporary folder can be made: {error}"))?;
+    let cast = cast.path();
+    let mut make = Command::new(root().join("target/debug/cast"));
+    make.args(["--seed", &options.seed.to_string(), "--residents", &options.residents.to_string(), "--folder"])
+        .arg(cast);
+    must_succeed(&mut make)?;
+    let steps = [
+        (&["consortium", "apply", "--yes"][..], "consortium.toml"),
+        (&["import"][..], "records"),
+        (&["account", "import"][..], "accounts.jsonl"),
+    ];
+    for (words, file) in steps {
+        must_succeed(Command::new(program).args(words).arg("--data").arg(data).arg(cast.join(file)))?;
+    }
+    Ok(())
+}
 
 /// The folder of the portal, built anew; `None` where there is no npm to build it with, which the person is told.
 fn portal() -> Outcome<Option<PathBuf>> {

@@ -1,5 +1,6 @@
 //! For tests only: real material, a PostgreSQL cluster that lives as long as its test, and a record to put things in.
 
+pub mod cast;
 pub mod cluster;
 pub mod dice;
 pub mod material;
