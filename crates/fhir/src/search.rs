@@ -11,7 +11,7 @@ mod registry;
 mod text;
 
 pub use extract::{Entry, IndexValue, of_type_code, reference_type};
-pub use names::spellings;
+pub use names::{Reading, reading, spellings};
 pub use registry::{Component, Param, ParamId, Registry};
 pub use text::{MAX_KEY, fold, key};
 

@@ -7,6 +7,7 @@ use fhir::{Error, time};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sonic_rs::JsonValueTrait;
 
+use crate::person::Matching;
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -39,6 +40,7 @@ impl Record {
             catalog: self.catalog(),
             reader: self.snapshot().await?,
             names: Names::new(),
+            matching: Arc::clone(&self.settings().matching),
             words: FxHashMap::default(),
             last: FxHashMap::default(),
             found: Soundness::default(),
@@ -75,6 +77,7 @@ struct Check {
     reader: Reader,
     /// No names at all, so that every target and system of an extracted row comes spelled out.
     names: Names,
+    matching: Arc<Matching>,
     /// Words by kind and number.
     words: FxHashMap<(i64, i64), Box<str>>,
     /// The last version of each resource that the feed tells of.
@@ -240,7 +243,8 @@ impl Check {
             if !says_what_it_is(&value, resource) {
                 self.find(format!("{} says another name, version or time than its row", resource.key));
             }
-            let (shard, rows) = prepare::shard_and_rows(&self.names, &self.catalog, &resource.key, &value);
+            let (shard, rows) =
+                prepare::shard_and_rows(&self.names, &self.matching, &self.catalog, &resource.key, &value);
             if i64::from(shard) != resource.shard {
                 self.find(format!("{} lies on another shard than its patient", resource.key));
             }

@@ -11,6 +11,7 @@ mod drawer;
 mod feed;
 mod history;
 mod jobs;
+pub mod person;
 mod resource_type;
 mod search;
 mod session;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::person::Matching;
+
 /// Where the record is kept.
 #[derive(Debug, Clone)]
 pub enum Location {
@@ -28,12 +30,15 @@ pub struct Settings {
     pub readers: usize,
     /// Bytes of current versions kept in memory, where no other process can write to the record.
     pub shelf: usize,
+    /// How two registrations are told to be of one person.
+    pub matching: Arc<Matching>,
 }
 
 impl Settings {
     /// The defaults for a location.
     pub fn new(location: Location) -> Self {
-        Self { location, limits: Limits::default(), zone_offset: 8 * 3600, validate: true, readers: 4, shelf: 32 << 20 }
+        let (limits, matching) = (Limits::default(), Arc::new(Matching::default()));
+        Self { location, limits, zone_offset: 8 * 3600, validate: true, readers: 4, shelf: 32 << 20, matching }
     }
 }
 

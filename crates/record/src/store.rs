@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::jobs::Job;
+use crate::person::Census;
 use crate::transact::commit::Work;
 use crate::transact::{Applied, Refusal};
 use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, Surroundings, Version};
@@ -41,6 +42,7 @@ pub(crate) struct Tools {
     pub(crate) surroundings: Surroundings,
     pub(crate) validator: Validator,
     pub(crate) names: Names,
+    pub(crate) census: Census,
 }
 
 /// The shared record. Cheap to clone; all clones are the same record.
@@ -93,6 +95,7 @@ impl Record {
         let tools = Arc::new(Tools {
             validator: Validator::new(fhir::definitions::r4(), ON_WRITE),
             names: Names::new(),
+            census: Census::default(),
             settings,
             surroundings,
         });

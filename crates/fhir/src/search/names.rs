@@ -77,6 +77,26 @@ pub fn spellings(typed: &str) -> Vec<String> {
     if together == folded || together.is_empty() { vec![folded] } else { vec![folded, together] }
 }
 
+/// A name written in Han characters, taken apart and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The family name, found by its surname when the name is one text.
+    pub family: String,
+    /// The given name.
+    pub given: String,
+    /// The commonest syllable of each character without its tone, a surname read as surnames are.
+    pub syllables: Vec<&'static str>,
+}
+
+/// Reads a name, given in parts or as one text, the commonest way. `None` for a name that is not written in Han
+/// characters alone, or holds one without a known sound.
+pub fn reading(family: Option<&str>, given: &[&str], text: Option<&str>) -> Option<Reading> {
+    let (family, given) = split(family, given, text)?;
+    let mut syllables = read_surname(&family).into_iter().next()?;
+    syllables.extend(read(&given).into_iter().next()?);
+    Some(Reading { family, given, syllables })
+}
+
 /// All the ways a run of characters may be read, each a list of syllables.
 type Sounds = Vec<Vec<&'static str>>;
 
@@ -269,6 +289,16 @@ mod tests {
         assert!(finds("wangle", &forms) && finds("wangyue", &forms), "{forms:?}");
         let many = written("乐乐乐乐乐乐乐乐");
         assert!(many.len() <= 5 * COMBINATIONS + 3, "{}", many.len());
+    }
+
+    #[test]
+    fn a_name_is_read_one_way_however_it_is_taken_apart() {
+        let whole = reading(None, &[], Some("欧阳修")).unwrap();
+        assert_eq!((whole.family.as_str(), whole.given.as_str()), ("欧阳", "修"));
+        assert_eq!(whole.syllables, ["ou", "yang", "xiu"]);
+        assert_eq!(reading(Some("欧阳"), &["修"], Some("欧阳修")), Some(whole));
+        assert_eq!(reading(Some("单"), &[], None).unwrap().syllables, ["shan"]);
+        assert_eq!(reading(Some("Smith"), &["John"], None), None);
     }
 
     #[test]

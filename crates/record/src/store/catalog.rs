@@ -21,6 +21,9 @@ const NEAR: [&str; 3] = ["code", "type", "vaccine-code"];
 /// The drawer in which it is written how far a parameter of ours is indexed.
 const PAPERS: &str = "index";
 
+/// What the keys of Patients are numbered as, beside the search parameters.
+const PERSON_KEYS: &str = "Patient person keys";
+
 /// The queue of parameters to be indexed.
 const QUEUE: &str = "index";
 
@@ -39,6 +42,8 @@ pub(crate) struct Catalog {
     pub(crate) registry: Arc<Registry>,
     numbers: Vec<i64>,
     near: Vec<bool>,
+    /// The number under which the keys of Patients stand among the tokens.
+    person_keys: i64,
     building: FxHashSet<ParamId>,
     /// The feed position up to which this catalog knows of stored parameters.
     known_to: u64,
@@ -47,7 +52,8 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// The official parameters, before any are numbered.
     pub(crate) fn unnumbered(registry: Arc<Registry>) -> Self {
-        Self { registry, numbers: Vec::new(), near: Vec::new(), building: FxHashSet::default(), known_to: 0 }
+        let building = FxHashSet::default();
+        Self { registry, numbers: Vec::new(), near: Vec::new(), person_keys: 0, building, known_to: 0 }
     }
 
     /// Numbered by position, for looking at statements without a database.
@@ -71,7 +77,13 @@ impl Catalog {
     /// The numbers of the parameters that every resource is indexed by.
     pub(crate) fn complete(&self) -> FxHashSet<i64> {
         let complete = self.registry.all().iter().filter(|param| !self.building.contains(&param.id));
-        complete.map(|param| self.number(param.id)).collect()
+        complete.map(|param| self.number(param.id)).chain([self.person_keys]).collect()
+    }
+
+    /// The number under which the keys of Patients stand among the tokens. They are no search parameter, so that
+    /// nobody can search by them.
+    pub(crate) fn person_keys(&self) -> i64 {
+        self.person_keys
     }
 }
 
@@ -147,15 +159,17 @@ impl Record {
         let stored = self.stored_parameters().await?;
         let official = self.0.official.all().len();
         let registry = extended(&self.0.official, &stored);
-        let words: Vec<Box<str>> =
+        let mut words: Vec<Box<str>> =
             registry.all().iter().map(|param| name(param.type_name, &param.code).into()).collect();
-        let numbers = self.number_params(words).await?;
+        words.push(PERSON_KEYS.into());
+        let mut numbers = self.number_params(words).await?;
+        let person_keys = numbers.pop().ok_or_else(|| Error::fault("a word was left without a number"))?;
         let near = registry.all().iter().map(|param| is_near(&registry, param)).collect();
         let building = self.unfinished(&registry.all()[official..], &stored).await?;
         let mut current = self.0.catalog.write();
         // Of two that load at once, the one that saw less must not have the last word.
         if known_to >= current.known_to {
-            *current = Arc::new(Catalog { registry, numbers, near, building, known_to });
+            *current = Arc::new(Catalog { registry, numbers, near, person_keys, building, known_to });
         }
         Ok(())
     }

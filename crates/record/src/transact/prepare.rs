@@ -7,6 +7,7 @@ use fhir::{Category, Error, Issue, IssueCode};
 use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
+use crate::person::{self, Matching, Traits};
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
 use crate::store::{Catalog, Tools};
@@ -195,12 +196,18 @@ fn content(
         catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
     }
     let (head, tail) = serialise(key, &resource);
-    let (shard, rows) = shard_and_rows(&tools.names, catalog, key, &resource);
+    let (shard, rows) = shard_and_rows(&tools.names, &tools.settings.matching, catalog, key, &resource);
     Ok(Content { head, tail, shard, rows, in_force })
 }
 
 /// The shard a resource lives on and all that an index holds of it.
-pub(crate) fn shard_and_rows(names: &Names, catalog: &Catalog, key: &Key, resource: &Value) -> (i32, Vec<IndexRow>) {
+pub(crate) fn shard_and_rows(
+    names: &Names,
+    matching: &Matching,
+    catalog: &Catalog,
+    key: &Key,
+    resource: &Value,
+) -> (i32, Vec<IndexRow>) {
     let entries = catalog.registry.extract(resource);
     let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
     let patient = entries.iter().find_map(|entry| match &entry.value {
@@ -210,7 +217,16 @@ pub(crate) fn shard_and_rows(names: &Names, catalog: &Catalog, key: &Key, resour
         _ => None,
     });
     let shard = patient.unwrap_or_else(|| shard_of(&key.to_string()));
-    (shard, entries.into_iter().map(|entry| index_row(names, catalog, entry)).collect())
+    let mut rows: Vec<IndexRow> = entries.into_iter().map(|entry| index_row(names, catalog, entry)).collect();
+    if key.type_.name() == "Patient" {
+        let param = catalog.person_keys();
+        let row = |key: String| {
+            let code = indexed(&key).into();
+            IndexRow::Token { param, group: 0, system: Word::Number(0), code, near: false }
+        };
+        rows.extend(person::keys(&Traits::of(resource, matching)).into_iter().map(row));
+    }
+    (shard, rows)
 }
 
 /// What an index holds of a resource for one parameter.

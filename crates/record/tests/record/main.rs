@@ -12,6 +12,7 @@ mod outages;
 mod papers;
 mod parameters;
 mod patches;
+mod people;
 mod rivals;
 mod search;
 mod soundness;
