@@ -1,7 +1,11 @@
 //! From settings to an open record.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use record::person::Matching;
 use record::{Limits, Location, Record, Surroundings};
 
 use crate::Outcome;
@@ -44,15 +48,27 @@ pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<
         search_time: Duration::from_secs(settings.limits.search_seconds),
         transaction_entries: settings.limits.transaction_entries,
     };
+    let matching = Arc::new(matching(&settings.record.matching)?);
     let told = record::Settings {
         limits,
         zone_offset: settings.record.zone_hours * 3_600,
         validate: settings.record.validate,
         readers: settings.record.readers,
         shelf: settings.record.shelf_mb << 20,
+        matching,
         ..record::Settings::new(location)
     };
     Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
+}
+
+/// Reads the rules for telling people apart; the defaults when no file is named.
+fn matching(file: &Path) -> Outcome<Matching> {
+    if file.as_os_str().is_empty() {
+        return Ok(Matching::default());
+    }
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    Matching::merged(&text).map_err(|error| format!("{name}: {}", describe(&error)))
 }
 
 /// An error with its private cause: whoever sits at the server's terminal may know it.

@@ -24,6 +24,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
         jobs.spawn(api::subscriptions::run(record.clone(), told.subscriptions.clone()));
         jobs.spawn(api::export::run(record.clone(), told.export.clone()));
         jobs.spawn(record.clone().keep_indexed());
+        jobs.spawn(record.clone().keep_people());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;

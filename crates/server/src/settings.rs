@@ -55,6 +55,7 @@ pub(crate) struct Record {
     pub(crate) readers: usize,
     pub(crate) shelf_mb: usize,
     pub(crate) zone_hours: i32,
+    pub(crate) matching: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]
