@@ -22,6 +22,11 @@ impl Drawer<'_> {
         self.record.store().drawer_put(self.kind, id, body, expires).await
     }
 
+    /// Puts a paper in unless there is one of that name, and says whether it did: of several who try, one does.
+    pub async fn add(&self, id: &str, body: Bytes, expires: Option<i64>) -> Result<bool, Error> {
+        self.record.store().drawer_add(self.kind, id, body, expires).await
+    }
+
     /// Takes a paper out.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
         self.record.store().drawer_remove(self.kind, id).await

@@ -246,6 +246,16 @@ impl Record {
         papers::put(self, kind, id, body, expires).await
     }
 
+    pub(crate) async fn drawer_add(
+        &self,
+        kind: &str,
+        id: &str,
+        body: Bytes,
+        expires: Option<i64>,
+    ) -> Result<bool, Error> {
+        papers::add(self, kind, id, body, expires).await
+    }
+
     pub(crate) async fn drawer_remove(&self, kind: &str, id: &str) -> Result<(), Error> {
         papers::remove(self, kind, id).await
     }

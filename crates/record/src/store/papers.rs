@@ -36,6 +36,23 @@ pub(crate) async fn put(record: &Record, kind: &str, id: &str, body: Bytes, expi
     Ok(())
 }
 
+pub(crate) async fn add(
+    record: &Record,
+    kind: &str,
+    id: &str,
+    body: Bytes,
+    expires: Option<i64>,
+) -> Result<bool, Error> {
+    let now = record.surroundings().clock.now();
+    record.statement("DELETE FROM drawer WHERE expires IS NOT NULL AND expires <= $1", vec![now.into()]).await?;
+    let sql = "INSERT INTO drawer (shard, kind, id, expires, body) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (shard, kind, id) DO NOTHING RETURNING id";
+    let expiry = expires.map_or(SqlValue::Null, SqlValue::Int);
+    let added =
+        record.statement(sql, vec![shard(kind, id), kind.into(), id.into(), expiry, SqlValue::Bytes(body)]).await?;
+    Ok(!added.is_empty())
+}
+
 pub(crate) async fn remove(record: &Record, kind: &str, id: &str) -> Result<(), Error> {
     let sql = "DELETE FROM drawer WHERE shard = $1 AND kind = $2 AND id = $3";
     record.statement(sql, vec![shard(kind, id), kind.into(), id.into()]).await.map(drop)

@@ -19,7 +19,7 @@ fn a_paper_is_found_until_it_is_taken_out_or_expires() {
 }
 
 #[test]
-fn a_paper_is_taken_by_one_of_all_who_try_and_names_are_found_by_their_beginning() {
+fn a_paper_is_added_and_taken_by_one_of_all_who_try_and_names_are_found_by_their_beginning() {
     on_both(async |place| {
         let drawer = place.record.drawer("code");
         for name in ["a.1", "a.2", "ab", "b.1"] {
@@ -31,6 +31,10 @@ fn a_paper_is_taken_by_one_of_all_who_try_and_names_are_found_by_their_beginning
         assert_eq!(taken.iter().flatten().count(), 1);
         place.clock.pass(2);
         assert_eq!(drawer.take("a.2").await.unwrap(), None, "it has expired");
+        let until = Some(place.clock.now() + 1_000_000);
+        assert!(drawer.add("ab", Bytes::from_static(b"1"), until).await.unwrap(), "what has expired is not there");
+        assert!(!drawer.add("ab", Bytes::from_static(b"2"), until).await.unwrap());
+        assert_eq!(drawer.get("ab").await.unwrap().as_deref(), Some(&b"1"[..]));
     });
 }
 
