@@ -2,8 +2,13 @@
 //! <http://hl7.org/fhir/smart-app-launch/STU2/>
 
 mod account;
+mod allowed;
 mod attempts;
+mod authorize;
 mod client;
+mod confine;
+mod fetch;
+mod jwt;
 mod password;
 mod people;
 mod post;
@@ -14,20 +19,25 @@ mod totp;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{HeaderMap, Method, header};
+use axum::routing::{get, post};
 use fhir::{Category, Error, IssueCode};
 use record::{Caller, ResourceType, Standing};
 use sha2::{Digest, Sha256};
 
 pub use account::{Accounts, Elsewhere, Listed, NewAccount};
+pub(crate) use allowed::Tokens;
 pub(crate) use attempts::Attempts;
-pub use client::add_client;
+pub(crate) use authorize::cross_origin;
 pub(crate) use client::random;
+pub use client::{NewClient, add_client, register_client};
+pub(crate) use confine::OnePatient;
+pub(crate) use fetch::Fetcher;
+pub(crate) use jwt::Signer;
 pub(crate) use password::Hashing;
-pub(crate) use people::routes;
-pub(crate) use scope::{Permission, Scopes};
+pub(crate) use scope::{Level, Permission, Scopes, WORDS};
 pub(crate) use sign_in::SignIns;
-pub(crate) use token::{Tokens, token};
 
 use crate::App;
 use crate::route::{Interaction, On};
@@ -41,12 +51,28 @@ pub(crate) struct Grant {
     pub(crate) scopes: Arc<Scopes>,
     /// As what they act.
     pub(crate) standing: Standing,
+    /// The patient that the scopes of the level `patient/` are about.
+    pub(crate) patient: Option<Arc<str>>,
+}
+
+/// How far a grant covers an interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// As far as the one who acts may.
+    Whole,
+    /// As far as it is about one patient.
+    OnePatient,
 }
 
 impl Grant {
     /// The grant of an anonymous caller where no sign-in is asked for.
     pub(crate) fn open() -> Self {
-        Self { actor: "client/anyone".into(), scopes: Arc::new(Scopes::everything()), standing: Standing::System }
+        Self {
+            actor: "client/anyone".into(),
+            scopes: Arc::new(Scopes::everything()),
+            standing: Standing::System,
+            patient: None,
+        }
     }
 
     /// The grant that a bearer token or a sign-in among the headers proves. `Ok(None)` when they hold neither.
@@ -98,21 +124,47 @@ impl Grant {
         })
     }
 
-    /// Refuses an interaction the scopes do not cover.
-    pub(crate) fn allow(&self, interaction: &Interaction, named_types: &[ResourceType]) -> Result<(), Error> {
+    /// How far the scopes cover an interaction; a refusal if they do not.
+    pub(crate) fn allow(&self, interaction: &Interaction, named_types: &[ResourceType]) -> Result<Extent, Error> {
+        let mut extent = Extent::Whole;
         for (permission, type_) in needs(interaction, named_types) {
-            if !self.scopes.allow(permission, type_) {
-                let over = type_.map_or("*", ResourceType::name);
-                let text = format!("This needs the scope system/{over}.{}.", permission.letter());
+            let Some(covered) = self.covers(permission, type_) else {
+                let (level, over) = (self.level().word(), type_.map_or("*", ResourceType::name));
+                let text = format!("This needs the scope {level}/{over}.{}.", permission.letter());
                 return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text));
-            }
+            };
+            extent = extent.max(covered);
         }
-        Ok(())
+        Ok(extent)
     }
 
-    /// Whether the caller may see resources of this type: what a search includes besides its matches is held to it.
+    fn covers(&self, permission: Permission, type_: Option<ResourceType>) -> Option<Extent> {
+        if self.scopes.allow(self.level(), permission, type_) {
+            return Some(Extent::Whole);
+        }
+        let one = self.patient.is_some() && self.scopes.allow(Level::Patient, permission, type_);
+        one.then_some(Extent::OnePatient)
+    }
+
+    /// The level of the scopes that are not about one patient.
+    fn level(&self) -> Level {
+        if self.standing == Standing::System { Level::System } else { Level::User }
+    }
+
+    /// How far the caller may see resources of this type, besides what they asked for.
+    pub(crate) fn extent_of(&self, type_: ResourceType) -> Option<Extent> {
+        let ways = [Permission::Read, Permission::Search].map(|permission| self.covers(permission, Some(type_)));
+        ways.into_iter().flatten().min()
+    }
+
+    /// Whether the caller may see resources of this type at all.
     pub(crate) fn may_read(&self, type_: ResourceType) -> bool {
-        self.scopes.allow(Permission::Read, Some(type_)) || self.scopes.allow(Permission::Search, Some(type_))
+        self.extent_of(type_).is_some()
+    }
+
+    /// The patient that narrow scopes are about.
+    pub(crate) fn one_patient(&self, app: &App) -> Option<OnePatient> {
+        self.patient.as_deref().map(|id| OnePatient::new(app.record.search_parameters(), id))
     }
 }
 
@@ -183,6 +235,23 @@ pub(crate) enum Happening {
 pub(crate) async fn note(_app: &App, happening: Happening, actor: &str) -> Result<(), Error> {
     tracing::debug!(?happening, actor, "at the door");
     Ok(())
+}
+
+/// The routes of sign-in.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/auth/token", post(token::token))
+        .route("/auth/introspect", post(token::introspect))
+        .route("/auth/revoke", post(token::revoke))
+        .route("/auth/keys", get(token::keys))
+        .merge(authorize::routes())
+        .merge(people::routes())
+}
+
+/// The address of this server as the caller knows it, such as `https://record.example`.
+pub(crate) fn root(app: &App, headers: &HeaderMap) -> String {
+    let base = crate::door::base(app, headers).to_string();
+    base.strip_suffix("/fhir").unwrap_or(&base).to_owned()
 }
 
 /// A failure to prove who one is.

@@ -130,6 +130,13 @@ impl Query {
         Some(value)
     }
 
+    /// Adds a parameter, unless it stands there with this value.
+    pub(crate) fn require(&mut self, name: &str, value: &str) {
+        if !self.0.iter().any(|(key, given)| key == name && given == value) {
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// A whole number of a parameter.
     pub(crate) fn number(&self, name: &str) -> Result<Option<usize>, Error> {
         self.get(name)
@@ -306,16 +313,22 @@ pub(crate) enum Base {
     /// As configured.
     Fixed(String),
     /// From the `Host` of the request.
-    Host(Option<HeaderValue>),
+    Host {
+        /// Whether it came by TLS.
+        secure: bool,
+        /// The header, if it had one.
+        host: Option<HeaderValue>,
+    },
 }
 
 impl std::fmt::Display for Base {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Fixed(base) => f.write_str(base),
-            Self::Host(host) => {
+            Self::Host { secure, host } => {
                 let host = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| is_authority(host));
-                write!(f, "http://{}/fhir", host.unwrap_or("localhost"))
+                let scheme = if *secure { "https" } else { "http" };
+                write!(f, "{scheme}://{}/fhir", host.unwrap_or("localhost"))
             }
         }
     }

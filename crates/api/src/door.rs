@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use record::{ResourceType, Session};
 
 use crate::App;
-use crate::access::{Grant, unauthenticated};
+use crate::access::{Extent, Grant, unauthenticated};
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::{self, Ask, Base, Conditions, Content, Prefer, Query};
 use crate::export;
@@ -70,7 +70,7 @@ fn request_name(app: &App, headers: &HeaderMap) -> String {
 pub(crate) fn base(app: &App, headers: &HeaderMap) -> Base {
     match &app.settings.base {
         Some(base) => Base::Fixed(base.clone()),
-        None => Base::Host(headers.get(header::HOST).cloned()),
+        None => Base::Host { secure: app.settings.sign_in.secure, host: headers.get(header::HOST).cloned() },
     }
 }
 
@@ -112,9 +112,12 @@ pub(crate) async fn run(
     grant: &Grant,
     session: &Session,
     interaction: Interaction,
-    ask: Ask,
+    mut ask: Ask,
 ) -> Result<Answer, Failure> {
-    grant.allow(&interaction, &named_types(&ask.query)?)?;
+    let interaction = match (grant.allow(&interaction, &named_types(&ask.query)?)?, grant.one_patient(app)) {
+        (Extent::OnePatient, Some(patient)) => patient.confine(session, interaction, &mut ask).await?,
+        _ => interaction,
+    };
     match interaction {
         Interaction::Capabilities => Ok(interaction::capabilities::run(app, &ask.base)),
         Interaction::Bundle => Err(Error::unsupported("A Bundle cannot stand within a Bundle here.").into()),
@@ -129,7 +132,7 @@ pub(crate) async fn run(
         Interaction::ConditionalDelete(type_) => interaction::delete::conditional(session, ask, type_).await,
         Interaction::History(scope) => interaction::history::run(app, session, &ask, scope).await,
         Interaction::Search { type_, compartment } => {
-            interaction::search::run(grant, session, ask, type_, compartment).await
+            interaction::search::run(app, grant, session, ask, type_, compartment).await
         }
         Interaction::Export(part) => export::part(app, grant, &ask, part).await,
         Interaction::Operation(operation, on) => operation.run(app, grant, session, ask, on).await,

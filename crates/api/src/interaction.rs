@@ -83,7 +83,7 @@ fn has_already(conditions: &Conditions, version: &Version) -> bool {
     conditions.if_modified_since.is_some_and(|since| version.at.div_euclid(1_000_000) * 1_000_000 <= since)
 }
 
-fn not_found(key: &Key) -> Error {
+pub(crate) fn not_found(key: &Key) -> Error {
     Error::not_found(format!("There is no {key}."))
 }
 

@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 mod bundle;
 mod door;
+mod entrance;
 pub mod export;
 mod health;
 mod interaction;
@@ -23,20 +24,22 @@ mod settings;
 pub mod subscriptions;
 mod summary;
 
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get, post};
-use axum::serve::ListenerExt;
+use axum::middleware;
+use axum::routing::{any, get};
+use entrance::{Entrance, Peer};
+use fhir::Error;
 use record::Record;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
-pub use access::{Accounts, Elsewhere, Listed, NewAccount, add_client};
+pub use access::{Accounts, Elsewhere, Listed, NewAccount, NewClient, add_client, register_client};
+pub use entrance::Tls;
 pub use portal::Portal;
 pub use settings::{Export, Live, Password, Settings, SignIn, Subscriptions};
 
@@ -51,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) sign_ins: access::SignIns,
     pub(crate) attempts: access::Attempts,
     pub(crate) hashing: access::Hashing,
+    pub(crate) fetcher: access::Fetcher,
+    signer: OnceCell<access::Signer>,
     pub(crate) live: live::Hub,
     /// Tells this process's requests apart from those of others.
     pub(crate) name: String,
@@ -77,6 +82,8 @@ impl App {
             record,
             sign_ins: access::SignIns::default(),
             attempts: access::Attempts::default(),
+            fetcher: access::Fetcher::default(),
+            signer: OnceCell::new(),
             hashing: access::Hashing::new(settings.sign_in.password.clone()),
             settings,
             live,
@@ -86,29 +93,36 @@ impl App {
             requests: AtomicU64::new(1),
         }))
     }
+
+    /// Who signs identity tokens.
+    pub(crate) async fn signer(&self) -> Result<&access::Signer, Error> {
+        self.signer.get_or_try_init(|| access::Signer::of(&self.record)).await
+    }
 }
 
 /// The routes of the HTTP door over a record.
 ///
 /// - `/fhir…`: the FHIR service
-/// - `/fhir/.well-known/smart-configuration`, `/.well-known/smart-configuration`, `/auth/token`: sign-in of clients
-/// - `/auth/…`: sign-in of people
+/// - `/fhir/.well-known/…`, `/.well-known/smart-configuration`: where and how to sign in
+/// - `/auth/…`: sign-in of people, of apps and of machines
 /// - `/live?topic=…`: server-sent events
 /// - `/health`: whether the store answers
 /// - everything else: the portal, if there is one
 pub fn router(record: Record, settings: Settings) -> Router {
     let portal = settings.portal.clone();
+    let app = App::new(record, settings);
     let router = Router::new()
         .route("/fhir", any(door::fhir))
         .route("/fhir/", any(door::fhir))
         .route("/fhir/{*path}", any(door::fhir))
         .route("/.well-known/smart-configuration", get(health::smart_configuration))
         .route("/fhir/.well-known/smart-configuration", get(health::smart_configuration))
-        .route("/auth/token", post(access::token))
+        .route("/fhir/.well-known/openid-configuration", get(health::openid_configuration))
         .merge(access::routes())
+        .layer(middleware::from_fn_with_state(app.clone(), access::cross_origin))
         .route("/live", get(live::stream))
         .route("/health", get(health::health))
-        .with_state(App::new(record, settings));
+        .with_state(app);
     match portal {
         Some(portal) => router.fallback_service(any(portal::answer).with_state(portal)),
         None => router,
@@ -118,15 +132,16 @@ pub fn router(record: Record, settings: Settings) -> Router {
 /// How long requests under way may take once serving is to end. Live streams never end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Serves the routes on a listener until `stop` is ready, then lets the requests under way end, but not for ever.
+/// Serves the routes on a listener, through TLS if there is a certificate, until `stop` is ready; then lets the
+/// requests under way end, but not for ever.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     routes: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    // Small answers must not wait for more bytes to fill a packet.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let callers = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let listener = Entrance::new(listener, tls);
+    let callers = routes.layer(middleware::from_fn(entrance::name_host)).into_make_service_with_connect_info::<Peer>();
     let (stopping, stopped) = oneshot::channel();
     let stop = async move {
         stop.await;

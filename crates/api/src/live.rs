@@ -24,7 +24,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::App;
-use crate::access::{Grant, unauthenticated};
+use crate::access::{Extent, Grant, unauthenticated};
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::Query;
 use crate::json;
@@ -67,7 +67,7 @@ async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failu
         Error::new(Category::Invalid, IssueCode::Required, text)
     })?;
     let topic = Topic::parse(&app.record.search_parameters(), topic)?;
-    if let Some(type_) = topic.type_().filter(|type_| !grant.may_read(*type_)) {
+    if let Some(type_) = topic.type_().filter(|type_| grant.extent_of(*type_) != Some(Extent::Whole)) {
         let text = format!("This needs the scope system/{type_}.s.");
         return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
     }
@@ -200,7 +200,9 @@ impl Listener {
 
     async fn tell(&self, out: &mut Vec<u8>, seen: &Seen) -> Result<(), Error> {
         let entry = &seen.entry;
-        if self.grant.may_read(entry.key.type_) && self.topic.concerns(&self.app.live, seen).await? {
+        if self.grant.extent_of(entry.key.type_) == Some(Extent::Whole)
+            && self.topic.concerns(&self.app.live, seen).await?
+        {
             let text = format!("id: {}\nevent: change\ndata: {{\"seq\":{}", entry.seq, entry.seq);
             out.extend_from_slice(text.as_bytes());
             json::member(out, "type", entry.key.type_.name());

@@ -63,6 +63,8 @@ pub struct SignIn {
     pub idle: Duration,
     /// After how long somebody is signed out in any case.
     pub length: Duration,
+    /// How long an app may go on for somebody who is not there, if they allowed that.
+    pub offline: Duration,
     /// How many failures lock an account.
     pub failures: u32,
     /// How long it stays locked, and how long failures are remembered.
@@ -82,6 +84,7 @@ impl Default for SignIn {
             secure: false,
             idle: Duration::from_secs(15 * 60),
             length: Duration::from_secs(12 * 3600),
+            offline: Duration::from_secs(90 * 86_400),
             failures: 5,
             lock: Duration::from_secs(15 * 60),
             address_failures: 50,

@@ -24,6 +24,7 @@ pub(crate) async fn obey(command: Account, settings: &mut Settings) -> Outcome<S
                 patients: patient,
                 related,
                 password: None,
+                must_change: None,
                 demo: false,
                 elsewhere: Vec::new(),
             };

@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Check(Place),
     /// Copies a whole record, with its history and its change feed, into an empty one.
     Copy(Copy),
-    /// Machine clients that sign in with a secret.
+    /// Machines that sign in by themselves, and apps that people let in.
     #[command(subcommand)]
     Client(Client),
     /// People who sign in with a password.
@@ -116,17 +116,35 @@ pub(crate) struct Copy {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Client {
-    /// Registers a machine client and prints its secret, once.
-    Add {
-        #[command(flatten)]
-        place: Place,
-        /// The name it signs in with.
-        #[arg(long)]
-        id: String,
-        /// What it may do, as SMART scopes: 'system/*.rs system/Task.cruds'.
-        #[arg(long)]
-        scope: String,
-    },
+    /// Registers a machine or an app and prints its secret, once, if it has one.
+    Add(AddClient),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddClient {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The name it signs in with.
+    #[arg(long)]
+    pub(crate) id: String,
+    /// What it may do, as SMART scopes: 'system/*.rs system/Task.cruds', 'launch patient/*.rs openid fhirUser'.
+    #[arg(long)]
+    pub(crate) scope: String,
+    /// What people know it by.
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// Where an app may have people sent back to; may be given several times.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redirect_uri: Vec<String>,
+    /// It runs where it can keep no secret, such as in a browser, and is given none.
+    #[arg(long, conflicts_with = "jwks")]
+    pub(crate) public: bool,
+    /// It proves itself by a signature: the address of its JSON Web Key Set, or @FILE with the set itself.
+    #[arg(long, value_name = "URL|@FILE")]
+    pub(crate) jwks: Option<String>,
+    /// The address it is started at from a patient's record.
+    #[arg(long, value_name = "URL")]
+    pub(crate) launch_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -70,7 +70,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
                 (None, None) => settings.record.data.join("import.json"),
             };
             let sink = match import.to {
-                Some(base) => import::Sink::Remote(Box::new(import::Remote::new(&base, token(import.token)?)?)),
+                Some(base) => import::Sink::Remote(Box::new(import::Remote::new(&base, named(import.token)?)?)),
                 None => import::Sink::Record(open(&settings).await?.session(Caller::system("SYSADMIN"))),
             };
             let plan = import::Plan {
@@ -105,9 +105,9 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             let holder = hold(&mut settings, holder).await?;
             say(consortium::show(&holder, id.as_deref()).await?.trim_end())
         }
-        Command::Client(arguments::Client::Add { place, id, scope }) => {
-            place::choose(&mut settings, place);
-            say(&clients::add(&open(&settings).await?, &id, &scope).await?)
+        Command::Client(arguments::Client::Add(add)) => {
+            place::choose(&mut settings, add.place.clone());
+            clients::add(&open(&settings).await?, add).await?.map_or(Ok(()), |secret| say(&secret))
         }
     }
 }
@@ -119,7 +119,7 @@ async fn open(settings: &Settings) -> Outcome<Record> {
 async fn hold(settings: &mut Settings, holder: arguments::Holder) -> Outcome<consortium::Holder> {
     place::choose(settings, holder.place);
     Ok(match holder.to {
-        Some(base) => consortium::Holder::Remote(Box::new(import::Remote::new(&base, token(holder.token)?)?)),
+        Some(base) => consortium::Holder::Remote(Box::new(import::Remote::new(&base, named(holder.token)?)?)),
         None => consortium::Holder::Record(open(settings).await?.session(Caller::system("SYSADMIN"))),
     })
 }
@@ -132,9 +132,9 @@ fn today(settings: &Settings) -> Outcome<jiff::civil::Date> {
     Ok(offset.to_datetime(now.map_err(|error| format!("The clock cannot be read: {error}"))?).date())
 }
 
-/// The bearer token itself, or what stands in the file after `@`.
-fn token(given: Option<String>) -> Outcome<Option<String>> {
-    match given.as_deref().and_then(|token| token.strip_prefix('@')) {
+/// A text itself, or what stands in the file after `@`.
+pub(crate) fn named(given: Option<String>) -> Outcome<Option<String>> {
+    match given.as_deref().and_then(|given| given.strip_prefix('@')) {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
             Ok(Some(text.trim().to_owned()))

@@ -15,6 +15,7 @@ use crate::{Outcome, place};
 /// Serves until SIGTERM or SIGINT, then lets the requests under way end.
 pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let address = address(settings)?;
+    let tls = tls(settings)?;
     let record = place::open(settings).await?;
     let stop = stop_signal()?;
     let told = told(settings);
@@ -33,10 +34,11 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let unusable = |error: std::io::Error| format!("{address} cannot be listened on: {error}");
     let listener = TcpListener::bind(address).await.map_err(unusable)?;
     let bound = listener.local_addr().map_err(unusable)?;
-    tracing::info!("listening at http://{bound}/fhir");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening at {scheme}://{bound}/fhir");
     let portal = portal(&settings.portal.directory)?;
     let routes = api::router(record, api::Settings { portal, ..told });
-    api::serve(listener, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
+    api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -49,7 +51,24 @@ pub(crate) fn address(settings: &Settings) -> Outcome<SocketAddr> {
     if settings.sign_in.open && !address.ip().is_loopback() {
         return Err(format!("Without sign-in only a loopback address can be listened on, and {listen} is none."));
     }
+    let open_line = settings.tls.certificate.as_os_str().is_empty() && !settings.server.plain_http;
+    if open_line && !address.ip().is_loopback() {
+        return Err(format!(
+            "Anybody could read along what is sent to {listen}: give a certificate in [tls], or set plain_http in \
+             [server] if a proxy speaks TLS."
+        ));
+    }
     Ok(address)
+}
+
+/// Reads the certificate and its key; none when no file is named.
+fn tls(settings: &Settings) -> Outcome<Option<api::Tls>> {
+    let (certificate, key) = (&settings.tls.certificate, &settings.tls.key);
+    if certificate.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let read = |path: &Path| fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+    api::Tls::new(&read(certificate)?, &read(key)?).map(Some).map_err(|error| place::describe(&error))
 }
 
 /// Reads a built portal; none when no folder is named.
@@ -116,9 +135,10 @@ fn sign_in(settings: &Settings) -> api::SignIn {
     let told = &settings.sign_in;
     api::SignIn {
         demo: told.demo,
-        secure: settings.http.base.starts_with("https:"),
+        secure: settings.http.base.starts_with("https:") || !settings.tls.certificate.as_os_str().is_empty(),
         idle: minutes(told.idle_minutes),
         length: minutes(told.session_hours * 60),
+        offline: minutes(told.offline_days * 24 * 60),
         failures: told.failures,
         lock: minutes(told.lock_minutes),
         address_failures: told.address_failures,
@@ -179,6 +199,8 @@ mod tests {
         settings.server.listen = "0.0.0.0:8080".to_owned();
         assert!(address(&settings).unwrap_err().contains("loopback"));
         settings.sign_in.open = false;
+        assert!(address(&settings).unwrap_err().contains("[tls]"), "nor is it without TLS");
+        settings.server.plain_http = true;
         assert!(address(&settings).is_ok());
         settings.server.listen = "everywhere".to_owned();
         assert!(address(&settings).is_err());

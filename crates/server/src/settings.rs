@@ -16,6 +16,7 @@ const PREFIX: &str = "QINGSHAN__";
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) server: Server,
+    pub(crate) tls: Tls,
     pub(crate) record: Record,
     pub(crate) limits: Limits,
     pub(crate) http: Http,
@@ -33,6 +34,13 @@ pub(crate) struct Server {
     pub(crate) listen: String,
     pub(crate) parts: Vec<Part>,
     pub(crate) threads: usize,
+    pub(crate) plain_http: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// A part of the platform that a process may run alone.
@@ -91,6 +99,7 @@ pub(crate) struct SignIn {
     pub(crate) demo: bool,
     pub(crate) idle_minutes: u64,
     pub(crate) session_hours: u64,
+    pub(crate) offline_days: u64,
     pub(crate) failures: u32,
     pub(crate) lock_minutes: u64,
     pub(crate) address_failures: u32,

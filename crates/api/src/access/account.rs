@@ -81,9 +81,12 @@ pub struct NewAccount {
     /// For those who act for patients: the ids of the `RelatedPerson` resources that are this person.
     #[serde(default)]
     pub related: Vec<String>,
-    /// A password the person must replace at once. Without one the account keeps the one it has.
+    /// A password. Without one the account keeps the one it has.
     #[serde(default)]
     pub password: Option<String>,
+    /// Whether the person must replace that password at once. Unless it is said, they must, except in a demonstration.
+    #[serde(default)]
+    pub must_change: Option<bool>,
     /// Whether a demonstration lets anybody in under it.
     #[serde(default)]
     pub demo: bool,
@@ -139,7 +142,7 @@ impl Accounts {
         if let Some(password) = new.password {
             account.password = Some(self.hashing.hash(&self.record, &password).await?);
             account.password_set = self.record.surroundings().clock.now();
-            account.must_change = true;
+            account.must_change = new.must_change.unwrap_or(!new.demo);
         }
         account.keep(&self.record).await?;
         let demo = self.record.drawer(DEMO);

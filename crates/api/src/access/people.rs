@@ -2,7 +2,7 @@
 //!
 //! Bodies are JSON and must say so: a form of a foreign page cannot, so nobody is signed in, out or over by one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,6 +26,7 @@ use super::totp::Totp;
 use super::{Happening, note};
 use crate::App;
 use crate::ask::Query;
+use crate::entrance::Peer;
 use crate::json::instant;
 use crate::outcome::{self, Failure};
 
@@ -198,7 +199,7 @@ fn told(app: &App, who: &SignedIn, cookies: Vec<HeaderValue>) -> Response {
     answer(StatusCode::OK, &told, cookies)
 }
 
-fn answer(status: StatusCode, body: &impl Serialize, cookies: Vec<HeaderValue>) -> Response {
+pub(crate) fn answer(status: StatusCode, body: &impl Serialize, cookies: Vec<HeaderValue>) -> Response {
     let body = sonic_rs::to_vec(body).expect("plain structures of texts and numbers can be written");
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     let mut response = (status, headers, body).into_response();
@@ -217,7 +218,7 @@ fn done(cookies: Vec<HeaderValue>) -> Response {
 }
 
 /// The body of a request, which is JSON and says so.
-async fn read<T: DeserializeOwned>(request: Request<Body>) -> Result<(Parts, T), No> {
+pub(crate) async fn read<T: DeserializeOwned>(request: Request<Body>) -> Result<(Parts, T), No> {
     let (parts, body) = request.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/json" {
@@ -235,11 +236,11 @@ pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
         let named = parts.headers.get_all("x-forwarded-for").into_iter().next_back()?;
         return named.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
     }
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+    parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip())
 }
 
 /// Who is signed in, for a change.
-async fn changing(app: &App, parts: &Parts) -> Result<Arc<SignedIn>, No> {
+pub(crate) async fn changing(app: &App, parts: &Parts) -> Result<Arc<SignedIn>, No> {
     let who = app.sign_ins.find(app, &parts.headers, true).await?.ok_or(No::SignedOut)?;
     if who.is_ours(&parts.method, &parts.headers) { Ok(who) } else { Err(No::Csrf) }
 }

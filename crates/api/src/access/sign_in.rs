@@ -250,7 +250,12 @@ impl SignedIn {
                 return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text));
             }
         };
-        Ok(Grant { actor: self.account.actor().into(), scopes: Arc::new(Scopes::everything()), standing })
+        Ok(Grant {
+            actor: self.account.actor().into(),
+            scopes: Arc::new(Scopes::of_a_person()),
+            standing,
+            patient: None,
+        })
     }
 }
 
@@ -265,6 +270,11 @@ impl Paper {
         let until = self.ends.min(self.seen + micros(settings.idle));
         record.drawer(DRAWER).put(name, Bytes::from(body), Some(until)).await
     }
+}
+
+/// Whether somebody is still signed in under this name.
+pub(crate) async fn is_kept(record: &Record, name: &str) -> Result<bool, Error> {
+    Ok(record.drawer(DRAWER).get(name).await?.is_some())
 }
 
 /// The sign-ins of an account, each with its name.

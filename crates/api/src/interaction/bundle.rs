@@ -8,7 +8,7 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::{changed, patch, update};
 use crate::App;
-use crate::access::Grant;
+use crate::access::{Extent, Grant};
 use crate::answer::{Answer, Payload};
 use crate::ask::{self, Ask, Base, Conditions, Content, Prefer, Query, Return, shortened, type_of};
 use crate::bundle::Bundle;
@@ -257,7 +257,10 @@ async fn transaction(
     let mut reads: Vec<(usize, Entry)> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
         let entry = Entry::read(entry, common).map_err(|failure| aborted(failure, at))?;
-        grant.allow(&entry.interaction, &[]).map_err(|error| aborted(error.into(), at))?;
+        if grant.allow(&entry.interaction, &[]).map_err(|error| aborted(error.into(), at))? == Extent::OnePatient {
+            let text = "An app that was given one patient writes by single requests or in a batch.";
+            return Err(aborted(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into(), at));
+        }
         let turn = match entry.method {
             Method::DELETE => 0,
             Method::POST => 1,

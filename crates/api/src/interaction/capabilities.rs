@@ -60,7 +60,11 @@ fn security(out: &mut Vec<u8>, app: &App, base: &str) {
     let root = base.strip_suffix("/fhir").unwrap_or(base);
     out.extend_from_slice(br#""security":{"extension":[{"url":"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris","extension":[{"url":"token","valueUri":"#);
     json::string(out, &format!("{root}/auth/token"));
-    out.extend_from_slice(br#"}]}],"service":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/restful-security-service","code":"SMART-on-FHIR"}]}]},"#);
+    for (name, path) in [("authorize", "authorize"), ("introspect", "introspect"), ("revoke", "revoke")] {
+        out.extend_from_slice(format!(r#"}},{{"url":"{name}","valueUri":"#).as_bytes());
+        json::string(out, &format!("{root}/auth/{path}"));
+    }
+    out.extend_from_slice(br#"}]}],"cors":true,"service":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/restful-security-service","code":"SMART-on-FHIR"}]}]},"#);
 }
 
 fn resource(out: &mut Vec<u8>, registry: &Registry, targets: &BTreeMap<&str, Vec<String>>, type_: &str) {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use fhir::Issue;
 use record::{Key, ResourceType, SearchPage, SearchRequest, Session, Version};
 
-use crate::access::Grant;
+use crate::App;
+use crate::access::{Extent, Grant};
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::bundle::Bundle;
@@ -12,6 +13,7 @@ use crate::outcome::{self, Failure};
 use crate::summary::Part;
 
 pub(crate) async fn run(
+    app: &App,
     grant: &Grant,
     session: &Session,
     ask: Ask,
@@ -32,23 +34,37 @@ pub(crate) async fn run(
         links.push(("next", address(next)));
     }
     let mut bundle = Bundle::new("searchset", page.total, &links);
-    fill(&mut bundle, &base, grant, &page)?;
+    fill(&mut bundle, &base, &page, |version| seen_besides(app, grant, version))?;
     Ok(Answer::resource(bundle.end()))
 }
 
 /// Adds a page of results.
-fn fill(bundle: &mut Bundle, base: &str, grant: &Grant, page: &SearchPage) -> Result<(), Failure> {
+fn fill(
+    bundle: &mut Bundle,
+    base: &str,
+    page: &SearchPage,
+    seen_besides: impl Fn(&Version) -> bool,
+) -> Result<(), Failure> {
     let part = Part::named(page.summary.as_deref(), page.elements.clone())?;
     for version in &page.matches {
         add(bundle, base, version, part.as_ref(), "match")?;
     }
-    for version in page.included.iter().filter(|version| grant.may_read(version.key.type_)) {
+    for version in page.included.iter().filter(|version| seen_besides(version)) {
         add(bundle, base, version, part.as_ref(), "include")?;
     }
     if !page.warnings.is_empty() {
         warn(bundle, &page.warnings);
     }
     Ok(())
+}
+
+/// Whether a caller may see what is included besides what they searched for.
+fn seen_besides(app: &App, grant: &Grant, version: &Version) -> bool {
+    match grant.extent_of(version.key.type_) {
+        None => false,
+        Some(Extent::Whole) => true,
+        Some(Extent::OnePatient) => grant.one_patient(app).is_some_and(|patient| patient.holds_version(version)),
+    }
 }
 
 fn add(bundle: &mut Bundle, base: &str, version: &Version, part: Option<&Part>, mode: &str) -> Result<(), Failure> {

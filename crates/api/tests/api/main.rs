@@ -12,6 +12,7 @@ mod portal;
 mod rest;
 mod search;
 mod sign_in;
+mod smart;
 mod stream;
 
 use axum::Router;

@@ -8,14 +8,14 @@ use testkit::place::{Place, on_both};
 use crate::{Door, Reply, text_at};
 
 const PASSWORD: &str = "Pine-needle-7";
-const OTHER: &str = "Larch-cone-8";
+pub(crate) const OTHER: &str = "Larch-cone-8";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// What somebody's browser holds.
 #[derive(Debug, Clone, Default)]
-struct Browser {
-    cookies: Vec<String>,
-    csrf: String,
+pub(crate) struct Browser {
+    pub(crate) cookies: Vec<String>,
+    pub(crate) csrf: String,
 }
 
 impl Browser {
@@ -38,15 +38,15 @@ impl Browser {
         reply
     }
 
-    async fn get(&mut self, door: &Door, path: &str) -> Reply {
+    pub(crate) async fn get(&mut self, door: &Door, path: &str) -> Reply {
         self.ask(door, Method::GET, path, "").await
     }
 
-    async fn post(&mut self, door: &Door, path: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&mut self, door: &Door, path: &str, body: &str) -> Reply {
         self.ask(door, Method::POST, path, body).await
     }
 
-    async fn sign_in(&mut self, door: &Door, login: &str, password: &str) -> Reply {
+    pub(crate) async fn sign_in(&mut self, door: &Door, login: &str, password: &str) -> Reply {
         let body = format!(r#"{{"login":"{login}","password":"{password}"}}"#);
         self.post(door, "/auth/sign-in", &body).await
     }
@@ -58,11 +58,11 @@ fn code(reply: &Reply) -> String {
 
 /// A door with cheap hashes, behind which 林 holds a post at a clinic and one at a hospital, 周 one at the clinic, and
 /// 何 is a patient who also acts for her father.
-async fn door(place: Place) -> Door {
+pub(crate) async fn door(place: Place) -> Door {
     door_with(place, |_| {}).await
 }
 
-async fn door_with(place: Place, change: impl FnOnce(&mut api::Settings)) -> Door {
+pub(crate) async fn door_with(place: Place, change: impl FnOnce(&mut api::Settings)) -> Door {
     let door = Door::with(place, |settings| {
         settings.sign_in.password.memory_kib = 64;
         settings.sign_in.password.passes = 1;
@@ -98,6 +98,7 @@ async fn door_with(place: Place, change: impl FnOnce(&mut api::Settings)) -> Doo
     for person in people {
         let mut new: api::NewAccount = sonic_rs::from_str(person).unwrap();
         new.password = Some(PASSWORD.to_owned());
+        new.must_change = Some(true);
         accounts.put(new).await.unwrap();
         // Everybody has been here before and has a password of their own.
         let login = text_at(&fhir::json::parse(person.as_bytes()).unwrap(), "login").unwrap();
@@ -122,7 +123,7 @@ fn role(id: &str, practitioner: &str, organization: &str, duty: &str, more: &str
     )
 }
 
-async fn store(door: &Door, resource: &str) {
+pub(crate) async fn store(door: &Door, resource: &str) {
     let value = fhir::json::parse(resource.as_bytes()).unwrap();
     let key = record::Key::new(
         record::ResourceType::named(value.get("resourceType").as_str().unwrap()).unwrap(),

@@ -6,6 +6,7 @@ mod hostile;
 mod import;
 mod real_input;
 mod serve;
+mod sign_in;
 
 use std::process::{Command, Output};
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use testkit::cluster::Cluster;
 
@@ -11,28 +12,43 @@ use crate::{qingshan, said};
 /// A running server, stopped with this value.
 pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Starts one on a port the system chooses, which its log names.
     pub(crate) fn start(words: &[&str]) -> Self {
+        Self::start_with(words, &[])
+    }
+
+    /// Starts one with settings in its environment.
+    pub(crate) fn start_with(words: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_qingshan"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(words)
+            .envs(settings.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("its log is a pipe"));
         let mut lines = log.lines().map_while(Result::ok);
         let named = |line: String| {
-            let (_, rest) = line.split_once("listening at http://")?;
+            let (_, rest) = line.split_once("listening at http")?;
+            let (_, rest) = rest.split_once("://")?;
             Some(rest.split('/').next().unwrap_or_default().to_owned())
         };
         let address = lines.find_map(named).expect("it says where it listens");
         // The log must be read to its end, or the server would wait for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&log);
+        std::thread::spawn(move || lines.for_each(|line| written.lock().expect("nobody panicked").push(line)));
+        Self { child, address, log }
+    }
+
+    /// What it has logged since it began to listen.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("nobody panicked").join("\n")
     }
 
     /// One request; the answer's status and body.
