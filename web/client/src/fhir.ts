@@ -53,13 +53,14 @@ export interface Quantity {
 
 export interface Reference {
   reference?: string;
+  type?: string;
   display?: string;
 }
 
 export interface Resource {
   resourceType: string;
   id?: string;
-  meta?: { versionId?: string; lastUpdated?: When };
+  meta?: { versionId?: string; lastUpdated?: When; tag?: Coding[] };
 }
 
 export type Sex = "male" | "female" | "other" | "unknown";
@@ -72,6 +73,7 @@ export interface Patient extends Resource {
   telecom?: ContactPoint[];
   gender?: Sex;
   birthDate?: When;
+  address?: { text?: string; line?: string[] }[];
   deceasedBoolean?: boolean;
   deceasedDateTime?: When;
 }
@@ -162,6 +164,129 @@ export interface AllergyIntolerance extends Resource {
   code?: CodeableConcept;
   recordedDate?: When;
   onsetDateTime?: When;
+}
+
+export interface Organization extends Resource {
+  resourceType: "Organization";
+  active?: boolean;
+  identifier?: Identifier[];
+  type?: CodeableConcept[];
+  name?: string;
+  alias?: string[];
+  partOf?: Reference;
+}
+
+export interface OrganizationAffiliation extends Resource {
+  resourceType: "OrganizationAffiliation";
+  active?: boolean;
+  period?: Period;
+  organization?: Reference;
+  participatingOrganization?: Reference;
+  network?: Reference[];
+  code?: CodeableConcept[];
+  specialty?: CodeableConcept[];
+}
+
+export interface Practitioner extends Resource {
+  resourceType: "Practitioner";
+  active?: boolean;
+  identifier?: Identifier[];
+  name?: HumanName[];
+}
+
+export interface PractitionerRole extends Resource {
+  resourceType: "PractitionerRole";
+  active?: boolean;
+  period?: Period;
+  practitioner?: Reference;
+  organization?: Reference;
+  code?: CodeableConcept[];
+}
+
+export interface Flag extends Resource {
+  resourceType: "Flag";
+  status: string;
+  code?: CodeableConcept;
+  period?: Period;
+}
+
+export interface Annotation {
+  text: string;
+  time?: When;
+}
+
+export interface TaskInput {
+  type: CodeableConcept;
+  valueReference?: Reference;
+  valueString?: string;
+  valueDecimal?: number;
+  valueCodeableConcept?: CodeableConcept;
+  valueCode?: string;
+}
+
+export interface Task extends Resource {
+  resourceType: "Task";
+  status: string;
+  intent: string;
+  code?: CodeableConcept;
+  description?: string;
+  focus?: Reference;
+  for?: Reference;
+  authoredOn?: When;
+  executionPeriod?: Period;
+  restriction?: { period?: Period };
+  requester?: Reference;
+  owner?: Reference;
+  businessStatus?: CodeableConcept;
+  statusReason?: CodeableConcept;
+  reasonCode?: CodeableConcept;
+  note?: Annotation[];
+  input?: TaskInput[];
+  output?: TaskInput[];
+}
+
+export interface Consent extends Resource {
+  resourceType: "Consent";
+  status: string;
+  scope: CodeableConcept;
+  category: CodeableConcept[];
+  patient?: Reference;
+  dateTime?: When;
+  policyRule?: CodeableConcept;
+  provision?: ConsentProvision;
+}
+
+export interface ConsentProvision {
+  type?: "deny" | "permit";
+  period?: Period;
+  actor?: { role: CodeableConcept; reference: Reference }[];
+  provision?: ConsentProvision[];
+}
+
+/** One part of what an operation is asked or answers. <http://hl7.org/fhir/R4/parameters.html> */
+export interface Parameter {
+  name: string;
+  valueString?: string;
+  valueCode?: string;
+  valueBoolean?: boolean;
+  valueInteger?: number;
+  valueDecimal?: number;
+  valueUri?: string;
+  valueId?: string;
+  valueDate?: When;
+  valueDateTime?: When;
+  valueInstant?: When;
+  valuePeriod?: Period;
+  valueCoding?: Coding;
+  valueCodeableConcept?: CodeableConcept;
+  valueReference?: Reference;
+  resource?: Resource;
+  part?: Parameter[];
+}
+
+export interface Parameters extends Resource {
+  resourceType: "Parameters";
+  parameter?: Parameter[];
 }
 
 export interface OperationOutcome extends Resource {

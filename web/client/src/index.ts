@@ -1,4 +1,14 @@
+export {
+  Account,
+  type Attempt,
+  type CastMember,
+  type OpenSession,
+  type PasswordChange,
+  type Post,
+  type Provider,
+  type Session,
+} from "./account";
 export * from "./failure";
 export * from "./fhir";
 export { follow, type Change, type Following, type LiveState } from "./live";
-export { signIn, Service, type Answer, type Page, type SignedIn } from "./service";
+export { Service, type Answer, type Credentials, type Page } from "./service";

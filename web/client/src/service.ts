@@ -1,19 +1,11 @@
 import { Failure, failureOf, kindOf } from "./failure";
-import type { Bundle, OperationOutcome, Resource } from "./fhir";
-
-/** How long an ordinary request may take, in milliseconds: long enough for a page over a line of 30 KB/s. */
-const PATIENCE = 30_000;
+import type { Bundle, OperationOutcome, Parameters, Resource } from "./fhir";
+import { ask, bodyOf } from "./request";
 
 const FHIR_JSON = "application/fhir+json";
 
-/** What a successful sign-in gives. */
-export interface SignedIn {
-  token: string;
-  /** When the token ends, in milliseconds since 1970. */
-  until: number;
-  /** The SMART scopes that were granted, separated by spaces. */
-  scope: string;
-}
+/** How many pages of one search are read at once. */
+const MOST_PAGES = 20;
 
 /** One page of a search. */
 export interface Page<T> {
@@ -25,36 +17,27 @@ export interface Page<T> {
 /** The answer to one of several questions asked at once. */
 export type Answer<T> = { page: Page<T> } | { failure: Failure };
 
-/**
- * Exchanges an id and a secret for a token by the client credentials grant.
- * <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>
- *
- * @param origin where the service is, such as `https://record.example`
- * @param now milliseconds since 1970
- * @throws Failure of kind `refused` when the pair is wrong
- */
-export async function signIn(origin: string, id: string, secret: string, now: number): Promise<SignedIn> {
-  const body = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: secret });
-  const response = await ask(`${origin}/auth/token`, { method: "POST", body });
-  if (!response.ok) {
-    const isWrong = response.status === 400 || response.status === 401;
-    throw new Failure(isWrong ? "refused" : kindOf(response.status), response.status);
-  }
-  const given = (await bodyOf(response)) as { access_token: string; expires_in: number; scope?: string };
-  return { token: given.access_token, until: now + given.expires_in * 1000, scope: given.scope ?? "" };
+/** What speaks for a caller beside the session's cookie. */
+export interface Credentials {
+  /** Shows of a request that changes something that this page sent it. */
+  csrf: string;
+  /** Why the record is looked at: a code of v3-ActReason. <http://terminology.hl7.org/ValueSet/v3-PurposeOfUse> */
+  purpose: string;
 }
 
 /** The FHIR service as one signed-in caller sees it. Every method throws {@link Failure} and nothing else. */
 export class Service {
   /**
    * @param origin where the service is, without a trailing slash; the FHIR base is `/fhir` on it
-   * @param token a bearer token
-   * @param onSignedOut told when the service no longer believes the token
+   * @param credentials of the session that was opened by {@link Account}
+   * @param onSignedOut told when the service no longer knows the session
+   * @param onAnswered told whenever the service answered, which keeps a session from ending for idleness
    */
   constructor(
     private readonly origin: string,
-    private readonly token: string,
+    private readonly credentials: Credentials,
     private readonly onSignedOut: () => void = () => {},
+    private readonly onAnswered: () => void = () => {},
   ) {}
 
   /** Reads the current version. <http://hl7.org/fhir/R4/http.html#read> */
@@ -109,6 +92,33 @@ export class Service {
   }
 
   /**
+   * Changes a resource that was read before, unless somebody else did so meanwhile.
+   * <http://hl7.org/fhir/R4/http.html#concurrency>
+   *
+   * @throws Failure of kind `conflict` when they did
+   */
+  async update<T extends Resource>(resource: T): Promise<T> {
+    const path = `/fhir/${resource.resourceType}/${encodeURIComponent(resource.id ?? "")}`;
+    const headers = { "If-Match": `W/"${resource.meta?.versionId ?? ""}"` };
+    return (await bodyOf(await this.fetch(path, { method: "PUT", body: JSON.stringify(resource), headers }))) as T;
+  }
+
+  /** All pages of a search, one after another, up to a number of them that a screen can bear. */
+  async all<T extends Resource>(
+    type: T["resourceType"],
+    params: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<T[]> {
+    let page = await this.search<T>(type, params, signal);
+    const found = [...page.found];
+    for (let pages = 1; page.next !== undefined && pages < MOST_PAGES; pages += 1) {
+      page = await this.page<T>(page.next, signal);
+      found.push(...page.found);
+    }
+    return found;
+  }
+
+  /**
    * Creates a resource unless one matches the search, and says which of the two happened.
    * <http://hl7.org/fhir/R4/http.html#ccreate>
    */
@@ -122,6 +132,17 @@ export class Service {
       headers: { "If-None-Exist": new URLSearchParams(search).toString() },
     });
     return { resource: (await bodyOf(response)) as T, isNew: response.status === 201 };
+  }
+
+  /**
+   * Asks an operation, or has it done when it is given something to do it with.
+   * <http://hl7.org/fhir/R4/operations.html>
+   *
+   * @param path such as `Patient/1/$person`, with its query if it has one
+   */
+  async operation<T extends Resource>(path: string, parameters?: Parameters, signal?: AbortSignal): Promise<T> {
+    const body = parameters === undefined ? {} : { method: "POST", body: JSON.stringify(parameters) };
+    return (await bodyOf(await this.fetch(`/fhir/${path}`, { ...body, signal }))) as T;
   }
 
   /** Opens the live stream of a topic; the caller reads and ends it. */
@@ -142,7 +163,8 @@ export class Service {
     init: Omit<RequestInit, "signal"> & { signal?: AbortSignal | undefined },
     isBounded = true,
   ): Promise<Response> {
-    const headers: Record<string, string> = { Accept: FHIR_JSON, Authorization: `Bearer ${this.token}` };
+    const headers: Record<string, string> = { Accept: FHIR_JSON, "X-Purpose-Of-Use": this.credentials.purpose };
+    if (init.method !== undefined && init.method !== "GET") headers["X-CSRF-Token"] = this.credentials.csrf;
     if (init.body !== undefined) {
       headers["Content-Type"] = FHIR_JSON;
       headers["Prefer"] = "return=representation";
@@ -150,6 +172,8 @@ export class Service {
     Object.assign(headers, init.headers);
     const { signal, ...rest } = init;
     const response = await ask(this.origin + path, { ...rest, headers, ...(signal && { signal }) }, isBounded);
+    // A stream that connects again by itself is nobody's doing, and keeps no session awake.
+    if (isBounded) this.onAnswered();
     if (response.ok) return response;
     const failure = await failureOf(response);
     if (failure.kind === "signedOut") this.onSignedOut();
@@ -163,29 +187,4 @@ function pageOf<T extends Resource>(bundle: Bundle): Page<T> {
     .map((entry) => entry.resource as T);
   const next = bundle.link?.find((link) => link.relation === "next")?.url;
   return next === undefined ? { found } : { found, next };
-}
-
-/** `fetch`, with a bound on its time and the one error of this package. */
-async function ask(url: string, init: RequestInit, isBounded = true): Promise<Response> {
-  // The token is all that speaks for the caller. A browser that may add credentials of its own would answer a refused
-  // sign-in with a window of its own.
-  const request: RequestInit = { ...init, credentials: "omit" };
-  const signals = [init.signal, isBounded ? AbortSignal.timeout(PATIENCE) : undefined].filter((signal) => signal != null);
-  try {
-    return await fetch(url, signals.length === 0 ? request : { ...request, signal: AbortSignal.any(signals) });
-  } catch (cause) {
-    // A caller that no longer wants the answer must see its own abort, not a connection that failed.
-    if (init.signal?.aborted) throw cause;
-    throw new Failure("offline", undefined);
-  }
-}
-
-/** The body as JSON. A connection that breaks within the body is as good as none. */
-async function bodyOf(response: Response): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw new Failure("fault", response.status);
-    throw new Failure("offline", undefined);
-  }
 }

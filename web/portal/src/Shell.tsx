@@ -1,39 +1,41 @@
-import { Button } from "antd";
-import { lazy, Suspense, useEffect } from "react";
-import { Link, Route, Switch, useLocation } from "wouter";
-import { useTexts } from "./language";
-import { useSession } from "./session";
-import { SignIn } from "./SignIn";
-import { FailureNotice, Loading } from "./states";
 import { Failure } from "@qingshan/client";
-import { Finder } from "./patients/Finder";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { ChoosePost } from "./account/ChoosePost";
+import { Idle } from "./account/Idle";
+import { WornPost } from "./account/Post";
+import { SignIn } from "./account/SignIn";
+import { isLay, places, postOf, screensOf } from "./duties";
+import { useTexts } from "./language";
+import { useScan } from "./scan";
+import { hatOf, useDoor, useSession } from "./session";
+import { useSettings } from "./settings";
+import { ReadAloud } from "./speech";
+import { FailureNotice, Loading } from "./states";
+import { hasUnsaved } from "./unsaved";
 
+// Each duty loads the screens it opens, and no others.
+const Finder = lazy(() => import("./patients/Finder"));
 const PatientPage = lazy(() => import("./patients/PatientPage"));
 const Register = lazy(() => import("./patients/Register"));
+const MinePage = lazy(() => import("./mine/MinePage"));
+const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
+const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
+const PeoplePage = lazy(() => import("./work/PeoplePage"));
+const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
+const SettingsPage = lazy(() => import("./account/SettingsPage"));
 
 /** The frame around every screen. */
 export function Shell() {
   const { t, locale, choose } = useTexts();
-  const { service, leave } = useSession();
-  const [place, go] = useLocation();
+  const { isElder } = useSettings();
+  const { standing, leave } = useDoor();
+  const [cause, setCause] = useState<unknown>();
+  const session = "session" in standing ? standing.session : undefined;
+  const isIn = standing.kind === "in";
+  const isAtWork = isIn && session !== undefined && (isLay(session) || postOf(session) !== undefined);
 
-  useEffect(() => {
-    const home = (event: KeyboardEvent) => {
-      const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
-      if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      go("/");
-      document.getElementById("finder")?.focus();
-    };
-    addEventListener("keydown", home);
-    return () => removeEventListener("keydown", home);
-  }, [go]);
-
-  useEffect(() => {
-    scrollTo(0, 0);
-    // What was pressed is gone with the old screen; readers go on at the top of the new one.
-    if (document.activeElement === document.body) document.getElementById("content")?.focus({ preventScroll: true });
-  }, [place]);
+  useEffect(() => setCause(undefined), [standing]);
 
   return (
     <>
@@ -43,50 +45,122 @@ export function Shell() {
       <header className="top">
         <Link className="brand" href="/">
           <img src="/mark.svg" alt="" width={28} height={28} />
-          {t("brand")}
+          <span className="brand-name">{t("brand")}</span>
         </Link>
-        {service && (
-          <nav className="menu" aria-label={t("nav.label")}>
-            <Link href="/" aria-current={place === "/" ? "page" : undefined}>
-              {t("nav.find")}
-            </Link>
-            <Link href="/patients/new" aria-current={place === "/patients/new" ? "page" : undefined}>
-              {t("nav.register")}
-            </Link>
-          </nav>
-        )}
+        {isAtWork && <Menu />}
         <span className="top-end">
-          <Button
-            type="text"
+          {isIn && <WornPost onFailure={setCause} />}
+          {isIn && session !== undefined && (
+            <Link className="top-button who" href="/settings" title={t("nav.settings")}>
+              {session.name}
+            </Link>
+          )}
+          <button
+            type="button"
+            className="top-button"
             lang={locale === "en" ? "zh-CN" : "en"}
             aria-label={t("language.switch")}
             onClick={() => choose(locale === "en" ? "zh-CN" : "en")}
           >
             {t("language.other")}
-          </Button>
-          {service && (
-            <Button type="text" onClick={leave}>
+          </button>
+          {isIn && (
+            <button type="button" className="top-button" onClick={() => leave().catch(setCause)}>
               {t("signIn.out")}
-            </Button>
+            </button>
           )}
         </span>
       </header>
+      {standing.kind === "in" && <Idle />}
       <main id="content" tabIndex={-1}>
-        {service === undefined ? (
-          <SignIn />
-        ) : (
-          <Suspense fallback={<Loading />}>
-            <Switch>
-              <Route path="/" component={Finder} />
-              <Route path="/patients/new" component={Register} />
-              <Route path="/patients/:id">{({ id }) => <PatientPage key={id} id={decodeURIComponent(id)} />}</Route>
-              <Route>
-                <FailureNotice cause={new Failure("missing", 404)} />
-              </Route>
-            </Switch>
-          </Suspense>
+        {cause !== undefined && <FailureNotice cause={cause} />}
+        {standing.kind === "asking" && <Loading />}
+        {standing.kind === "unknown" && <Unknown cause={standing.cause} />}
+        {(standing.kind === "out" || standing.kind === "locked") && <SignIn />}
+        {session !== undefined && (
+          // After an idle hour the screen is hidden and stays as it is, with what was typed in it, for whoever it is of.
+          <div hidden={!isIn} key={hatOf(session)}>
+            {isLay(session) || postOf(session) !== undefined ? <Screens /> : <ChoosePost />}
+          </div>
         )}
       </main>
+      {isElder && <ReadAloud />}
     </>
+  );
+}
+
+function Unknown({ cause }: { cause: unknown }) {
+  const { renew } = useDoor();
+  return <FailureNotice cause={cause} retry={() => void renew()} />;
+}
+
+function Menu() {
+  const { t } = useTexts();
+  const [place] = useLocation();
+  return (
+    <nav className="menu" aria-label={t("nav.label")}>
+      {screensOf(useSession()).map((screen) => (
+        <Link key={screen} href={places[screen]} aria-current={place === places[screen] ? "page" : undefined}>
+          {t(`nav.${screen}`)}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+/** What stands at each address, for whoever is signed in. */
+function Screens() {
+  const session = useSession();
+  const { t } = useTexts();
+  const { standing } = useDoor();
+  const [place, go] = useLocation();
+  const [first = "consortium"] = screensOf(session);
+  const finds = screensOf(session).includes("find");
+  const isIn = standing.kind === "in";
+
+  useEffect(() => {
+    if (!finds || !isIn) return;
+    const home = (event: KeyboardEvent) => {
+      const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
+      if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      go(places.find);
+      document.getElementById("finder")?.focus();
+    };
+    addEventListener("keydown", home);
+    return () => removeEventListener("keydown", home);
+  }, [go, finds, isIn]);
+  useScan((card) => {
+    if (!finds || !isIn) return;
+    if (hasUnsaved() && !confirm(t("unsaved.leave"))) return;
+    go(`${places.find}?q=${encodeURIComponent(card)}&card=1`);
+  });
+
+  useEffect(() => {
+    scrollTo(0, 0);
+    // What was pressed is gone with the old screen; readers go on at the top of the new one.
+    if (document.activeElement === document.body) document.getElementById("content")?.focus({ preventScroll: true });
+  }, [place]);
+
+  return (
+    <Suspense fallback={<Loading />}>
+      <Switch>
+        <Route path="/">
+          <Redirect to={places[first]} replace />
+        </Route>
+        <Route path={places.find} component={Finder} />
+        <Route path={places.mine} component={MinePage} />
+        <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
+        <Route path={places.emergencies} component={EmergenciesPage} />
+        <Route path={places.people} component={PeoplePage} />
+        <Route path={places.consortium} component={ConsortiumPage} />
+        <Route path="/settings" component={SettingsPage} />
+        <Route path={places.register} component={Register} />
+        <Route path="/patients/:id">{({ id }) => <PatientPage key={id} id={decodeURIComponent(id)} />}</Route>
+        <Route>
+          <FailureNotice cause={new Failure("missing", 404)} />
+        </Route>
+      </Switch>
+    </Suspense>
   );
 }

@@ -31,13 +31,29 @@ export async function load(locale: Locale): Promise<Loaded> {
   return { locale, strings, components };
 }
 
+/** Codes that the catalogues have words for, each under its own prefix. */
+export type Family =
+  | "criticality"
+  | "duty"
+  | "element"
+  | "flag"
+  | "kind"
+  | "level"
+  | "loinc"
+  | "purpose"
+  | "relation"
+  | "setting"
+  | "label"
+  | "status"
+  | "trail";
+
 /** Texts in the language of the screen. */
 export interface Texts {
   locale: Locale;
   /** The string of this name, with its `{places}` filled. */
   t(key: Key, places?: Readonly<Record<string, string | number>>): string;
   /** The string of a name that is made up of a code, if the catalogue knows that code. */
-  known(family: "loinc" | "setting" | "status" | "flag", code: string | undefined): string | undefined;
+  known(family: Family, code: string | undefined): string | undefined;
   /** Changes the language of the whole screen. */
   choose(locale: Locale): void;
 }

@@ -1,19 +1,9 @@
 import { ConfigProvider, theme, type ConfigProviderProps } from "antd";
-import { useSyncExternalStore, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { Loaded } from "./language";
+import { useMatch, useSettings } from "./settings";
 
-const darkness = matchMedia("(prefers-color-scheme: dark)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-
-function useMatch(media: MediaQueryList): boolean {
-  return useSyncExternalStore(
-    (changed) => {
-      media.addEventListener("change", changed);
-      return () => media.removeEventListener("change", changed);
-    },
-    () => media.matches,
-  );
-}
 
 /** Colours that people who cannot tell red from green still tell apart; the same names stand in look.css. */
 const light = {
@@ -36,17 +26,17 @@ const dark = {
 const fonts =
   'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
 
-/** Gives the components of the library the project's look, light or dark as the device asks. */
+/** Gives the components of the library the project's look, as light and as large as it was asked for. */
 export function Look({ components, children }: { components: Loaded["components"]; children: ReactNode }) {
-  const isDark = useMatch(darkness);
+  const { isDark, isElder } = useSettings();
   const isCalm = useMatch(calm);
   const settings: NonNullable<ConfigProviderProps["theme"]> = {
     algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
     token: {
       ...(isDark ? dark : light),
       fontFamily: fonts,
-      fontSize: 16,
-      controlHeight: 40,
+      fontSize: isElder ? 22 : 16,
+      controlHeight: isElder ? 56 : 40,
       borderRadius: 8,
       motion: !isCalm,
       ...(isDark && { colorTextLightSolid: "#06201c" }),

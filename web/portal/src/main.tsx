@@ -6,6 +6,7 @@ import { firstLocale, Language, load } from "./language";
 import { SessionKeeper } from "./session";
 import { Shell } from "./Shell";
 import { Look } from "./look";
+import { SettingsKeeper } from "./settings";
 import "./look.css";
 
 /** Attempts after the first at a question that nobody answered. */
@@ -32,11 +33,13 @@ createRoot(root).render(
     <QueryClientProvider client={cache}>
       <Language first={first}>
         {(loaded) => (
-          <Look components={loaded.components}>
-            <SessionKeeper>
-              <Shell />
-            </SessionKeeper>
-          </Look>
+          <SettingsKeeper>
+            <Look components={loaded.components}>
+              <SessionKeeper>
+                <Shell />
+              </SessionKeeper>
+            </Look>
+          </SettingsKeeper>
         )}
       </Language>
     </QueryClientProvider>

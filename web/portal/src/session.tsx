@@ -1,70 +1,152 @@
-import { Service, signIn, type SignedIn } from "@qingshan/client";
+import { Account, Service, type Session } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { purposeOf } from "./duties";
 
-/** Kept for this tab only, so that a reload does not sign out and a closed tab does. */
-const KEPT = "qingshan.session";
+/** How this browser stands to the record. */
+export type Standing =
+  | { kind: "asking" }
+  /** Whether somebody is signed in could not be found out. */
+  | { kind: "unknown"; cause: unknown }
+  | { kind: "out" }
+  | { kind: "in"; session: Session }
+  /** The session ended by itself. What was on the screen is hidden, not thrown away: there may be half a form. */
+  | { kind: "locked"; session: Session };
 
-interface Session {
+interface Door {
+  account: Account;
+  standing: Standing;
   /** The record as whoever signed in sees it; absent while nobody has. */
   service: Service | undefined;
-  /** Whether the last session ended by itself. */
-  hasExpired: boolean;
-  /** Throws `Failure` when it is refused. */
-  enter(id: string, secret: string): Promise<void>;
-  leave(): void;
+  /** When the service was last heard, in milliseconds since 1970; idleness counts from there. */
+  heard(): number;
+  /** Takes the session that signing in, or choosing a post, gave. */
+  enter(session: Session): void;
+  /** Asks the service who is signed in. Unless it is a mere peek, that keeps them signed in. */
+  renew(isPeek?: boolean): Promise<void>;
+  leave(): Promise<void>;
 }
 
-const Context = createContext<Session | undefined>(undefined);
+const Context = createContext<Door | undefined>(undefined);
 
-/** Who is signed in at this screen. */
+/** Who is signed in at this screen, and the ways in and out. */
+export function useDoor(): Door {
+  const door = useContext(Context);
+  if (door === undefined) throw new Error("a screen stands inside SessionKeeper");
+  return door;
+}
+
+/** The session of whoever is signed in. Only for screens that are shown to nobody else. */
 export function useSession(): Session {
-  const session = useContext(Context);
-  if (session === undefined) throw new Error("a screen stands inside SessionKeeper");
-  return session;
+  const { standing } = useDoor();
+  if (!("session" in standing)) throw new Error("this screen is shown after signing in");
+  return standing.session;
 }
 
 /** The record as the signed-in person sees it. Only for screens that are shown to nobody else. */
 export function useService(): Service {
-  const { service } = useSession();
+  const { service } = useDoor();
   if (service === undefined) throw new Error("this screen is shown after signing in");
   return service;
 }
 
-/** Keeps the session of this tab. */
-export function SessionKeeper({ children }: { children: ReactNode }) {
-  const [signedIn, setSignedIn] = useState(kept);
-  const [hasExpired, setHasExpired] = useState(false);
-  const cache = useQueryClient();
+/** Tabs of one browser share one session, so each tells the others when it changes. */
+const tabs = new BroadcastChannel("qingshan.session");
 
-  const end = useCallback(
-    (byItself: boolean) => {
-      sessionStorage.removeItem(KEPT);
-      setSignedIn(undefined);
-      setHasExpired(byItself);
-      // What one person could see must not be on the screen of the next.
-      cache.clear();
+/** As whom and what somebody is here; whatever was read as another is not theirs to see. */
+export function hatOf(session: Session): string {
+  return `${session.account}|${session.post ?? ""}`;
+}
+
+/** Keeps the session of this browser. */
+export function SessionKeeper({ children }: { children: ReactNode }) {
+  const [standing, setStanding] = useState<Standing>({ kind: "asking" });
+  const cache = useQueryClient();
+  const heard = useRef(Date.now());
+  const account = useMemo(() => new Account(location.origin), []);
+  const hat = useRef<string>(undefined);
+
+  const hear = useCallback(() => {
+    // Other tabs keep the same session awake; they need not know it to the second.
+    if (Date.now() - heard.current > 5_000) tabs.postMessage("heard");
+    heard.current = Date.now();
+  }, []);
+  const settle = useCallback(
+    (session: Session | undefined) => {
+      const next = session && hatOf(session);
+      if (next !== undefined && next !== hat.current) {
+        // What one person could see, or one person in another post, must not be on the screen of the next.
+        cache.clear();
+        hat.current = next;
+      }
+      setStanding((old) => {
+        if (session !== undefined) return { kind: "in", session };
+        return "session" in old ? { kind: "locked", session: old.session } : { kind: "out" };
+      });
     },
     [cache],
   );
-  const enter = useCallback(async (id: string, secret: string) => {
-    const next = await signIn(location.origin, id, secret, Date.now());
-    sessionStorage.setItem(KEPT, JSON.stringify(next));
-    setHasExpired(false);
-    setSignedIn(next);
-  }, []);
-  const session = useMemo<Session>(() => {
-    const service = signedIn && new Service(location.origin, signedIn.token, () => end(true));
-    return { service, hasExpired, enter, leave: () => end(false) };
-  }, [signedIn, hasExpired, enter, end]);
-  return <Context value={session}>{children}</Context>;
-}
+  const renew = useCallback(async (isPeek = false) => {
+    try {
+      const session = await account.session(isPeek);
+      if (!isPeek) hear();
+      settle(session);
+    } catch (cause) {
+      setStanding((old) => (old.kind === "asking" || old.kind === "unknown" ? { kind: "unknown", cause } : old));
+    }
+  }, [account, hear, settle]);
+  const forget = useCallback(() => {
+    hat.current = undefined;
+    cache.clear();
+    setStanding({ kind: "out" });
+  }, [cache]);
 
-function kept(): SignedIn | undefined {
-  try {
-    const found = JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as SignedIn | null;
-    return found !== null && found.until > Date.now() ? found : undefined;
-  } catch {
-    return undefined;
-  }
+  useEffect(() => {
+    void renew();
+    const listen = ({ data }: MessageEvent<"changed" | "left" | "heard">) => {
+      if (data === "heard") heard.current = Date.now();
+      else if (data === "left") forget();
+      else void renew(true);
+    };
+    const look = () => {
+      if (document.visibilityState === "visible") void renew();
+    };
+    tabs.addEventListener("message", listen);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      tabs.removeEventListener("message", listen);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [renew, forget]);
+
+  const session = "session" in standing ? standing.session : undefined;
+  const csrf = session?.csrf;
+  const purpose = session && purposeOf(session);
+  const who = session && hatOf(session);
+  const service = useMemo(() => {
+    if (csrf === undefined || purpose === undefined || who === undefined) return undefined;
+    return new Service(location.origin, { csrf, purpose }, () => settle(undefined), hear);
+  }, [csrf, purpose, who, settle, hear]);
+
+  const door = useMemo<Door>(
+    () => ({
+      account,
+      standing,
+      service,
+      heard: () => heard.current,
+      enter(next) {
+        hear();
+        settle(next);
+        tabs.postMessage("changed");
+      },
+      renew,
+      async leave() {
+        if (csrf !== undefined) await account.signOut(csrf);
+        forget();
+        tabs.postMessage("left");
+      },
+    }),
+    [account, standing, service, csrf, settle, hear, renew, forget],
+  );
+  return <Context value={door}>{children}</Context>;
 }

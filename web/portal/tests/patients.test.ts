@@ -37,13 +37,21 @@ test("what a resident identity number lacks is said", () => {
 });
 
 test("what is typed is looked for where it may stand", () => {
-  const asked = (typed: string) => questions(typed).map((question) => `${question.parameter}=${question.value}`);
+  const asked = (typed: string) => questions(typed).map((question) =>
+      Object.entries(question)
+        .map(([parameter, value]) => `${parameter}=${value}`)
+        .join("&"),
+    );
   expect(asked("单雄")).toEqual(["name=单雄"]);
   expect(asked("shan  xiong ")).toEqual(["name=shan xiong"]);
   expect(asked("sx")).toEqual(["name=sx"]);
   expect(asked("138 0000-0000")).toEqual(["phone=13800000000", "identifier=13800000000"]);
   expect(asked("11010519491231002x")).toEqual(["identifier=11010519491231002X"]);
   expect(asked("110105194912310020")).toEqual(["identifier=110105194912310020"]);
+  expect(asked("19580412")).toEqual(["birthdate=1958-04-12", "phone=19580412", "identifier=19580412"]);
+  expect(asked("1958-4-12")).toEqual(["birthdate=1958-04-12"]);
+  expect(asked("sx 1958")).toEqual(["name=sx&birthdate=1958", "identifier=sx 1958"]);
+  expect(asked("单雄1958年4月12日")[0]).toBe("name=单雄&birthdate=1958-04-12");
   expect(asked("ZY-00123")).toEqual(["identifier=ZY-00123", "name=ZY-00123"]);
 });
 

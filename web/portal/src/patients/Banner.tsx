@@ -1,20 +1,33 @@
-import type { Patient } from "@qingshan/client";
+import type { Identifier, Patient } from "@qingshan/client";
+import { useState } from "react";
 import { useTexts } from "../language";
-import { identifiersOf, kindOf, nameOf, phoneOf } from "./person";
+import { identifiersOf, kindOf, masked, nameOf, phoneOf } from "./person";
 import type { Glance } from "./reading";
-import { showConcept, useShown } from "./show";
+import type { Relations } from "./relation";
+import { Countdown, RelationLine } from "./Relation";
+import { showConcept, showSpan, showTitle, useShown } from "./show";
 
-/** Who this is and what may harm them, always in sight. */
-export function Banner({ patient, glance }: { patient: Patient; glance: Glance | undefined }) {
+/** Who this is, what may harm them and by what one sees their record, always in sight. */
+export function Banner(props: {
+  patient: Patient;
+  glance: Glance | undefined;
+  relations: Relations | null | undefined;
+  /** Other people whose records are open in other tabs. */
+  others: readonly string[];
+  /** Whether the record itself is closed, so that nothing of health can be told. */
+  isClosed: boolean;
+}) {
+  const { patient, glance, relations, others, isClosed } = props;
   const texts = useTexts();
   const { t } = texts;
   const { sexAndAge, birthDate } = useShown(patient);
   const phone = phoneOf(patient);
+  const name = nameOf(patient) ?? t("patient.nameless");
   const isDead = patient.deceasedBoolean === true || patient.deceasedDateTime !== undefined;
   return (
     <section className="banner" aria-label={t("patient.banner")}>
       <h1>
-        {nameOf(patient) ?? t("patient.nameless")}
+        {name}
         {isDead && <span className="tag">{t("patient.deceased")}</span>}
         {patient.active === false && <span className="tag">{t("patient.inactive")}</span>}
       </h1>
@@ -24,15 +37,9 @@ export function Banner({ patient, glance }: { patient: Patient; glance: Glance |
           <dt>{t("patient.born")}</dt>
           <dd>{birthDate}</dd>
         </div>
-        {identifiersOf(patient).map((identifier) => {
-          const kind = kindOf(identifier);
-          return (
-            <div key={`${identifier.system}|${identifier.value}`}>
-              <dt>{"key" in kind ? t(kind.key) : kind.text}</dt>
-              <dd className="number">{identifier.value}</dd>
-            </div>
-          );
-        })}
+        {identifiersOf(patient).map((identifier) => (
+          <Number key={`${identifier.system}|${identifier.value}`} identifier={identifier} />
+        ))}
         {phone !== undefined && (
           <div>
             <dt>{t("patient.phone")}</dt>
@@ -40,17 +47,71 @@ export function Banner({ patient, glance }: { patient: Patient; glance: Glance |
           </div>
         )}
       </dl>
-      <Allergies glance={glance} />
+      {!isClosed && <Allergies allergies={glance?.allergies} />}
+      {!isClosed && <Alerts glance={glance} />}
+      <RelationLine relations={relations} />
+      {others.length > 0 && (
+        <p className="other-tabs">{t("patient.otherTabs", { names: others.join(texts.locale === "zh-CN" ? "、" : ", ") })}</p>
+      )}
+      {relations?.emergencyUntil !== undefined && <Countdown id={patient.id ?? ""} until={relations.emergencyUntil} />}
     </section>
   );
 }
 
-/** Allergies. None recorded, none visible and none loaded are three different things, and none of them is “none”. */
-function Allergies({ glance }: { glance: Glance | undefined }) {
+/** A number of a person's, of which an identity card's is shown whole only when asked for. */
+function Number({ identifier }: { identifier: Identifier }) {
+  const { t } = useTexts();
+  const [isWhole, setIsWhole] = useState(false);
+  const kind = kindOf(identifier);
+  const cover = masked(identifier);
+  return (
+    <div>
+      <dt>{"key" in kind ? t(kind.key) : kind.text}</dt>
+      <dd className="number">
+        {isWhole ? identifier.value : cover}
+        {cover !== identifier.value && (
+          <button type="button" className="inline-button" aria-pressed={isWhole} onClick={() => setIsWhole(!isWhole)}>
+            {t(isWhole ? "patient.hide" : "patient.show")}
+          </button>
+        )}
+      </dd>
+    </div>
+  );
+}
+
+/** What whoever meets this person is warned of, and where they are being treated now. */
+function Alerts({ glance }: { glance: Glance | undefined }) {
   const texts = useTexts();
   const { t } = texts;
-  if (glance === undefined) return <p className="allergies">{t("state.loading")}</p>;
-  const { allergies } = glance;
+  const alerts = glance !== undefined && "found" in glance.alerts ? glance.alerts.found : [];
+  const visits = glance !== undefined && "found" in glance.visits ? glance.visits.found : [];
+  if (alerts.length === 0 && visits.length === 0) return null;
+  return (
+    <ul className="alerts">
+      {alerts.map((flag) => (
+        <li key={flag.id} className="tag tag-care">
+          <span aria-hidden>⚑ </span>
+          {showConcept(texts, flag.code)}
+        </li>
+      ))}
+      {visits.map((visit) => (
+        <li key={visit.id} className="tag tag-new">
+          <span aria-hidden>● </span>
+          {t("patient.visit", {
+            what: [showTitle(texts, visit), visit.place?.display].filter(Boolean).join(" · "),
+            when: showSpan(texts, visit),
+          })}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Allergies. None recorded, none visible and none loaded are three different things, and none of them is “none”. */
+function Allergies({ allergies }: { allergies: Glance["allergies"] | undefined }) {
+  const texts = useTexts();
+  const { t } = texts;
+  if (allergies === undefined) return <p className="allergies">{t("state.loading")}</p>;
   if ("failure" in allergies) {
     const isRefused = allergies.failure.kind === "refused";
     return <p className="allergies is-unknown">{t(isRefused ? "patient.allergies.refused" : "patient.allergies.failed")}</p>;

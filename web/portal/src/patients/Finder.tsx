@@ -1,16 +1,19 @@
 import type { Patient, Service } from "@qingshan/client";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Input } from "antd";
-import { useEffect, useRef, useState, type KeyboardEvent } from "react";
-import { Link, useSearchParams } from "wouter";
+import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
+import { Link, useLocation, useSearchParams } from "wouter";
+import { places, screensOf } from "../duties";
 import { useTexts } from "../language";
 import { StaleBanner } from "../live";
-import { useService } from "../session";
+import { hatOf, useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
 import { questions } from "./find";
-import { identifiersOf, kindOf, nameOf, phoneOf } from "./person";
+import { identifiersOf, kindOf, masked, nameOf, phoneOf } from "./person";
+import { recent } from "./recent";
 import { useShown } from "./show";
+import "./patients.css";
 
 /** How long typing must rest before it is looked up, in milliseconds. */
 const REST = 250;
@@ -26,8 +29,8 @@ interface Found {
 async function find(service: Service, typed: string, next: string[] | undefined, signal: AbortSignal): Promise<Found> {
   const pages = await Promise.all(
     next === undefined
-      ? questions(typed).map(({ parameter, value }) =>
-          service.search<Patient>("Patient", { [parameter]: value, _count: PAGE, _elements: SHOWN }, signal),
+      ? questions(typed).map((question) =>
+          service.search<Patient>("Patient", { ...question, _count: PAGE, _elements: SHOWN }, signal),
         )
       : next.map((address) => service.page<Patient>(address, signal)),
   );
@@ -37,23 +40,34 @@ async function find(service: Service, typed: string, next: string[] | undefined,
   };
 }
 
-/** Finds people by name, sound, initials, a number of theirs or their telephone. */
-export function Finder() {
+/** Finds people by name, sound, initials, day of birth, a number of theirs or their telephone. */
+export default function Finder() {
   const { t } = useTexts();
   const service = useService();
+  const session = useSession();
   // The words stand in the address, so that going back from a patient leads to the same list.
   const [address, setAddress] = useSearchParams();
-  const [typed, setTyped] = useState(address.get("q") ?? "");
+  const asked = address.get("q") ?? "";
+  const isCard = address.has("card");
+  const [, go] = useLocation();
+  const [typed, setTyped] = useState(asked);
   const [settled, setSettled] = useState(typed);
   const list = useRef<HTMLUListElement>(null);
 
   useEffect(() => {
+    // A card that was read asks at once, and in place of whatever stood here.
+    if (!isCard) return;
+    setTyped(asked);
+    setSettled(asked);
+  }, [asked, isCard]);
+
+  useEffect(() => {
     const timer = setTimeout(() => {
       setSettled(typed);
-      setAddress(typed.trim() === "" ? {} : { q: typed.trim() }, { replace: true });
+      if (typed.trim() !== asked) setAddress(typed.trim() === "" ? {} : { q: typed.trim() }, { replace: true });
     }, REST);
     return () => clearTimeout(timer);
-  }, [typed, setAddress]);
+  }, [typed, asked, setAddress]);
 
   const isAsked = questions(settled).length > 0;
   const search = useInfiniteQuery({
@@ -66,6 +80,12 @@ export function Finder() {
   const patients = [
     ...new Map((search.data?.pages ?? []).flatMap((page) => page.patients).map((patient) => [patient.id, patient])).values(),
   ];
+  const [only] = patients;
+  const isOnlyOne = patients.length === 1 && search.isSuccess && !search.hasNextPage;
+  useEffect(() => {
+    // A card belongs to one person; whoever held it to the reader wants their record.
+    if (isCard && isOnlyOne && only?.id !== undefined) go(`/patients/${encodeURIComponent(only.id)}`, { replace: true });
+  }, [isCard, isOnlyOne, only, go]);
   const names = patients.map(nameOf);
   const hasNamesakes = names.some((name, place) => name !== undefined && names.indexOf(name) !== place);
   const isBehind = typed.trim() !== settled.trim();
@@ -83,7 +103,12 @@ export function Finder() {
   const answer = () => {
     if (!isAsked) {
       const isShort = settled.trim() !== "";
-      return <p className="hint">{t(isShort ? "finder.short" : "finder.hint")}</p>;
+      return (
+        <>
+          <p className="hint">{t(isShort ? "finder.short" : "finder.hint")}</p>
+          {!isShort && <Recent list={list} />}
+        </>
+      );
     }
     if (search.isError && patients.length === 0) {
       return <FailureNotice cause={search.error} retry={() => void search.refetch()} />;
@@ -92,9 +117,11 @@ export function Finder() {
     if (patients.length === 0) {
       return (
         <Nothing title={t("finder.empty", { typed: settled.trim() })} help={t("finder.empty.help")}>
-          <Link className="button-link" href="/patients/new">
-            {t("finder.register")}
-          </Link>
+          {screensOf(session).includes("register") && (
+            <Link className="button-link" href={places.register}>
+              {t("finder.register")}
+            </Link>
+          )}
         </Nothing>
       );
     }
@@ -149,6 +176,32 @@ export function Finder() {
   );
 }
 
+/** The people whose records were opened here before. */
+function Recent({ list }: { list: RefObject<HTMLUListElement | null> }) {
+  const { t } = useTexts();
+  const service = useService();
+  const ids = recent(hatOf(useSession()));
+  const people = useQuery({
+    queryKey: ["find", "recent", ...ids],
+    queryFn: ({ signal }) =>
+      service.search<Patient>("Patient", { _id: ids.join(","), _count: String(ids.length), _elements: SHOWN }, signal),
+    enabled: ids.length > 0,
+  });
+  const found = new Map((people.data?.found ?? []).map((patient) => [patient.id, patient]));
+  const shown = ids.map((id) => found.get(id)).filter((patient) => patient !== undefined);
+  if (shown.length === 0) return null;
+  return (
+    <>
+      <h2 className="recent" id="recent">{t("finder.recent")}</h2>
+      <ul className="people" ref={list} aria-labelledby="recent">
+        {shown.map((patient) => (
+          <Person key={patient.id} patient={patient} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
 function Person({ patient }: { patient: Patient }) {
   const { t } = useTexts();
   const { sexAndAge, birthDate } = useShown(patient);
@@ -171,7 +224,7 @@ function Person({ patient }: { patient: Patient }) {
         <span className="person-number">
           {number && kind && (
             <>
-              <span className="what">{"key" in kind ? t(kind.key) : kind.text}</span> {number.value}
+              <span className="what">{"key" in kind ? t(kind.key) : kind.text}</span> {masked(number)}
             </>
           )}
         </span>

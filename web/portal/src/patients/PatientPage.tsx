@@ -1,37 +1,67 @@
+import type { Patient } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { Button, Drawer } from "antd";
-import { useEffect, useRef, useState, type ReactNode } from "react";
-import { useTexts } from "../language";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { Link, useSearchParams } from "wouter";
+import { hasDuty, isLay } from "../duties";
+import { useTexts, type Key } from "../language";
 import { LiveMark, StaleBanner, useLive, useNow } from "../live";
-import { useService } from "../session";
-import { FailureNotice, Loading, Nothing } from "../states";
-import { Working } from "../Working";
+import { hatOf, useService, useSession } from "../session";
+import { FailureNotice, Loading } from "../states";
 import { Banner } from "./Banner";
 import { nameOf } from "./person";
-import { about, useGlance, usePatient, useTimeline, type Glance } from "./reading";
+import { about, useGlance, useIds, usePatient, type Glance } from "./reading";
+import { recent, remember } from "./recent";
+import { ClosedRecord, PartlyClosed } from "./Relation";
+import { useRelations } from "./relation";
 import { RecordVital } from "./RecordVital";
-import { showAgo, showGroup, showSpan, showTitle, showValues } from "./show";
-import { kinds, rank, type Entry, type Kind, type Value } from "./timeline";
-import { TimelineList } from "./TimelineList";
+import { showAgo, showGroup, showSpan, useShown } from "./show";
+import { useOtherTabs } from "./tabs";
+import { rank, type Entry, type Value } from "./timeline";
+import { Timeline } from "./Timeline";
+import "./patients.css";
+
+const Tables = lazy(() => import("../views/Tables"));
+const WhoLooked = lazy(() => import("./WhoLooked"));
+
+/** What is shown of a record below the banner, and the name of each. */
+const VIEWS = { timeline: "view.timeline", tables: "view.tables", looked: "view.looked" } as const satisfies Record<string, Key>;
+type View = keyof typeof VIEWS;
+
+/** What a change to the person's record makes stale. */
+const PARTS = ["glance", "timeline", "tables", "relation"];
 
 /** Everything about one person, kept current while it is shown. */
 export default function PatientPage({ id }: { id: string }) {
   const { t } = useTexts();
   const service = useService();
+  const session = useSession();
   const cache = useQueryClient();
   const [isRecording, setIsRecording] = useState(false);
+  const [address] = useSearchParams();
+  const view = ((address.get("view") ?? "") in VIEWS ? address.get("view") : "timeline") as View;
   const patient = usePatient(service, id);
-  const glance = useGlance(service, id);
+  const relations = useRelations(service, id);
+  const ids = useIds(service, id);
+  const glance = useGlance(service, id, ids.data);
   const live = useLive(`Patient/${id}`, (change) => {
     const isSelf = change?.type === "Patient";
     const stale = change === undefined ? about(id) : isSelf ? [...about(id), "self"] : undefined;
     if (stale !== undefined) void cache.invalidateQueries({ queryKey: stale });
     if (change !== undefined && !isSelf) {
-      for (const part of ["glance", "timeline"]) void cache.invalidateQueries({ queryKey: [...about(id), part] });
+      for (const part of PARTS) void cache.invalidateQueries({ queryKey: [...about(id), part] });
     }
   });
+  const name = patient.data && (nameOf(patient.data) ?? t("patient.nameless"));
+  const others = useOtherTabs(id, name);
+  const hat = hatOf(session);
+  const isKnown = patient.data !== undefined;
+  useEffect(() => {
+    if (isKnown && recent(hat)[0] !== id) remember(hat, id);
+  }, [isKnown, hat, id]);
+  useTitle(name);
 
-  if (patient.data === undefined) {
+  if (patient.data === undefined || name === undefined) {
     return (
       <>
         <StaleBanner state={live.state} retry={live.retry} />
@@ -43,20 +73,65 @@ export default function PatientPage({ id }: { id: string }) {
       </>
     );
   }
-  const name = nameOf(patient.data) ?? t("patient.nameless");
+  const isClosed = relations.data?.isOpen === false;
+  const mayRecord = hasDuty(session, "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic");
+  const shownIds = ids.data ?? [id];
+  const seesWhoLooked = isLay(session) || hasDuty(session, "privacy-officer", "data-officer");
+  const views = (Object.keys(VIEWS) as View[]).filter((one) => (one === "looked" ? seesWhoLooked : !isClosed));
   return (
     <>
       <div className="sticky">
         <StaleBanner state={live.state} retry={live.retry} />
-        <Banner patient={patient.data} glance={glance.data} />
+        <Banner
+          patient={patient.data}
+          glance={glance.data}
+          relations={relations.isError ? null : relations.data}
+          others={others}
+          isClosed={isClosed}
+        />
       </div>
+      <p className="who-bar" aria-hidden>
+        {name} · <WhoBar patient={patient.data} />
+      </p>
       <div className="page-tools">
-        <Latest glance={glance.data} />
-        <Button type="primary" size="large" className="record" onClick={() => setIsRecording(true)}>
-          {t("vitals.title")}
-        </Button>
+        <nav className="views" aria-label={t("view.label")}>
+          {views.map((one) => (
+            <Link
+              key={one}
+              href={one === "timeline" ? `/patients/${encodeURIComponent(id)}` : `/patients/${encodeURIComponent(id)}?view=${one}`}
+              aria-current={one === view ? "page" : undefined}
+            >
+              {t(VIEWS[one])}
+            </Link>
+          ))}
+        </nav>
+        {mayRecord && !isClosed && (
+          <Button type="primary" size="large" className="record" onClick={() => setIsRecording(true)}>
+            {t("vitals.title")}
+          </Button>
+        )}
       </div>
-      <Timeline id={id} mark={<LiveMark state={live.state} />} />
+      {view === "looked" ? (
+        <Suspense fallback={<Loading />}>
+          <WhoLooked id={id} />
+        </Suspense>
+      ) : isClosed && relations.data ? (
+        <ClosedRecord id={id} name={name} relations={relations.data} />
+      ) : (
+        <>
+          {relations.data && <PartlyClosed relations={relations.data} />}
+          {view === "timeline" && <Latest glance={glance.data} />}
+          {ids.isPending ? (
+            <Loading rows={8} />
+          ) : view === "tables" ? (
+            <Suspense fallback={<Loading />}>
+              <Tables id={id} ids={shownIds} />
+            </Suspense>
+          ) : (
+            <Timeline id={id} ids={shownIds} mark={<LiveMark state={live.state} />} />
+          )}
+        </>
+      )}
       <Drawer
         open={isRecording}
         onClose={() => setIsRecording(false)}
@@ -72,12 +147,29 @@ export default function PatientPage({ id }: { id: string }) {
           person={patient.data}
           onDone={() => {
             setIsRecording(false);
-            for (const part of ["glance", "timeline"]) void cache.invalidateQueries({ queryKey: [...about(id), part] });
+            for (const part of PARTS) void cache.invalidateQueries({ queryKey: [...about(id), part] });
           }}
         />
       </Drawer>
     </>
   );
+}
+
+/** Who this is in one line, which stays in sight on a small screen when the banner does not. */
+function WhoBar({ patient }: { patient: Patient }) {
+  return useShown(patient).sexAndAge;
+}
+
+/** Names the tab for the person in it, so that two people in two tabs are told apart before either is opened. */
+function useTitle(name: string | undefined): void {
+  const { t } = useTexts();
+  useEffect(() => {
+    if (name === undefined) return;
+    document.title = `${name} · ${t("brand")}`;
+    return () => {
+      document.title = t("brand.title");
+    };
+  }, [name, t]);
 }
 
 function Latest({ glance }: { glance: Glance | undefined }) {
@@ -127,86 +219,4 @@ function LatestLine({ value }: { value: Value }) {
       {flag !== undefined && <span className="tag tag-grave">{flag}</span>}
     </span>
   );
-}
-
-function Timeline({ id, mark }: { id: string; mark: ReactNode }) {
-  const texts = useTexts();
-  const { t } = texts;
-  const service = useService();
-  const [only, setOnly] = useState<Kind>();
-  const { query, entries, hasMore, failures } = useTimeline(service, id, only);
-  const { isNew, latest } = useArrivals(entries, query.data?.pages.length ?? 0);
-
-  const refused = failures.filter(([, failure]) => failure.kind === "refused").map(([kind]) => t(`kind.${kind}`));
-  const failed = failures.filter(([, failure]) => failure.kind !== "refused").map(([kind]) => t(`kind.${kind}`));
-  const list = (names: string[]) => names.join(texts.locale === "zh-CN" ? "、" : ", ");
-
-  return (
-    <section className="timeline" aria-label={t("timeline.title")}>
-      <header className="timeline-head">
-        <h2>{t("timeline.title")}</h2>
-        {mark}
-      </header>
-      <div className="filters" role="group" aria-label={t("timeline.filter")}>
-        {[undefined, ...kinds].map((kind) => (
-          <button
-            type="button"
-            key={kind ?? "all"}
-            aria-pressed={kind === only}
-            onClick={() => setOnly(kind)}
-            className="filter"
-          >
-            {kind === undefined ? t("timeline.all") : t(`kind.${kind}`)}
-          </button>
-        ))}
-      </div>
-      <p className="read-out" role="status">
-        {latest && t("timeline.announce", { what: `${showTitle(texts, latest)} ${showValues(texts, latest)}` })}
-      </p>
-      {refused.length > 0 && <p className="gap-note">{t("timeline.refused", { kinds: list(refused) })}</p>}
-      {failed.length > 0 && <p className="gap-note">{t("timeline.failed", { kinds: list(failed) })}</p>}
-      {query.isError && <FailureNotice cause={query.error} retry={() => void query.refetch()} />}
-      {query.isPending && <Loading rows={8} />}
-      {query.isSuccess && entries.length === 0 && !hasMore && (
-        <Nothing
-          title={t(only === undefined ? "timeline.empty" : "timeline.empty.kind")}
-          {...(only === undefined && { help: t("timeline.empty.help") })}
-        />
-      )}
-      {entries.length > 0 && <TimelineList entries={entries} isNew={isNew} />}
-      {hasMore && (
-        <Working
-          block
-          busy={query.isFetchingNextPage ? t("state.loading") : undefined}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {t("timeline.more")}
-        </Working>
-      )}
-      {!hasMore && entries.length > 0 && <p className="timeline-end">{t("timeline.end")}</p>}
-    </section>
-  );
-}
-
-/** Which entries the record took in since this page was opened, told apart from older ones that were merely read later. */
-function useArrivals(entries: readonly Entry[], pages: number) {
-  const known = useRef<Set<string>>(undefined);
-  const [arrived, setArrived] = useState<ReadonlySet<string>>(new Set());
-  const before = useRef(0);
-  const newest = useRef(0);
-  useEffect(() => {
-    if (pages === 0) return;
-    const names = entries.map((entry) => `${entry.kind}/${entry.id}`);
-    const seen = known.current;
-    known.current = new Set([...(seen ?? []), ...names]);
-    const fresh = entries.filter((entry, place) => !seen?.has(names[place] ?? "") && entry.kept > newest.current);
-    newest.current = Math.max(newest.current, ...entries.map((entry) => entry.kept));
-    const isReadOn = before.current !== pages;
-    before.current = pages;
-    if (seen === undefined || isReadOn || fresh.length === 0) return;
-    setArrived((old) => new Set([...old, ...fresh.map((entry) => `${entry.kind}/${entry.id}`)]));
-  }, [entries, pages]);
-  const isNew = (entry: Entry) => arrived.has(`${entry.kind}/${entry.id}`);
-  const latest = entries.filter(isNew).sort((left, right) => right.kept - left.kept)[0];
-  return { isNew, latest };
 }

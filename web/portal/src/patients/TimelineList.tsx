@@ -1,45 +1,90 @@
 import {
+  AuditOutlined,
+  CarryOutOutlined,
   ExperimentOutlined,
+  FileOutlined,
   FileTextOutlined,
   MedicineBoxOutlined,
+  PictureOutlined,
+  ProfileOutlined,
   SafetyOutlined,
   ScheduleOutlined,
+  SendOutlined,
   SolutionOutlined,
   ToolOutlined,
+  WarningOutlined,
 } from "@ant-design/icons";
 import type { ComponentType } from "react";
-import { useTexts } from "../language";
+import { useTexts, type Texts } from "../language";
 import { showGroup, showSpan, showTitle, showValue, showConcept } from "./show";
 import type { Entry, Kind } from "./timeline";
 
 const SIGNS: Record<Kind, ComponentType> = {
   Encounter: ScheduleOutlined,
   Condition: SolutionOutlined,
+  AllergyIntolerance: WarningOutlined,
   Observation: ExperimentOutlined,
+  DiagnosticReport: FileTextOutlined,
+  ImagingStudy: PictureOutlined,
   MedicationRequest: MedicineBoxOutlined,
   Procedure: ToolOutlined,
-  DiagnosticReport: FileTextOutlined,
   Immunization: SafetyOutlined,
+  DocumentReference: FileOutlined,
+  ServiceRequest: SendOutlined,
+  Task: CarryOutOutlined,
+  CarePlan: ProfileOutlined,
+  Consent: AuditOutlined,
 };
 
-/** Entries under the day each belongs to. */
-export function TimelineList({ entries, isNew }: { entries: readonly Entry[]; isNew(entry: Entry): boolean }) {
-  const texts = useTexts();
-  const days: { title: string; entries: Entry[] }[] = [];
+/** Whether entries stand under their day, or under the visit they belong to. */
+export type Grouping = "day" | "visit";
+
+/** Entries that stand together under one heading. */
+interface Together {
+  key: string;
+  title: string;
+  entries: Entry[];
+}
+
+/** Entries under the day or the visit each belongs to. A visit stands where its newest entry does. */
+function together(texts: Texts, entries: readonly Entry[], grouping: Grouping): Together[] {
+  const found = new Map<string, Together>();
+  const visits = new Map(entries.filter((entry) => entry.kind === "Encounter").map((entry) => [entry.id, entry]));
   for (const entry of entries) {
-    const title = showGroup(texts, entry);
-    const day = days.at(-1);
-    if (day?.title === title) day.entries.push(entry);
-    else days.push({ title, entries: [entry] });
+    const visit = grouping === "visit" && entry.visit !== undefined ? visits.get(entry.visit) : undefined;
+    const day = showGroup(texts, entry);
+    const key = visit === undefined ? day : visit.id;
+    const title = visit === undefined ? day : `${showTitle(texts, visit)} ${showGroup(texts, visit)}`;
+    const group = found.get(key) ?? { key, title, entries: [] };
+    group.entries.push(entry);
+    found.set(key, group);
   }
+  return [...found.values()];
+}
+
+export function TimelineList(props: {
+  entries: readonly Entry[];
+  grouping: Grouping;
+  isNew(entry: Entry): boolean;
+  placeOf(entry: Entry): string | undefined;
+  onOpen(entry: Entry): void;
+}) {
+  const { entries, grouping, isNew, placeOf, onOpen } = props;
+  const texts = useTexts();
   return (
     <div className="days">
-      {days.map((day) => (
-        <section key={day.title} className="day">
-          <h3>{day.title}</h3>
+      {together(texts, entries, grouping).map((group) => (
+        <section key={group.key} className="day">
+          <h3>{group.title}</h3>
           <ol>
-            {day.entries.map((entry) => (
-              <Line key={`${entry.kind}/${entry.id}`} entry={entry} isNew={isNew(entry)} />
+            {group.entries.map((entry) => (
+              <Line
+                key={`${entry.kind}/${entry.id}`}
+                entry={entry}
+                isNew={isNew(entry)}
+                place={placeOf(entry)}
+                onOpen={() => onOpen(entry)}
+              />
             ))}
           </ol>
         </section>
@@ -48,7 +93,8 @@ export function TimelineList({ entries, isNew }: { entries: readonly Entry[]; is
   );
 }
 
-function Line({ entry, isNew }: { entry: Entry; isNew: boolean }) {
+function Line(props: { entry: Entry; isNew: boolean; place: string | undefined; onOpen(): void }) {
+  const { entry, isNew, place, onOpen } = props;
   const texts = useTexts();
   const { t, known } = texts;
   const Sign = SIGNS[entry.kind];
@@ -60,7 +106,9 @@ function Line({ entry, isNew }: { entry: Entry; isNew: boolean }) {
         {t(`kind.${entry.kind}`)}
       </span>
       <div className="entry-body">
-        <span className="entry-title">{showTitle(texts, entry)}</span>
+        <button type="button" className="entry-title" onClick={onOpen}>
+          {showTitle(texts, entry)}
+        </button>
         {entry.values.map((value, place) => (
           <span className="entry-value" key={place}>
             {value.name !== undefined && <span className="what">{showConcept(texts, value.name)} </span>}
@@ -76,7 +124,10 @@ function Line({ entry, isNew }: { entry: Entry; isNew: boolean }) {
           </span>
         ))}
       </div>
-      <span className="entry-time">{showSpan(texts, entry)}</span>
+      <span className="entry-end">
+        <span className="entry-time">{showSpan(texts, entry)}</span>
+        {place !== undefined && <span className="entry-place">{place}</span>}
+      </span>
     </li>
   );
 }

@@ -46,6 +46,14 @@ export function identifiersOf(patient: Pick<Patient, "identifier">): Identifier[
   return valid.sort((left, right) => Number(right.system === RESIDENT_ID) - Number(left.system === RESIDENT_ID));
 }
 
+/**
+ * A number as it is shown where it need not be read off. Of an identity card the region and the last four digits stay:
+ * enough to compare with the card in somebody's hand, too little to use it.
+ */
+export function masked({ system, value = "" }: Identifier): string {
+  return system === RESIDENT_ID && value.length > 10 ? `${value.slice(0, 6)}********${value.slice(-4)}` : value;
+}
+
 /** A telephone number, if one is known. */
 export function phoneOf(patient: Pick<Patient, "telecom">): string | undefined {
   const point = patient.telecom?.find((entry) => (entry.system === "phone" || entry.system === "sms") && entry.value);

@@ -1,6 +1,7 @@
 import type {
   AllergyIntolerance,
   CodeableConcept,
+  Coding,
   Condition,
   DiagnosticReport,
   Encounter,
@@ -12,32 +13,63 @@ import type {
   Period,
   Procedure,
   Quantity,
+  Reference,
   Resource,
   When,
 } from "@qingshan/client";
 import { bounds } from "../calendar";
 import { BLOOD_PRESSURE, DIASTOLIC, LOINC, SYSTOLIC } from "./vitals";
 
-/** The kinds of entries of a timeline, each with the search that finds them newest first. */
+/** The kinds of entries of a timeline, each with the search parameter that tells when it was. */
 export const KINDS = {
-  Encounter: "_sort=-date",
-  Condition: "_sort=-recorded-date",
-  Observation: "_sort=-date",
-  MedicationRequest: "_sort=-authoredon",
-  Procedure: "_sort=-date",
-  DiagnosticReport: "_sort=-date",
-  Immunization: "_sort=-date",
+  Encounter: "date",
+  Condition: "recorded-date",
+  AllergyIntolerance: "date",
+  Observation: "date",
+  DiagnosticReport: "date",
+  ImagingStudy: "started",
+  MedicationRequest: "authoredon",
+  Procedure: "date",
+  Immunization: "date",
+  DocumentReference: "date",
+  ServiceRequest: "authored",
+  Task: "authored-on",
+  CarePlan: "date",
+  Consent: "date",
 } as const;
 
 export type Kind = keyof typeof KINDS;
 export const kinds = Object.keys(KINDS) as Kind[];
 
-/** Entries of one kind that a first page holds. */
-const PAGE = 20;
+/** Kinds as people look for them, in the order in which they are offered. */
+export const GROUPS = {
+  visits: ["Encounter"],
+  diagnoses: ["Condition", "AllergyIntolerance"],
+  results: ["Observation", "DiagnosticReport"],
+  images: ["ImagingStudy"],
+  medicines: ["MedicationRequest"],
+  procedures: ["Procedure", "Immunization"],
+  documents: ["DocumentReference"],
+  requests: ["ServiceRequest", "Task"],
+  plans: ["CarePlan", "Consent"],
+} as const satisfies Record<string, readonly Kind[]>;
 
-/** Where the first page of a kind is. */
-export function firstPage(kind: Kind, patient: string): string {
-  return `/fhir/${kind}?patient=${encodeURIComponent(patient)}&${KINDS[kind]}&_count=${PAGE}`;
+export type Group = keyof typeof GROUPS;
+export const groups = Object.keys(GROUPS) as Group[];
+
+/** Entries of one kind that a first page holds: what a line of 30 KB/s brings in a moment, for all kinds together. */
+const PAGE = 10;
+
+/**
+ * Where the first page of a kind is.
+ *
+ * @param patients every id under which this person is known
+ * @param since the first day that is asked for, if not all are
+ */
+export function firstPage(kind: Kind, patients: readonly string[], since: string | undefined): string {
+  const [by, about] = [KINDS[kind], encodeURIComponent(patients.join(","))];
+  const period = since === undefined ? "" : `&${by}=ge${since}`;
+  return `/fhir/${kind}?patient=${about}${period}&_sort=-${by}&_count=${PAGE}`;
 }
 
 /** One line of a timeline. Names come as concepts, so that each reader sees them in their own language. */
@@ -57,6 +89,12 @@ export interface Entry {
   setting: string | undefined;
   /** When the record last took it in, in milliseconds since 1970. */
   kept: number;
+  /** The institution it comes from, as far as it says so itself. */
+  place: Reference | undefined;
+  /** The id of the visit it belongs to. */
+  visit: string | undefined;
+  /** What the entry was made of. */
+  resource: Resource;
 }
 
 /** A measured value: a number with its unit, or what else was found. */
@@ -70,11 +108,17 @@ export interface Value {
   flag?: string;
 }
 
-const USUAL = new Set(["final", "amended", "corrected", "completed", "finished", "active", "unknown"]);
+const USUAL = new Set(["final", "available", "current", "amended", "corrected", "completed", "finished", "active", "unknown"]);
 
 /** The timeline entry of a resource. */
 export function entryOf(resource: Resource): Entry | undefined {
-  const shared = { id: resource.id ?? "", kept: bounds(resource.meta?.lastUpdated)?.from ?? 0 };
+  const shared = {
+    id: resource.id ?? "",
+    kept: bounds(resource.meta?.lastUpdated)?.from ?? 0,
+    place: placeOf(resource),
+    visit: visitOf(resource),
+    resource,
+  };
   const entry = (rest: Partial<Entry> & Pick<Entry, "kind" | "when">): Entry => ({
     what: undefined,
     values: [],
@@ -87,7 +131,7 @@ export function entryOf(resource: Resource): Entry | undefined {
   switch (resource.resourceType) {
     case "Encounter": {
       const it = resource as Encounter;
-      const notes = [...(it.reasonCode ?? []).map(textOf), it.serviceProvider?.display].filter((note) => note !== undefined);
+      const notes = (it.reasonCode ?? []).map(textOf).filter((note) => note !== undefined);
       const what = it.type?.[0];
       return entry({ kind: "Encounter", what, notes, when: it.period ?? {}, status: it.status, setting: it.class?.code });
     }
@@ -123,8 +167,92 @@ export function entryOf(resource: Resource): Entry | undefined {
       return entry({ kind: "Immunization", what: it.vaccineCode, when: on(it.occurrenceDateTime), status: it.status });
     }
     default:
-      return undefined;
+      return isKind(resource.resourceType) ? entry(plainly(resource.resourceType, resource as Loose)) : undefined;
   }
+}
+
+/** The members that kinds without a reading of their own tell themselves by. */
+interface Loose extends Resource {
+  status?: string;
+  code?: CodeableConcept;
+  type?: CodeableConcept | { text?: string };
+  category?: CodeableConcept[];
+  scope?: CodeableConcept;
+  title?: string;
+  description?: string;
+  clinicalStatus?: CodeableConcept;
+  reasonCode?: CodeableConcept | CodeableConcept[];
+  procedureCode?: CodeableConcept[];
+  modality?: Coding[];
+  date?: When;
+  dateTime?: When;
+  started?: When;
+  authoredOn?: When;
+  recordedDate?: When;
+  created?: When;
+  period?: Period;
+}
+
+function isKind(type: string): type is Kind {
+  return type in KINDS;
+}
+
+/** A kind that is told by its name, its date and what was written about it. */
+function plainly(kind: Kind, it: Loose): Partial<Entry> & Pick<Entry, "kind" | "when"> {
+  const modality = it.modality?.map((coding) => coding.display ?? coding.code).filter(Boolean).join(" ");
+  const what = it.code ?? it.procedureCode?.[0] ?? named(it.title) ?? (it.type as CodeableConcept | undefined);
+  const scope = it.scope ?? it.category?.[0];
+  const reasons = it.reasonCode === undefined ? [] : [it.reasonCode].flat();
+  const notes = [...reasons.map(textOf), modality, it.description].filter((note): note is string => Boolean(note));
+  const when = it.period ?? on(it.started ?? it.date ?? it.dateTime ?? it.authoredOn ?? it.recordedDate ?? it.created);
+  return { kind, what: what ?? scope, notes, when, status: it.status ?? codeOf(it.clinicalStatus) };
+}
+
+/** Where a resource says that it comes from, in the order of how sure that is. */
+const PLACES = [
+  "serviceProvider",
+  "custodian",
+  "performer",
+  "organization",
+  "author",
+  "owner",
+  "requester",
+  "recorder",
+  "asserter",
+] as const;
+
+function placeOf(resource: Resource): Reference | undefined {
+  type Named = Reference & { actor?: Reference };
+  const members = resource as unknown as Partial<Record<string, Named | Named[]>>;
+  for (const name of PLACES) {
+    for (const entry of [members[name] ?? []].flat()) {
+      const at = entry.actor ?? entry;
+      const isNamed = name === "serviceProvider" && at.display !== undefined;
+      if (isNamed || at.reference?.startsWith("Organization/")) return at;
+    }
+  }
+  return undefined;
+}
+
+function visitOf(resource: Resource): string | undefined {
+  type Within = { encounter?: Reference; context?: { encounter?: Reference[] } };
+  if (resource.resourceType === "Encounter") return resource.id;
+  const { encounter, context } = resource as Resource & Within;
+  return (encounter ?? context?.encounter?.[0])?.reference?.split("/")[1];
+}
+
+/**
+ * The institution of each entry: its own, else that of the visit it belongs to. Entries of visits that were not read yet
+ * have none.
+ */
+export function placesOf(entries: readonly Entry[]): Map<Entry, Reference> {
+  const visits = new Map(entries.filter((entry) => entry.kind === "Encounter").map((entry) => [entry.id, entry.place]));
+  const found = new Map<Entry, Reference>();
+  for (const entry of entries) {
+    const place = entry.place ?? (entry.visit === undefined ? undefined : visits.get(entry.visit));
+    if (place !== undefined) found.set(entry, place);
+  }
+  return found;
 }
 
 const on = (when: When | undefined): Period => (when === undefined ? {} : { start: when, end: when });

@@ -1,0 +1,110 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Button } from "antd";
+import { useState } from "react";
+import { showDate, showTime } from "../calendar";
+import { Choice } from "../Field";
+import { useTexts } from "../language";
+import { useDoor, useSession } from "../session";
+import { useSettings, type Settings } from "../settings";
+import { FailureNotice, Loading } from "../states";
+import { NewPassword } from "./NewPassword";
+
+/** How the shell looks, and what concerns one's own account. */
+export default function SettingsPage() {
+  const { t, locale, choose } = useTexts();
+  const settings = useSettings();
+  const { enter } = useDoor();
+  const [isChanged, setIsChanged] = useState(false);
+  const themes: Settings["theme"][] = ["device", "light", "dark"];
+  return (
+    <div className="stack">
+      <section className="card">
+        <h1>{t("settings.title")}</h1>
+        <Choice
+          label={t("settings.language")}
+          options={[
+            { value: "zh-CN" as const, label: t("settings.language.zh-CN") },
+            { value: "en" as const, label: t("settings.language.en") },
+          ]}
+          value={locale}
+          onChange={choose}
+        />
+        <Choice
+          label={t("settings.theme")}
+          options={themes.map((value) => ({ value, label: t(`settings.theme.${value}`) }))}
+          value={settings.theme}
+          onChange={(theme) => settings.change({ theme })}
+        />
+        <Choice
+          label={t("settings.type")}
+          options={[
+            { value: "usual" as const, label: t("settings.type.usual") },
+            { value: "large" as const, label: t("settings.type.large") },
+          ]}
+          value={settings.isElder ? "large" : "usual"}
+          onChange={(type) => settings.change({ isElder: type === "large" })}
+        />
+        <p className="hint">{t("settings.keys")}</p>
+      </section>
+      <section className="card">
+        <h2>{t("password.change")}</h2>
+        {isChanged ? (
+          <Alert role="status" showIcon type="success" title={t("password.changed")} />
+        ) : (
+          <NewPassword
+            onDone={(session) => {
+              enter(session);
+              setIsChanged(true);
+            }}
+          />
+        )}
+      </section>
+      <OpenSessions />
+    </div>
+  );
+}
+
+/** Where else this account is signed in, and a way to end that. */
+function OpenSessions() {
+  const { t, locale } = useTexts();
+  const { account } = useDoor();
+  const session = useSession();
+  const cache = useQueryClient();
+  const [cause, setCause] = useState<unknown>();
+  const open = useQuery({ queryKey: ["sessions"], queryFn: () => account.sessions() });
+  const end = (id: string) => {
+    setCause(undefined);
+    account.end(id, session.csrf).then(() => cache.invalidateQueries({ queryKey: ["sessions"] }), setCause);
+  };
+  const moment = (when: string) => `${showDate(when, locale)} ${showTime(when) ?? ""}`;
+  return (
+    <section className="card">
+      <h2>{t("sessions.title")}</h2>
+      <p className="hint">{t("sessions.help")}</p>
+      {open.isPending && <Loading rows={3} />}
+      {open.isError && <FailureNotice cause={open.error} retry={() => void open.refetch()} />}
+      {cause !== undefined && <FailureNotice cause={cause} />}
+      <ul className="lines">
+        {(open.data ?? []).map((one) => (
+          <li key={one.id}>
+            <span>
+              <strong>{browserOf(one.agent) ?? t("sessions.unknown")}</strong>
+              {one.current && <span className="tag tag-new">{t("sessions.current")}</span>}
+              <span className="what line-note">
+                {t("sessions.seen", { started: moment(one.began), seen: moment(one.seen), address: one.address || "–" })}
+              </span>
+            </span>
+            {!one.current && <Button onClick={() => end(one.id)}>{t("sessions.end")}</Button>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** A browser and its system, as people call them, out of what it calls itself. */
+function browserOf(agent: string): string | undefined {
+  const browser = /(Edg|Firefox|MicroMessenger|Chrome|Safari)/.exec(agent)?.[1]?.replace("Edg", "Edge").replace("MicroMessenger", "WeChat");
+  const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(agent)?.[1];
+  return [browser, system].filter(Boolean).join(" · ") || undefined;
+}

@@ -1,0 +1,98 @@
+import type { Post, Session } from "@qingshan/client";
+
+/** Codes of `https://qingshan.dev/fhir/CodeSystem/duty` that the portal has a word for. */
+export const DUTY = "https://qingshan.dev/fhir/CodeSystem/duty";
+
+export const duties = [
+  "doctor",
+  "nurse",
+  "registrar",
+  "technician",
+  "radiologist",
+  "pharmacist",
+  "family-doctor",
+  "public-health",
+  "village-doctor",
+  "referral-officer",
+  "quality",
+  "privacy-officer",
+  "data-officer",
+  "security-admin",
+  "system-admin",
+  "paramedic",
+  "dispatcher",
+] as const;
+
+export type Duty = (typeof duties)[number];
+
+/** A screen that stands in the main navigation. */
+export type Screen = "mine" | "find" | "register" | "emergencies" | "people" | "consortium";
+
+/** Where each screen is. */
+export const places: Readonly<Record<Screen, string>> = {
+  mine: "/mine",
+  find: "/find",
+  register: "/patients/new",
+  emergencies: "/emergencies",
+  people: "/people",
+  consortium: "/consortium",
+};
+
+const clinical: readonly Duty[] = [
+  "doctor",
+  "nurse",
+  "technician",
+  "radiologist",
+  "pharmacist",
+  "family-doctor",
+  "public-health",
+  "village-doctor",
+  "referral-officer",
+  "paramedic",
+  "dispatcher",
+];
+
+/**
+ * Which duties have a screen in their navigation. It only keeps the way short: what a screen may show is decided by the
+ * record, so a duty that is missing here sees a shorter menu and nothing else.
+ */
+const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly Duty[]>> = {
+  find: [...clinical, "registrar", "privacy-officer"],
+  register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
+  emergencies: ["privacy-officer"],
+  people: ["registrar"],
+};
+
+/** The post that is worn, if one is. */
+export function postOf(session: Session): Post | undefined {
+  return session.posts.find((post) => post.role === session.post);
+}
+
+/** Whether somebody is here for themselves and their own, and not for an institution. */
+export function isLay(session: Session): boolean {
+  return session.patients !== undefined && postOf(session) === undefined;
+}
+
+/** The screens of somebody's navigation; the first is where they begin. */
+export function screensOf(session: Session): Screen[] {
+  if (isLay(session)) return ["mine"];
+  const worn: readonly string[] = postOf(session)?.duties ?? [];
+  const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
+  // A worklist comes before the search for whoever has both: it is what waits.
+  const order = ["emergencies", "find", "register", "people"] as const;
+  return [...order.filter(has), "consortium"];
+}
+
+/** Whether the worn post has one of these duties. */
+export function hasDuty(session: Session, ...wanted: readonly Duty[]): boolean {
+  const worn: readonly string[] = postOf(session)?.duties ?? [];
+  return wanted.some((duty) => worn.includes(duty));
+}
+
+/** Why somebody looks into the record, unless they say otherwise: a code of v3-ActReason. */
+export function purposeOf(session: Session): string {
+  if (isLay(session)) return "PATRQT";
+  if (hasDuty(session, ...clinical)) return "TREAT";
+  if (hasDuty(session, "registrar")) return "HPAYMT";
+  return "HOPERAT";
+}

@@ -1,0 +1,108 @@
+import type { Consent, Organization } from "@qingshan/client";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "antd";
+import { useRef, useState } from "react";
+import { Link } from "wouter";
+import { showDate } from "../calendar";
+import { Field } from "../Field";
+import { useTexts } from "../language";
+import { about } from "../patients/reading";
+import { newId } from "../patients/vitals";
+import { useService } from "../session";
+import { FailureNotice, Loading, Nothing } from "../states";
+import { Working } from "../Working";
+import { closing, decisionOf } from "./consent";
+import "./mine.css";
+
+/** What a person decided about who may see their record, and a way to decide otherwise. */
+export default function ConsentsPage({ id }: { id: string }) {
+  const { t, locale } = useTexts();
+  const service = useService();
+  const cache = useQueryClient();
+  const key = [...about(id), "consents"];
+  const fresh = useRef(newId());
+  const [organization, setOrganization] = useState("");
+  const consents = useQuery({
+    queryKey: key,
+    queryFn: ({ signal }) => service.all<Consent>("Consent", { patient: id, _sort: "-date", _count: "50" }, signal),
+  });
+  const institutions = useQuery({
+    queryKey: ["institutions"],
+    staleTime: 600_000,
+    queryFn: ({ signal }) =>
+      service.all<Organization>("Organization", { active: "true", type: "prov", _elements: "name", _count: "100" }, signal),
+  });
+  const close = useMutation({
+    mutationFn: () => service.put(closing(fresh.current, id, organization, new Date().toISOString())),
+    onSuccess: () => {
+      fresh.current = newId();
+      setOrganization("");
+      void cache.invalidateQueries({ queryKey: key });
+    },
+  });
+  const withdraw = useMutation({
+    mutationFn: (consent: Consent) => service.update({ ...consent, status: "inactive" }),
+    onSettled: () => void cache.invalidateQueries({ queryKey: key }),
+  });
+  const names = new Map((institutions.data ?? []).map((one) => [`Organization/${one.id}`, one.name ?? ""]));
+  const decisions = (consents.data ?? []).map(decisionOf).filter(({ consent }) => consent.status === "active");
+  return (
+    <section className="mine">
+      <p>
+        <Link href="/mine">{t("mine.back")}</Link>
+      </p>
+      <div className="card">
+        <h1>{t("consents.title")}</h1>
+        <p className="hint">{t("consents.help")}</p>
+        {consents.isPending && <Loading rows={3} />}
+        {consents.isError && <FailureNotice cause={consents.error} retry={() => void consents.refetch()} />}
+        {withdraw.isError && <FailureNotice cause={withdraw.error} />}
+        {consents.isSuccess && decisions.length === 0 && <Nothing title={t("consents.none")} />}
+        <ul className="lines">
+          {decisions.map(({ consent, isDenial, actors }) => (
+            <li key={consent.id}>
+              <span>
+                <strong>
+                  {t(isDenial ? "consents.denied" : "consents.permitted", {
+                    who: actors.map((actor) => names.get(actor) ?? actor).join(" · ") || t("consents.everyone"),
+                  })}
+                </strong>
+                {consent.dateTime !== undefined && <span className="what line-note">{showDate(consent.dateTime, locale)}</span>}
+              </span>
+              {isDenial && <Button onClick={() => withdraw.mutate(consent)}>{t("consents.withdraw")}</Button>}
+            </li>
+          ))}
+        </ul>
+      </div>
+      <form
+        className="card consent-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (organization !== "" && !close.isPending) close.mutate();
+        }}
+      >
+        <h2>{t("consents.close")}</h2>
+        <p className="hint">{t("consents.close.help")}</p>
+        {institutions.isError && <FailureNotice cause={institutions.error} retry={() => void institutions.refetch()} />}
+        <Field label={t("consents.institution")}>
+          {({ id: own }) => (
+            <select id={own} className="select" value={organization} onChange={(event) => setOrganization(event.target.value)}>
+              <option value="">{t("consents.choose")}</option>
+              {[...(institutions.data ?? [])]
+                .sort((left, right) => (left.name ?? "").localeCompare(right.name ?? "", locale))
+                .map((one) => (
+                  <option key={one.id} value={one.id}>
+                    {one.name}
+                  </option>
+                ))}
+            </select>
+          )}
+        </Field>
+        {close.isError && <FailureNotice cause={close.error} />}
+        <Working type="primary" htmlType="submit" block disabled={organization === ""} busy={close.isPending ? t("state.saving") : undefined}>
+          {t("consents.submit")}
+        </Working>
+      </form>
+    </section>
+  );
+}

@@ -1,0 +1,89 @@
+import type { Patient, Task } from "@qingshan/client";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Input } from "antd";
+import { useState } from "react";
+import { Link } from "wouter";
+import { useTexts } from "../language";
+import { nameOf } from "../patients/person";
+import { textOf } from "../patients/timeline";
+import { useService } from "../session";
+import { FailureNotice, Loading, Nothing } from "../states";
+import { showMoment } from "../views/Readable";
+import { decided, isEmergency, reasonOf, TASK, type Judgement } from "./review";
+
+/** Emergency accesses that nobody has judged yet, the longest waiting first. */
+export default function EmergenciesPage() {
+  const { t } = useTexts();
+  const service = useService();
+  const waiting = useQuery({
+    queryKey: ["emergencies"],
+    refetchInterval: 60_000,
+    queryFn: async ({ signal }) => {
+      const params = { code: `${TASK}|emergency-access`, status: "requested", _sort: "authored-on", _count: "50" };
+      const { found } = await service.search<Task>("Task", params, signal);
+      const ids = [...new Set(found.map((task) => task.for?.reference?.split("/")[1]).filter((id) => id !== undefined))];
+      const people = ids.length === 0 ? [] : (await service.search<Patient>("Patient", { _id: ids.join(",") }, signal)).found;
+      return { tasks: found.filter(isEmergency), people: new Map(people.map((patient) => [patient.id, patient])) };
+    },
+  });
+  return (
+    <section className="stack">
+      <h1>{t("emergencies.title")}</h1>
+      <p className="hint">{t("emergencies.help")}</p>
+      {waiting.isPending && <Loading rows={5} />}
+      {waiting.isError && <FailureNotice cause={waiting.error} retry={() => void waiting.refetch()} />}
+      {waiting.data?.tasks.length === 0 && <Nothing title={t("emergencies.none")} />}
+      {(waiting.data?.tasks ?? []).map((task) => (
+        <Waiting key={task.id} task={task} patient={waiting.data?.people.get(task.for?.reference?.split("/")[1] ?? "")} />
+      ))}
+    </section>
+  );
+}
+
+function Waiting({ task, patient }: { task: Task; patient: Patient | undefined }) {
+  const texts = useTexts();
+  const { t } = texts;
+  const service = useService();
+  const cache = useQueryClient();
+  const [note, setNote] = useState("");
+  const judge = useMutation({
+    mutationFn: (judgement: Judgement) => service.update(decided(task, judgement, note.trim(), new Date().toISOString())),
+    onSuccess: () => cache.invalidateQueries({ queryKey: ["emergencies"] }),
+  });
+  const patientId = task.for?.reference?.split("/")[1];
+  const name = (patient && nameOf(patient)) ?? task.for?.display ?? t("patient.nameless");
+  const isEmpty = note.trim() === "";
+  return (
+    <article className="card waiting">
+      <h2>
+        {t("emergencies.line", { who: task.requester?.display ?? task.requester?.reference ?? "–", patient: name })}
+      </h2>
+      <dl className="banner-facts">
+        <div>
+          <dt>{t("emergencies.at")}</dt>
+          <dd>{task.authoredOn === undefined ? "–" : showMoment(texts, task.authoredOn)}</dd>
+        </div>
+        <div>
+          <dt>{t("emergencies.reason")}</dt>
+          <dd>{(task.reasonCode && textOf(task.reasonCode)) ?? reasonOf(task) ?? t("emergencies.noReason")}</dd>
+        </div>
+      </dl>
+      <p>
+        {patientId !== undefined && <Link href={`/patients/${patientId}?view=looked`}>{t("emergencies.trail")}</Link>}
+      </p>
+      <label>
+        <span className="what">{t("emergencies.note")}</span>
+        <Input value={note} maxLength={200} onChange={(event) => setNote(event.target.value)} />
+      </label>
+      {judge.isError && <FailureNotice cause={judge.error} />}
+      <div className="form-end">
+        <Button size="large" danger disabled={judge.isPending || isEmpty} onClick={() => judge.mutate("unjustified")}>
+          {t("emergencies.unjustified")}
+        </Button>
+        <Button size="large" type="primary" disabled={judge.isPending} onClick={() => judge.mutate("justified")}>
+          {t("emergencies.justified")}
+        </Button>
+      </div>
+    </article>
+  );
+}
