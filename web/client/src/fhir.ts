@@ -74,6 +74,7 @@ export interface Patient extends Resource {
   gender?: Sex;
   birthDate?: When;
   address?: { text?: string; line?: string[] }[];
+  link?: { other: Reference; type: "replaced-by" | "replaces" | "refer" | "seealso" }[];
   deceasedBoolean?: boolean;
   deceasedDateTime?: When;
 }
@@ -221,7 +222,18 @@ export interface TaskInput {
   valueString?: string;
   valueDecimal?: number;
   valueCodeableConcept?: CodeableConcept;
+  valueCoding?: Coding;
   valueCode?: string;
+}
+
+export interface AuditEvent extends Resource {
+  resourceType: "AuditEvent";
+  type: Coding;
+  subtype?: Coding[];
+  recorded?: When;
+  outcome?: string;
+  purposeOfEvent?: CodeableConcept[];
+  agent?: { who?: Reference & { identifier?: Identifier }; role?: CodeableConcept[] }[];
 }
 
 export interface Task extends Resource {

@@ -9,24 +9,24 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 const root = new URL("../../..", import.meta.url).pathname;
 const program = process.env["QINGSHAN_BINARY"] ?? join(root, "target/debug/qingshan");
 const portal = join(root, "web/portal/dist");
-const people = new URL("../people.json", import.meta.url).pathname;
+const beside = (name: string) => new URL(`../${name}`, import.meta.url).pathname;
 
 /** Where pictures of the screens are left. */
 export const pictures = process.env["QINGSHAN_PICTURES"] ?? join(tmpdir(), "qingshan-pictures");
 
-/** Somebody who may sign in. */
-export interface Account {
-  id: string;
-  secret: string;
-}
+/** What everybody of accounts.ndjson first signs in with; they are invented, and so is the region they work in. */
+export const password = "Qinghe-7-Shan";
 
-/** A running record with a few invented people, and a browser before it. */
+/**
+ * Those who may sign in: `lin` is a nurse and `wu` a doctor of the county hospital, `wu` also a family doctor in town;
+ * `gao` is a doctor in the city, `ma` sits at the county hospital's desk, `he` looks after its privacy, `qian` runs the
+ * platform, and `shan` is a patient. The county hospital has a contract with every patient but one.
+ */
+export type Login = "lin" | "wu" | "gao" | "ma" | "he" | "qian" | "shan";
+
+/** A running record of a small invented region, and a browser before it. */
 export interface Stage {
   origin: string;
-  /** May do everything. */
-  nurse: Account;
-  /** May read who people are, and nothing of their health. */
-  clerk: Account;
   /** Opens a window of its own: own session, own line. */
   open(options?: BrowserContextOptions): Promise<{ page: Page; context: BrowserContext }>;
   close(): Promise<void>;
@@ -36,25 +36,18 @@ export interface Stage {
 export async function raise(): Promise<Stage> {
   const data = await mkdtemp(join(tmpdir(), "qingshan-e2e-"));
   await mkdir(pictures, { recursive: true });
-  const account = async (id: string, scope: string): Promise<Account> => ({
-    id,
-    secret: await told(["client", "add", "--data", data, "--id", id, "--scope", scope]),
-  });
-  await told(["import", "--data", data, people]);
-  const nurse = await account("ward-3", "system/*.cruds");
-  const clerk = await account("front-desk", "system/Patient.cruds");
+  for (const bundle of ["region.json", "people.json"]) await told(["import", "--data", data, beside(bundle)]);
+  await told(["account", "import", "--data", data, beside("accounts.ndjson")]);
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const server = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
-    env: { ...process.env, QINGSHAN__PORTAL__DIRECTORY: portal },
+    env: { ...process.env, QINGSHAN__PORTAL__DIRECTORY: portal, QINGSHAN__SIGN_IN__DEMO: "true" },
     stdio: ["ignore", "ignore", "inherit"],
   });
   await answers(origin, server);
   const browser = await launch();
   return {
     origin,
-    nurse,
-    clerk,
     async open(options) {
       const context = await browser.newContext({
         baseURL: origin,
@@ -64,7 +57,7 @@ export async function raise(): Promise<Stage> {
         ...options,
       });
       // The bound only ends a wait for something that will never come, on however slow a machine.
-      context.setDefaultTimeout(180_000);
+      context.setDefaultTimeout(30_000);
       return { context, page: await context.newPage() };
     },
     async close() {
@@ -75,12 +68,16 @@ export async function raise(): Promise<Stage> {
   };
 }
 
-/** Signs in on the screen that asks for it. */
-export async function signIn(page: Page, { id, secret }: Account): Promise<void> {
+/** Signs in as one of the cast, with one press. */
+export async function be(page: Page, login: Login): Promise<void> {
   await page.goto("/");
-  await page.locator("input[autocomplete=username]").fill(id);
-  await page.locator("input[autocomplete=current-password]").fill(secret);
-  await page.locator("button[type=submit]").click();
+  await page.locator(`[data-login=${login}]`).click();
+  await page.locator(".top .who").waitFor();
+}
+
+/** Takes the hat of one of several posts. */
+export async function wear(page: Page, institution: string): Promise<void> {
+  await page.locator(".choose-post button", { hasText: institution }).click();
   await page.locator("#finder").waitFor();
 }
 

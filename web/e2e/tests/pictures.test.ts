@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pictures, raise, signIn, type Stage } from "../src/stage";
+import { be, pictures, raise, wear, type Stage } from "../src/stage";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -37,7 +37,11 @@ for (const [size, options] of Object.entries(sizes)) {
         await page.goto("/");
         await page.locator("form.sign-in").waitFor();
         await keep(page, name("1-sign-in"));
-        await signIn(page, stage.nurse);
+        await be(page, "wu");
+        await page.locator(".choose-post").waitFor();
+        await keep(page, name("1-post"));
+        await wear(page, "示范县医院");
+        await keep(page, name("2-finder"));
         await page.locator("#finder").fill("单");
         await page.locator(".person").first().waitFor();
         await keep(page, name("2-found"));
@@ -68,6 +72,40 @@ for (const [size, options] of Object.entries(sizes)) {
         await page.locator("form.register button[type=submit]").click();
         await page.locator(".note-error").first().waitFor();
         await keep(page, name("8-register"));
+        await page.goto("/patients/shan?view=tables");
+        await page.locator(".table-card").first().waitFor();
+        await keep(page, name("9-tables"));
+        await page.goto("/patients/shan");
+        await page.locator(".entry-title").nth(2).click();
+        await page.locator(".details .readable").waitFor();
+        await keep(page, name("10-details"));
+        await page.goto("/settings");
+        await page.locator(".lines li").first().waitFor();
+        await keep(page, name("11-settings"));
+        await page.locator(".top").getByRole("button").last().click();
+
+        await be(page, "qian");
+        await page.locator(".branch a").first().click();
+        await page.locator(".add-post").waitFor();
+        await keep(page, name("14-consortium"));
+        await page.locator(".top").getByRole("button").last().click();
+
+        await be(page, "he");
+        await page.locator(".nothing, .waiting").first().waitFor();
+        await keep(page, name("15-emergencies"));
+        await page.locator(".top").getByRole("button").last().click();
+
+        await be(page, "shan");
+        await page.locator(".mine-record").waitFor();
+        await keep(page, name("16-mine"));
+        await page.goto("/mine/shan/consents");
+        await page.locator(".consent-form option").nth(1).waitFor({ state: "attached" });
+        await keep(page, name("18-consents"));
+        await page.goto("/settings");
+        await page.locator("fieldset").last().locator("label").last().click();
+        await page.goto("/mine");
+        await page.locator(".mine-record").waitFor();
+        await keep(page, name("19-elder"));
         await context.close();
       });
     });

@@ -33,17 +33,18 @@ export async function load(locale: Locale): Promise<Loaded> {
 
 /** Codes that the catalogues have words for, each under its own prefix. */
 export type Family =
+  | "agreement"
   | "criticality"
   | "duty"
   | "element"
   | "flag"
+  | "glass.reason"
   | "kind"
   | "level"
   | "loinc"
   | "purpose"
   | "relation"
   | "setting"
-  | "label"
   | "status"
   | "trail";
 

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { showDate } from "../calendar";
+import { dayAt } from "../calendar";
 import { useTexts } from "../language";
 import { useDoor, useSession } from "../session";
 import { FailureNotice, Nothing } from "../states";
@@ -8,7 +8,7 @@ import { showDuties } from "./Post";
 /** Where somebody with several posts says as which of them they are here. */
 export function ChoosePost() {
   const texts = useTexts();
-  const { t, locale } = texts;
+  const { t } = texts;
   const { account, enter } = useDoor();
   const session = useSession();
   const [cause, setCause] = useState<unknown>();
@@ -30,8 +30,9 @@ export function ChoosePost() {
             <button type="button" onClick={() => choose(post.role)}>
               <strong>{post.organizationName}</strong>
               <span>{showDuties(texts, post)}</span>
+              {/* A post is over at the moment it is told to end, so its last day is the one before that. */}
               {post.until !== undefined && (
-                <span className="what">{t("post.until", { date: showDate(post.until, locale) })}</span>
+                <span className="what">{t("post.until", { date: dayAt(Date.parse(post.until) - 1) })}</span>
               )}
             </button>
           </li>

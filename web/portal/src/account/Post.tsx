@@ -16,7 +16,7 @@ export function WornPost({ onFailure }: { onFailure(cause: unknown): void }) {
   const session = useSession();
   const worn = postOf(session);
   if (worn === undefined) {
-    return session.patients === undefined ? null : <span className="worn">{t("post.lay")}</span>;
+    return session.patients === undefined ? null : <span className="worn worn-lay">{t("post.lay")}</span>;
   }
   const name = (post: Post) => `${post.organizationName} · ${showDuties(texts, post)}`;
   if (session.posts.length === 1) return <span className="worn">{name(worn)}</span>;

@@ -92,7 +92,7 @@ function Branches({ branches, chosen }: { branches: readonly Branch[]; chosen: s
           )}
           {managed.length > 0 && (
             <>
-              <span className="what">{t("consortium.managed")}</span>
+              <span className="what managed">{t("consortium.managed")}</span>
               <Branches branches={managed} chosen={chosen} />
             </>
           )}

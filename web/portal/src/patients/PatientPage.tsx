@@ -1,7 +1,7 @@
 import type { Patient } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { Button, Drawer } from "antd";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { hasDuty, isLay } from "../duties";
 import { useTexts, type Key } from "../language";
@@ -12,7 +12,7 @@ import { Banner } from "./Banner";
 import { nameOf } from "./person";
 import { about, useGlance, useIds, usePatient, type Glance } from "./reading";
 import { recent, remember } from "./recent";
-import { ClosedRecord, PartlyClosed } from "./Relation";
+import { ClosedRecord } from "./Relation";
 import { useRelations } from "./relation";
 import { RecordVital } from "./RecordVital";
 import { showAgo, showGroup, showSpan, useShown } from "./show";
@@ -73,7 +73,7 @@ export default function PatientPage({ id }: { id: string }) {
       </>
     );
   }
-  const isClosed = relations.data?.isOpen === false;
+  const isClosed = relations.data?.isClosed === true;
   const mayRecord = hasDuty(session, "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic");
   const shownIds = ids.data ?? [id];
   const seesWhoLooked = isLay(session) || hasDuty(session, "privacy-officer", "data-officer");
@@ -90,9 +90,7 @@ export default function PatientPage({ id }: { id: string }) {
           isClosed={isClosed}
         />
       </div>
-      <p className="who-bar" aria-hidden>
-        {name} · <WhoBar patient={patient.data} />
-      </p>
+      <WhoBar name={name} patient={patient.data} />
       <div className="page-tools">
         <nav className="views" aria-label={t("view.label")}>
           {views.map((one) => (
@@ -119,7 +117,6 @@ export default function PatientPage({ id }: { id: string }) {
         <ClosedRecord id={id} name={name} relations={relations.data} />
       ) : (
         <>
-          {relations.data && <PartlyClosed relations={relations.data} />}
           {view === "timeline" && <Latest glance={glance.data} />}
           {ids.isPending ? (
             <Loading rows={8} />
@@ -155,9 +152,26 @@ export default function PatientPage({ id }: { id: string }) {
   );
 }
 
-/** Who this is in one line, which stays in sight on a small screen when the banner does not. */
-function WhoBar({ patient }: { patient: Patient }) {
-  return useShown(patient).sexAndAge;
+/** Who this is in one line, at the top of a small screen from where the banner has been scrolled away. */
+function WhoBar({ name, patient }: { name: string; patient: Patient }) {
+  const { sexAndAge } = useShown(patient);
+  const edge = useRef<HTMLSpanElement>(null);
+  const [isPast, setIsPast] = useState(false);
+  useEffect(() => {
+    const watch = new IntersectionObserver(([entry]) => setIsPast(entry !== undefined && entry.boundingClientRect.top < 0));
+    if (edge.current !== null) watch.observe(edge.current);
+    return () => watch.disconnect();
+  }, []);
+  return (
+    <>
+      <span ref={edge} />
+      {isPast && (
+        <p className="who-bar" aria-hidden>
+          {name} · {sexAndAge}
+        </p>
+      )}
+    </>
+  );
 }
 
 /** Names the tab for the person in it, so that two people in two tabs are told apart before either is opened. */

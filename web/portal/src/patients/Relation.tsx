@@ -12,7 +12,7 @@ import { FailureNotice } from "../states";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { about } from "./reading";
-import { breakGlass, emergencies, type Closed, type Emergency, type Held, type Relations } from "./relation";
+import { breakGlass, emergencies, type Emergency, type Held, type Relations } from "./relation";
 
 /** By what one sees this record, under the name of whom it is about. */
 export function RelationLine({ relations }: { relations: Relations | null | undefined }) {
@@ -20,7 +20,7 @@ export function RelationLine({ relations }: { relations: Relations | null | unde
   const { t } = texts;
   if (relations === undefined) return null;
   if (relations === null) return <p className="relation">{t("relation.unavailable")}</p>;
-  if (!relations.isOpen) return <p className="relation is-closed">{t("relation.closed")}</p>;
+  if (relations.isClosed) return <p className="relation is-closed">{t("relation.closed")}</p>;
   return (
     <p className="relation">
       <span className="what">{t("relation.by")}</span>{" "}
@@ -29,9 +29,9 @@ export function RelationLine({ relations }: { relations: Relations | null | unde
   );
 }
 
-function showHeld(texts: Texts, { kind, until }: Held): string {
+function showHeld(texts: Texts, { code, until }: Held): string {
   const { t, known, locale } = texts;
-  const word = known("relation", kind) ?? kind;
+  const word = known("relation", code) ?? code;
   if (until === undefined) return word;
   return t("relation.until", { relation: word, until: [showDate(until, locale), showTime(until)].filter(Boolean).join(" ") });
 }
@@ -57,42 +57,19 @@ export function Countdown({ id, until }: { id: string; until: number }) {
   );
 }
 
-/** What of a record stays closed, and what would open it. */
-function showClosed({ t, known }: Texts, { what, opens }: Closed): string {
-  const subject = known("label", what) ?? what;
-  const ways = opens.map((way) => known("relation", way) ?? way);
-  return ways.length === 0 ? subject : t("closed.opens", { what: subject, ways: ways.join(t("closed.or")) });
-}
-
-/** Parts that stay closed in a record that is open. */
-export function PartlyClosed({ relations }: { relations: Relations }) {
-  const texts = useTexts();
-  if (relations.closed.length === 0) return null;
-  return (
-    <div className="gap-note">
-      {texts.t("closed.partly")}
-      <ul className="ways">
-        {relations.closed.map((closed) => (
-          <li key={closed.what}>{showClosed(texts, closed)}</li>
-        ))}
-      </ul>
-    </div>
-  );
-}
-
 /** In place of a record that is closed: why, what would open it, and the way in when a life depends on it. */
 export function ClosedRecord({ id, name, relations }: { id: string; name: string; relations: Relations }) {
   const texts = useTexts();
   const { t, known } = texts;
   const [isAsking, setIsAsking] = useState(false);
-  const ways = [...new Set(relations.closed.flatMap((closed) => closed.opens))].filter((way) => way !== "emergency");
+  const ways = relations.openedBy;
   return (
     <section className="card closed" role="status">
       <h2>
         <LockOutlined />{" "}
         {t("closed.title")}
       </h2>
-      <p>{t("closed.why", { name })}</p>
+      <p>{t(relations.isRefused ? "closed.refused" : "closed.why", { name })}</p>
       {ways.length > 0 && (
         <>
           <p>{t("closed.what")}</p>

@@ -1,26 +1,28 @@
-import { Failure, type Parameters } from "@qingshan/client";
+import { Failure, type AuditEvent } from "@qingshan/client";
 import { ThunderboltOutlined } from "@ant-design/icons";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { dayAt, timeAt } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
-import { looksOf, visitsOf, type Visit } from "./looked";
+import { Working } from "../Working";
+import { lookOf, visitsOf, type Visit } from "./looked";
 import { about } from "./reading";
 import "./patients.css";
 
-/** How many looks are asked for. */
-const MOST = 200;
+/** How many looks are asked for at once. */
+const PAGE = 100;
 
 /** Who looked into a record, from where, when and why, in plain words. */
 export default function WhoLooked({ id }: { id: string }) {
   const texts = useTexts();
   const { t } = texts;
   const service = useService();
-  const looked = useQuery({
+  const looked = useInfiniteQuery({
     queryKey: [...about(id), "looked"],
-    queryFn: ({ signal }) =>
-      service.operation<Parameters>(`Patient/${encodeURIComponent(id)}/$who-looked?_count=${MOST}`, undefined, signal),
+    queryFn: ({ pageParam, signal }) => service.page<AuditEvent>(pageParam, signal),
+    initialPageParam: `/fhir/Patient/${encodeURIComponent(id)}/$who-looked?_count=${PAGE}`,
+    getNextPageParam: (page) => page.next,
   });
   if (looked.isPending) return <Loading rows={6} />;
   if (looked.isError) {
@@ -29,7 +31,8 @@ export default function WhoLooked({ id }: { id: string }) {
     if (isAbsent) return <Nothing title={t("looked.unavailable")} help={t("looked.unavailable.help")} />;
     return <FailureNotice cause={error} retry={() => void looked.refetch()} />;
   }
-  const visits = visitsOf(looksOf(looked.data));
+  const looks = looked.data.pages.flatMap((page) => page.found).map(lookOf);
+  const visits = visitsOf(looks.filter((look) => look !== undefined));
   const days = [...new Set(visits.map((visit) => dayAt(visit.to)))];
   return (
     <section className="timeline" aria-labelledby="looked">
@@ -48,6 +51,15 @@ export default function WhoLooked({ id }: { id: string }) {
           </ol>
         </section>
       ))}
+      {looked.hasNextPage && (
+        <Working
+          block
+          busy={looked.isFetchingNextPage ? t("state.loading") : undefined}
+          onClick={() => void looked.fetchNextPage()}
+        >
+          {t("timeline.more")}
+        </Working>
+      )}
     </section>
   );
 }

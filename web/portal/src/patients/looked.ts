@@ -1,5 +1,6 @@
-import type { Parameter, Parameters } from "@qingshan/client";
+import type { AuditEvent } from "@qingshan/client";
 import { bounds, dayAt } from "../calendar";
+import { DUTY } from "../duties";
 
 /** One time that somebody looked into a record. */
 export interface Look {
@@ -9,7 +10,7 @@ export interface Look {
   who: string;
   where: string | undefined;
   duties: string[];
-  /** What was done: a code of the trail such as `read` or `search`. */
+  /** What was done: a code of a FHIR interaction such as `read`, or `emergency`. */
   act: string;
   /** Why: a code of v3-ActReason. */
   purpose: string | undefined;
@@ -29,23 +30,28 @@ export interface Visit {
   isEmergency: boolean;
 }
 
-/** Reads what `$who-looked` answers. */
-export function looksOf(answer: Parameters): Look[] {
-  return (answer.parameter ?? []).filter(({ name }) => name === "look").flatMap((look) => {
-    const part = (name: string) => textOf(look.part?.find((entry) => entry.name === name));
-    const at = bounds(part("when"))?.from;
-    if (at === undefined) return [];
-    const duties = (look.part ?? []).filter(({ name }) => name === "duty").map((duty) => textOf(duty) ?? "");
-    const isEmergency = look.part?.find(({ name }) => name === "emergency")?.valueBoolean ?? part("purpose") === "BTG";
-    const [who = "", act = "read"] = [part("who"), part("action")];
-    return [{ at, who, where: part("organization"), duties, act, purpose: part("purpose"), isEmergency }];
-  });
-}
+const RELATION = "https://qingshan.dev/fhir/CodeSystem/relation";
+/** “Emergency Override Started” of DICOM PS3.16. */
+const OVERRIDE = "110127";
 
-function textOf(parameter: Parameter | undefined): string | undefined {
-  if (parameter === undefined) return undefined;
-  const { valueReference, valueString, valueCode, valueInstant, valueDateTime, valueCoding } = parameter;
-  return valueReference?.display ?? valueString ?? valueCode ?? valueInstant ?? valueDateTime ?? valueCoding?.code ?? valueReference?.reference;
+/** Reads an entry of the trail. `agent[0]` acted, with the duties of the post; `agent[1]` is the institution of that. */
+export function lookOf(event: AuditEvent): Look | undefined {
+  const at = bounds(event.recorded)?.from;
+  const [who, where] = event.agent ?? [];
+  if (at === undefined || who === undefined) return undefined;
+  const roles = (who.role ?? []).flatMap((role) => role.coding ?? []);
+  const subtype = event.subtype?.[0]?.code;
+  const purpose = event.purposeOfEvent?.[0]?.coding?.[0]?.code;
+  const byRelation = roles.some(({ system, code }) => system === RELATION && code === "emergency");
+  return {
+    at,
+    who: who.who?.display ?? who.who?.reference ?? who.who?.identifier?.value ?? "",
+    where: where?.who?.display ?? where?.who?.reference,
+    duties: roles.filter(({ system }) => system === DUTY).map(({ code }) => code ?? ""),
+    act: subtype === OVERRIDE ? "emergency" : (subtype ?? event.type.code ?? ""),
+    purpose,
+    isEmergency: byRelation || subtype === OVERRIDE || purpose === "BTG",
+  };
 }
 
 /** Looks of one person on one day as one line each, the latest first. What was an emergency stands by itself. */

@@ -1,29 +1,25 @@
-import { Failure, type Parameter, type Parameters, type Service } from "@qingshan/client";
+import { Failure, type Parameters, type Service } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { bounds } from "../calendar";
 import { about } from "./reading";
 
 /** One reason for which somebody may see a record. */
 export interface Held {
-  /** Such as `treats`, `referred-to`, `contracted` or `emergency`. */
-  kind: string;
-  /** What it rests on, as a reference or in words. */
-  through: string | undefined;
+  /** A code of `https://qingshan.dev/fhir/CodeSystem/relation`, such as `treats` or `emergency`. */
+  code: string;
+  /** When it ends, in FHIR's notation, if that is known. */
   until: string | undefined;
-}
-
-/** Something that stays closed, and what would open it. */
-export interface Closed {
-  what: string;
-  opens: string[];
 }
 
 /** How the caller stands to a person, as the record sees it. */
 export interface Relations {
-  /** Whether anything of the record is open. */
-  isOpen: boolean;
   held: Held[];
-  closed: Closed[];
+  /** Whether nothing opens the clinical part of the record to the caller. */
+  isClosed: boolean;
+  /** Whether the person has closed it to the caller's institution. */
+  isRefused: boolean;
+  /** Codes of the relations that would open it to somebody with the caller's duties. */
+  openedBy: string[];
   /** When emergency access ends, in milliseconds since 1970, while it lasts. */
   emergencyUntil: number | undefined;
   /** Whether the caller's duty may open it in an emergency. */
@@ -33,32 +29,23 @@ export interface Relations {
 /** Reads what `$relation` answers. */
 export function relationsOf(answer: Parameters): Relations {
   const parameters = answer.parameter ?? [];
-  const all = (name: string) => parameters.filter((parameter) => parameter.name === name);
-  const held = all("relation").map((relation) => ({
-    kind: textOf(part(relation, "kind")) ?? "none",
-    through: textOf(part(relation, "through")),
-    until: textOf(part(relation, "until")),
-  }));
-  const closed = all("closed").map((one) => ({
-    what: textOf(part(one, "what")) ?? "record",
-    opens: (one.part ?? []).filter(({ name }) => name === "opens").map((opens) => textOf(opens) ?? ""),
-  }));
-  const emergency = held.find(({ kind }) => kind === "emergency");
+  const flag = (name: string) => parameters.find((parameter) => parameter.name === name)?.valueBoolean ?? false;
+  const held = parameters
+    .filter(({ name }) => name === "relation")
+    .map(({ part = [] }) => ({
+      code: part.find(({ name }) => name === "code")?.valueCode ?? "",
+      until: part.find(({ name }) => name === "until")?.valueInstant,
+    }));
+  const codes = parameters.filter(({ name }) => name === "opened-by").map(({ valueCode }) => valueCode ?? "");
   return {
-    isOpen: all("open")[0]?.valueBoolean ?? held.some(({ kind }) => kind !== "none"),
-    held: held.filter(({ kind }) => kind !== "none"),
-    closed,
-    emergencyUntil: bounds(emergency?.until)?.to,
-    mayBreakGlass: all("emergency")[0]?.valueBoolean ?? false,
+    held,
+    isClosed: flag("closed"),
+    isRefused: flag("refused"),
+    // What it takes in an emergency is offered by itself.
+    openedBy: codes.filter((code) => code !== "emergency"),
+    emergencyUntil: bounds(held.find(({ code }) => code === "emergency")?.until)?.to,
+    mayBreakGlass: flag("emergency"),
   };
-}
-
-const part = (of: Parameter, name: string) => of.part?.find((entry) => entry.name === name);
-
-function textOf(parameter: Parameter | undefined): string | undefined {
-  if (parameter === undefined) return undefined;
-  const { valueCode, valueString, valueDateTime, valueInstant, valueReference, valueCoding } = parameter;
-  return valueCode ?? valueString ?? valueDateTime ?? valueInstant ?? valueReference?.display ?? valueReference?.reference ?? valueCoding?.code;
 }
 
 /** How the caller stands to a person; nothing where the record does not say. */

@@ -3,12 +3,12 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
-import { useTexts } from "../language";
+import { useTexts, type Texts } from "../language";
 import { nameOf } from "../patients/person";
-import { textOf } from "../patients/timeline";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
+import { namesOf } from "./actors";
 import { decided, isEmergency, reasonOf, TASK, type Judgement } from "./review";
 
 /** Emergency accesses that nobody has judged yet, the longest waiting first. */
@@ -23,7 +23,9 @@ export default function EmergenciesPage() {
       const { found } = await service.search<Task>("Task", params, signal);
       const ids = [...new Set(found.map((task) => task.for?.reference?.split("/")[1]).filter((id) => id !== undefined))];
       const people = ids.length === 0 ? [] : (await service.search<Patient>("Patient", { _id: ids.join(",") }, signal)).found;
-      return { tasks: found.filter(isEmergency), people: new Map(people.map((patient) => [patient.id, patient])) };
+      const tasks = found.filter(isEmergency);
+      const actors = await namesOf(service, tasks.map((task) => task.requester).filter((one) => one !== undefined), signal);
+      return { tasks, people: new Map(people.map((patient) => [patient.id, patient])), actors };
     },
   });
   return (
@@ -34,13 +36,18 @@ export default function EmergenciesPage() {
       {waiting.isError && <FailureNotice cause={waiting.error} retry={() => void waiting.refetch()} />}
       {waiting.data?.tasks.length === 0 && <Nothing title={t("emergencies.none")} />}
       {(waiting.data?.tasks ?? []).map((task) => (
-        <Waiting key={task.id} task={task} patient={waiting.data?.people.get(task.for?.reference?.split("/")[1] ?? "")} />
+        <Waiting
+          key={task.id}
+          task={task}
+          patient={waiting.data?.people.get(task.for?.reference?.split("/")[1] ?? "")}
+          requester={waiting.data?.actors.get(task.requester?.reference ?? "")}
+        />
       ))}
     </section>
   );
 }
 
-function Waiting({ task, patient }: { task: Task; patient: Patient | undefined }) {
+function Waiting({ task, patient, requester }: { task: Task; patient: Patient | undefined; requester: string | undefined }) {
   const texts = useTexts();
   const { t } = texts;
   const service = useService();
@@ -56,7 +63,7 @@ function Waiting({ task, patient }: { task: Task; patient: Patient | undefined }
   return (
     <article className="card waiting">
       <h2>
-        {t("emergencies.line", { who: task.requester?.display ?? task.requester?.reference ?? "–", patient: name })}
+        {t("emergencies.line", { who: requester ?? task.requester?.display ?? task.requester?.reference ?? "–", patient: name })}
       </h2>
       <dl className="banner-facts">
         <div>
@@ -65,7 +72,7 @@ function Waiting({ task, patient }: { task: Task; patient: Patient | undefined }
         </div>
         <div>
           <dt>{t("emergencies.reason")}</dt>
-          <dd>{(task.reasonCode && textOf(task.reasonCode)) ?? reasonOf(task) ?? t("emergencies.noReason")}</dd>
+          <dd>{showReason(texts, task)}</dd>
         </div>
       </dl>
       <p>
@@ -86,4 +93,10 @@ function Waiting({ task, patient }: { task: Task; patient: Patient | undefined }
       </div>
     </article>
   );
+}
+
+/** The reason as it was written, else by its code. */
+function showReason({ t, known }: Texts, task: Task): string {
+  const { text, code } = reasonOf(task);
+  return text ?? known("glass.reason", code) ?? code ?? t("emergencies.noReason");
 }

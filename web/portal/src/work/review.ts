@@ -1,8 +1,10 @@
-import type { Parameter, Task } from "@qingshan/client";
+import type { Parameters, Reference, Task } from "@qingshan/client";
 
 /** Codes of the work that the platform itself hands out. */
 export const TASK = "https://qingshan.dev/fhir/CodeSystem/task";
 const REVIEW = "https://qingshan.dev/fhir/CodeSystem/review";
+const PERSON_REVIEW = "https://qingshan.dev/fhir/CodeSystem/person-review";
+const AGREEMENT = "https://qingshan.dev/fhir/CodeSystem/agreement";
 
 /** What a privacy officer finds about an emergency access. */
 export type Judgement = "justified" | "unjustified";
@@ -12,9 +14,9 @@ export function isEmergency(task: Task): boolean {
   return task.code?.coding?.some(({ system, code }) => system === TASK && code === "emergency-access") ?? false;
 }
 
-/** The reason that was given, where it stands as an input or a note instead of a code. */
-export function reasonOf(task: Task): string | undefined {
-  return task.description ?? task.note?.[0]?.text ?? task.input?.find((input) => input.valueString !== undefined)?.valueString;
+/** The reason that was given: in words, by a code of the emergency reasons, or both. */
+export function reasonOf(task: Task): { text: string | undefined; code: string | undefined } {
+  return { text: task.reasonCode?.text, code: task.reasonCode?.coding?.[0]?.code };
 }
 
 /** The task with its finding. `at` is a moment in FHIR's notation. */
@@ -34,32 +36,46 @@ export interface Pair {
   /** Ids of the two `Patient` resources. */
   left: string;
   right: string;
-  /** How alike they are in all; the scale is that of the index. */
-  score: number | undefined;
-  /** What spoke for and against it, field by field, as the index wrote it. */
-  reasons: string[];
+  /** How sure the index is that they are of one person, from 0 to 1. */
+  probability: number | undefined;
+  /** What it found, field by field: codes of both. */
+  findings: { field: string; level: string }[];
 }
 
 /** The pair a task asks about; nothing when it names no two records. */
 export function pairOf(task: Task): Pair | undefined {
-  const named = [task.focus, task.for, ...(task.input ?? []).map((input) => input.valueReference)];
-  const ids = named.map((reference) => /^Patient\/(.+)$/.exec(reference?.reference ?? "")?.[1]).filter((id) => id !== undefined);
-  const [left, right] = [...new Set(ids)];
+  const inputs = (task.input ?? []).map((input) => ({
+    ...input,
+    name: input.type.coding?.find(({ system }) => system === PERSON_REVIEW)?.code ?? "",
+  }));
+  const idOf = (reference: Reference | undefined) => /^Patient\/(.+)$/.exec(reference?.reference ?? "")?.[1];
+  const left = idOf(task.focus);
+  const right = idOf(inputs.find(({ name }) => name === "other")?.valueReference);
   if (left === undefined || right === undefined) return undefined;
-  const score = task.input?.find((input) => input.valueDecimal !== undefined)?.valueDecimal;
-  const reasons = (task.input ?? []).map((input) => input.valueString).filter((text) => text !== undefined);
-  return { task, left, right, score, reasons };
+  const findings = inputs
+    .filter(({ valueCoding }) => valueCoding?.system === AGREEMENT)
+    .map(({ name, valueCoding }) => ({ field: name, level: valueCoding?.code ?? "" }));
+  return { task, left, right, probability: inputs.find(({ name }) => name === "probability")?.valueDecimal, findings };
 }
 
-/** What a registrar decides about a pair. */
+/** The task with a registrar's answer. */
 export function answered(task: Task, answer: "same" | "different"): Task {
-  return { ...task, status: "completed", businessStatus: { coding: [{ system: REVIEW, code: answer }] } };
+  const decision = { type: { coding: [{ system: PERSON_REVIEW, code: "decision" }] }, valueCode: answer };
+  return { ...task, status: "completed", output: [decision] };
 }
 
-/** What `$merge` and `$unmerge` are asked: which record goes on, and which is folded into it. */
-export function merging(source: string, target: string): Parameter[] {
-  return [
-    { name: "source-patient", valueReference: { reference: `Patient/${source}` } },
-    { name: "target-patient", valueReference: { reference: `Patient/${target}` } },
-  ];
+/** Whether two records were taken to be of one person. */
+export function isSame(task: Task): boolean {
+  return task.output?.some(({ valueCode }) => valueCode === "same") ?? false;
+}
+
+/** What `$merge` is asked: which record is folded into which. `$unmerge` asks for the first alone. */
+export function merging(source: string, target: string): Parameters {
+  return {
+    resourceType: "Parameters",
+    parameter: [
+      { name: "source-patient", valueReference: { reference: `Patient/${source}` } },
+      { name: "target-patient", valueReference: { reference: `Patient/${target}` } },
+    ],
+  };
 }
