@@ -34,6 +34,8 @@ export interface Session {
   expires: When;
   /** Whether this is a demonstration with an invented cast. */
   demo: boolean;
+  /** Whether signing in asks for a code of an authenticator besides. */
+  totp: boolean;
 }
 
 /** What came of an attempt to sign in. */
@@ -167,9 +169,36 @@ export class Account {
     return ((await this.optional("/auth/oidc")) as { providers: Provider[] } | undefined)?.providers ?? [];
   }
 
-  /** Where signing in through another institution's door begins. */
-  startAt(provider: Provider): string {
-    return `${this.origin}/auth/oidc/${encodeURIComponent(provider.name)}/start`;
+  /**
+   * Where signing in through another institution's door begins.
+   *
+   * @param to the path on this service to come back to
+   */
+  startAt(provider: Provider, to: string): string {
+    return `${this.origin}/auth/oidc/${encodeURIComponent(provider.name)}/start?${new URLSearchParams({ to }).toString()}`;
+  }
+
+  /** Begins a second factor: a secret for an authenticator, which holds once a code of it was confirmed. */
+  async beginSecondFactor(csrf: string): Promise<{ secret: string; uri: string }> {
+    return (await this.good(await this.send("POST", "/auth/totp", { step: "begin" }, csrf))) as { secret: string; uri: string };
+  }
+
+  /** Confirms the second factor by a code of it; says whether the code was right. */
+  async confirmSecondFactor(code: string, csrf: string): Promise<boolean> {
+    return this.proven(await this.send("POST", "/auth/totp", { step: "confirm", code }, csrf));
+  }
+
+  /** Gives the second factor up; says whether the password was right. */
+  async removeSecondFactor(password: string, csrf: string): Promise<boolean> {
+    return this.proven(await this.send("POST", "/auth/totp", { step: "remove", password }, csrf));
+  }
+
+  private async proven(response: Response): Promise<boolean> {
+    if (response.ok) return true;
+    const failure = await failureOf(response.clone());
+    const said = (await response.json().catch(() => undefined)) as { code?: string } | undefined;
+    if (said?.code === "wrong") return false;
+    throw failure;
   }
 
   private async attempt(path: string, body: object): Promise<Attempt> {

@@ -33,7 +33,7 @@ const failure = (promise: Promise<unknown>) =>
 
 const credentials = { csrf: "c", purpose: "TREAT" };
 
-const session = { account: "wu", name: "Wu", posts: [], csrf: "c", idleSeconds: 900, expires: "2026-01-01", demo: false };
+const session = { account: "wu", name: "Wu", posts: [], csrf: "c", idleSeconds: 900, expires: "2026-01-01", demo: false, totp: false };
 
 test("an attempt to sign in ends in one of the ways a person can act on", async () => {
   let reply: Reply = { body: session };

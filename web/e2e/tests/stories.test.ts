@@ -76,6 +76,35 @@ test("one's other sessions are listed and ended", async () => {
   expect(await there.locator("#finder").isVisible()).toBe(false);
 });
 
+test("a screen that nobody uses warns a minute before its session ends, and stays when told to", async () => {
+  const page = await window();
+  await page.clock.install();
+  await be(page, "lin");
+  await page.locator("#finder").waitFor();
+  await page.clock.fastForward("14:30");
+  await page.getByText("秒后将自动退出").waitFor();
+  await page.getByRole("button", { name: "继续使用" }).click();
+  await page.getByText("秒后将自动退出").waitFor({ state: "detached" });
+});
+
+test("a session that ends keeps what was typed, and gives it back to whom it is of", async () => {
+  const page = await window("lin");
+  await page.goto("/patients/xie");
+  await page.getByRole("button", { name: "录入体征" }).click();
+  await page.getByLabel("收缩压").fill("121");
+  await page.getByLabel("舒张压").fill("77");
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.getByText("的登录已因闲置或到时结束").waitFor();
+  // Nothing of the patient is to be seen meanwhile.
+  expect(await page.getByText("解春晓").filter({ visible: true }).count()).toBe(0);
+  await page.locator("[data-login=lin]").click();
+  await page.getByRole("heading", { name: "解春晓" }).waitFor();
+  expect(await page.getByLabel("收缩压").inputValue()).toBe("121");
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.locator(".entry", { hasText: "121/77 mmHg" }).waitFor();
+});
+
 test("whoever holds two posts chooses one, sees which, and changes it at the top of every screen", async () => {
   const page = await window("wu");
   await page.getByRole("heading", { name: "今天在哪里上班？" }).waitFor();
@@ -245,7 +274,7 @@ test("a measurement entered without a line is kept in the form and written once"
   await page.context().setOffline(false);
   await page.getByRole("button", { name: "保存", exact: true }).click();
   await page.locator(".entry", { hasText: "88/52 mmHg" }).waitFor();
-  expect(await page.locator(".entry").count()).toBe(1);
+  expect(await page.locator(".entry", { hasText: "88/52 mmHg" }).count()).toBe(1);
 });
 
 test("a new patient is registered once, and a second try leads to the first", async () => {

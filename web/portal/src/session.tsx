@@ -90,6 +90,8 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
     try {
       const session = await account.session(isPeek);
       if (!isPeek) hear();
+      // Kept awake by another of their browsers' tabs, or told by a slower clock: it is asked again within a minute.
+      else if (session !== undefined) heard.current = Math.max(heard.current, Date.now() - session.idleSeconds * 1000 + 60_000);
       settle(session);
     } catch (cause) {
       setStanding((old) => (old.kind === "asking" || old.kind === "unknown" ? { kind: "unknown", cause } : old));

@@ -61,3 +61,6 @@ export function Loading({ rows = 4 }: { rows?: number }) {
     </div>
   );
 }
+
+/** Keeps a drawer within the screen it belongs to, so that it is hidden with it when the session is locked. */
+export const within = { getContainer: false, rootStyle: { position: "fixed" } } as const;

@@ -16,6 +16,7 @@ const worn = (...duties: string[]): Session => ({
   idleSeconds: 900,
   expires: "2026-01-01",
   demo: false,
+  totp: false,
 });
 const lay: Session = { ...worn(), posts: [], patients: { own: ["p"], charges: [] } };
 delete lay.post;

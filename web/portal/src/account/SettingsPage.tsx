@@ -8,6 +8,7 @@ import { useDoor, useSession } from "../session";
 import { useSettings, type Settings } from "../settings";
 import { FailureNotice, Loading } from "../states";
 import { NewPassword } from "./NewPassword";
+import { SecondFactor } from "./SecondFactor";
 
 /** How the shell looks, and what concerns one's own account. */
 export default function SettingsPage() {
@@ -59,6 +60,7 @@ export default function SettingsPage() {
           />
         )}
       </section>
+      <SecondFactor />
       <OpenSessions />
     </div>
   );

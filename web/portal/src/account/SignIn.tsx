@@ -24,6 +24,8 @@ export function SignIn() {
   const [attempt, setAttempt] = useState<Attempt>();
   const [cause, setCause] = useState<unknown>();
   const form = useRef<HTMLFormElement>(null);
+  // What came of signing in at another institution's door, if somebody comes back from there without it.
+  const cameBack = new URLSearchParams(location.search).get("sign-in");
   const cast = useQuery({ queryKey: ["sign-in", "cast"], queryFn: () => account.cast(), staleTime: Infinity });
   const providers = useQuery({ queryKey: ["sign-in", "providers"], queryFn: () => account.providers(), staleTime: Infinity });
 
@@ -66,6 +68,9 @@ export function SignIn() {
         <h1>{t("signIn.title")}</h1>
         {ended !== undefined && attempt === undefined && cause === undefined && (
           <Alert showIcon type="info" title={t("signIn.expired", { name: ended.name })} />
+        )}
+        {cameBack !== null && attempt === undefined && (
+          <Alert role="alert" showIcon type="error" title={t(cameBack === "refused" ? "signIn.elsewhere.refused" : "signIn.elsewhere.failed")} />
         )}
         <Refused attempt={attempt} hadTotp={totp !== ""} />
         {cause !== undefined && <FailureNotice cause={cause} />}
@@ -112,7 +117,7 @@ export function SignIn() {
           {t("signIn.submit")}
         </Working>
         {(providers.data ?? []).map((provider) => (
-          <a className="button-link button-wide" key={provider.name} href={account.startAt(provider)}>
+          <a className="button-link button-wide" key={provider.name} href={account.startAt(provider, location.pathname + location.search)}>
             {t("signIn.with", { provider: provider.title || provider.name })}
           </a>
         ))}

@@ -7,7 +7,7 @@ import { hasDuty, isLay } from "../duties";
 import { useTexts, type Key } from "../language";
 import { LiveMark, StaleBanner, useLive, useNow } from "../live";
 import { hatOf, useService, useSession } from "../session";
-import { FailureNotice, Loading } from "../states";
+import { FailureNotice, Loading, within } from "../states";
 import { Banner } from "./Banner";
 import { nameOf } from "./person";
 import { about, useGlance, useIds, usePatient, type Glance } from "./reading";
@@ -134,6 +134,7 @@ export default function PatientPage({ id }: { id: string }) {
         onClose={() => setIsRecording(false)}
         title={t("vitals.title")}
         size={440}
+        {...within}
         destroyOnHidden
         closable={{ "aria-label": t("vitals.close") }}
         rootClassName="recording"

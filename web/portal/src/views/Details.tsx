@@ -7,7 +7,7 @@ import { useTexts } from "../language";
 import { showConcept, showValue } from "../patients/show";
 import { entryOf, type Value } from "../patients/timeline";
 import { useService } from "../session";
-import { Loading } from "../states";
+import { Loading, within } from "../states";
 import { Readable, showMoment, showSimple } from "./Readable";
 import { Sparkline, type Point } from "./Sparkline";
 import "./views.css";
@@ -31,7 +31,15 @@ export default function Details(props: {
   const isObservation = resource.resourceType === "Observation";
   const { lastUpdated, versionId } = resource.meta ?? {};
   return (
-    <Drawer open onClose={onClose} title={title} size={560} closable={{ "aria-label": t("vitals.close") }} rootClassName="details">
+    <Drawer
+      open
+      onClose={onClose}
+      title={title}
+      size={560}
+      closable={{ "aria-label": t("vitals.close") }}
+      rootClassName="details"
+      {...within}
+    >
       <p className="what">
         {kind}
         {place !== undefined && ` · ${place}`}
