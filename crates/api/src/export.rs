@@ -14,7 +14,7 @@ use std::fmt::Write;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
-use record::{ResourceType, Session};
+use record::{ResourceType, Session, Standing};
 
 use crate::App;
 use crate::access::{Grant, random};
@@ -37,6 +37,11 @@ pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: A
     if !ask.prefer.respond_async {
         let text = "A bulk export is asked for with the header Prefer: respond-async.";
         return Err(Error::new(Category::Invalid, IssueCode::Required, text).into());
+    }
+    if !matches!(session.caller().standing, Standing::System) {
+        // A file outlives the moment at which the rules were asked, so it is for machines whose scopes say what they get.
+        let text = "A bulk export is ordered by a machine client, not by a person.";
+        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
     }
     let base = ask.base.to_string();
     let path = ask.path.clone();

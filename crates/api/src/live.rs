@@ -18,7 +18,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use futures_util::stream;
-use record::Session;
+use record::{FeedEntry, Session, Standing};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -173,7 +173,7 @@ impl Listener {
             gap(out, self.position, head);
             self.position = head;
         }
-        let missed = self.session.changes(self.position, PAGE).await?;
+        let missed = self.app.live.missed(self.position, PAGE).await?;
         if let Some(first) = missed.first().filter(|first| first.seq != self.position + 1) {
             gap(out, self.position, first.seq - 1);
         }
@@ -202,6 +202,7 @@ impl Listener {
         let entry = &seen.entry;
         if self.grant.extent_of(entry.key.type_) == Some(Extent::Whole)
             && self.topic.concerns(&self.app.live, seen).await?
+            && self.sees(entry).await?
         {
             let text = format!("id: {}\nevent: change\ndata: {{\"seq\":{}", entry.seq, entry.seq);
             out.extend_from_slice(text.as_bytes());
@@ -213,6 +214,12 @@ impl Listener {
             out.extend_from_slice(b"}\n\n");
         }
         Ok(())
+    }
+
+    /// Whether the receiver may see what a change is about.
+    async fn sees(&self, entry: &FeedEntry) -> Result<bool, Error> {
+        let unbounded = matches!(self.session.caller().standing, Standing::System);
+        Ok(unbounded || self.session.vread(&entry.key, entry.version).await?.is_some())
     }
 
     /// Looks whether the token or the sign-in still holds: a stream may outlive it.

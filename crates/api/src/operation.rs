@@ -4,6 +4,7 @@
 mod everything;
 mod meta;
 mod parameters;
+mod relation;
 mod terminology;
 mod validate;
 
@@ -22,6 +23,8 @@ use crate::route::On;
 /// An operation this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// `$break-glass` of a patient: emergency access.
+    BreakGlass,
     /// `$everything` of a patient.
     Everything,
     /// `$export`: bulk data.
@@ -32,6 +35,8 @@ pub(crate) enum Operation {
     MetaAdd,
     /// `$meta-delete`
     MetaDelete,
+    /// `$relation` of a patient: by what the caller sees the record.
+    Relation,
     /// `$validate`
     Validate,
     /// `ValueSet/$expand`
@@ -66,8 +71,13 @@ const BULK: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export";
 const BULK_PATIENTS: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export";
 const BULK_GROUP: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export";
 
+const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-glass";
+const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
+
 /// Every operation offered. The CapabilityStatement is written from this table.
 pub(crate) const OFFERED: &[Row] = &[
+    row(Operation::BreakGlass, "break-glass", Some("Patient"), false, false, true, BREAK_GLASS),
+    row(Operation::Relation, "relation", Some("Patient"), false, false, true, RELATION),
     row(Operation::Everything, "everything", Some("Patient"), false, false, true, "Patient-everything"),
     row(Operation::Export, "export", None, true, false, false, BULK),
     row(Operation::Export, "export", Some("Patient"), false, true, false, BULK_PATIENTS),
@@ -135,7 +145,7 @@ impl Row {
 impl Operation {
     /// Whether it changes the record, and so may not be asked for with GET.
     pub(crate) const fn changes(self) -> bool {
-        matches!(self, Self::MetaAdd | Self::MetaDelete)
+        matches!(self, Self::BreakGlass | Self::MetaAdd | Self::MetaDelete)
     }
 
     /// Does it.
@@ -149,6 +159,8 @@ impl Operation {
     ) -> Result<Answer, Failure> {
         match self {
             Self::Everything => everything::run(app, grant, session, ask, on).await,
+            Self::BreakGlass => relation::break_glass(session, ask, on).await,
+            Self::Relation => relation::show(session, on).await,
             Self::Export => export::take(app, grant, session, ask, on).await,
             Self::Meta => meta::show(session, on).await,
             Self::MetaAdd => meta::add(session, ask, on).await,

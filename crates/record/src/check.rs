@@ -7,11 +7,11 @@ use fhir::{Error, time};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sonic_rs::JsonValueTrait;
 
-use crate::person::Matching;
+use crate::access::facts;
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
-use crate::store::{Catalog, Reader, body};
+use crate::store::{Catalog, Reader, Tools, body};
 use crate::transact::commit::home_of;
 use crate::transact::prepare;
 use crate::{Key, Record, ResourceType};
@@ -36,11 +36,11 @@ impl Record {
     /// for each resource.
     pub async fn check(&self, progress: impl FnMut(u64)) -> Result<Soundness, Error> {
         let mut check = Check {
-            complete: self.catalog().complete(),
+            complete: self.catalog().complete().into_iter().chain([TIES]).collect(),
+            tools: Arc::clone(self.tools()),
             catalog: self.catalog(),
             reader: self.snapshot().await?,
             names: Names::new(),
-            matching: Arc::clone(&self.settings().matching),
             words: FxHashMap::default(),
             last: FxHashMap::default(),
             found: Soundness::default(),
@@ -55,11 +55,14 @@ impl Record {
 /// Resources or feed entries looked at together.
 const CHUNK: i64 = 500;
 
+/// Ties stand among the rows of an index under a number that no parameter has.
+const TIES: i64 = 0;
+
 /// Findings told. Whoever has more needs a backup, not a longer list.
 const FINDINGS: usize = 100;
 
 /// The tables of the index, with what identifies a row in each besides its resource, parameter and group.
-const INDEX: [(&str, &str); 5] = [
+const INDEX: [(&str, &str); 6] = [
     ("tok", "SELECT rid, shard, param, grp, code, system, near FROM tok t"),
     (
         "ref",
@@ -68,16 +71,21 @@ const INDEX: [(&str, &str); 5] = [
     ("str", "SELECT rid, shard, param, grp, folded, exact FROM str t"),
     ("date", "SELECT rid, shard, param, grp, lo, hi FROM date t"),
     ("qty", "SELECT rid, shard, param, grp, lo, hi, code, system FROM qty t"),
+    (
+        "tie",
+        "SELECT t.rid, t.shard, 0, t.kind, s.type, s.id, coalesce(p.type, 0), coalesce(p.id, ''), t.what, t.mask, \
+         t.lo, t.hi FROM tie t JOIN locator s ON s.rid = t.subject LEFT JOIN locator p ON p.rid = t.party",
+    ),
 ];
 
 struct Check {
+    tools: Arc<Tools>,
     catalog: Arc<Catalog>,
     /// The parameters whose rows are compared. One that is being indexed has some of them.
     complete: FxHashSet<i64>,
     reader: Reader,
     /// No names at all, so that every target and system of an extracted row comes spelled out.
     names: Names,
-    matching: Arc<Matching>,
     /// Words by kind and number.
     words: FxHashMap<(i64, i64), Box<str>>,
     /// The last version of each resource that the feed tells of.
@@ -93,6 +101,7 @@ struct Stored {
     version: i64,
     at: i64,
     body: Option<bytes::Bytes>,
+    label: i64,
 }
 
 /// An index row in a form in which what was extracted and what is stored are alike: parameter, then everything else.
@@ -191,14 +200,15 @@ impl Check {
     }
 
     async fn stored(&mut self, after: i64) -> Result<Vec<Stored>, Error> {
-        let sql = "SELECT type, id, version, at, method, body, rid, shard FROM resource \
+        let sql = "SELECT type, id, version, at, method, body, rid, shard, label FROM resource \
                    WHERE rid > $1 ORDER BY rid LIMIT $2";
         let rows = self.reader.rows(sql, &[after.into(), CHUNK.into()]).await?;
         let stored = rows.iter().map(|row| {
             let type_ = ResourceType::numbered(row.int(0)?).ok_or_else(|| Error::fault("a type that is not in R4"))?;
             let body = row.bytes_or_null(5)?.map(body::unpack).transpose()?;
             let key = Key::new(type_, row.text(1)?);
-            Ok(Stored { rid: row.int(6)?, shard: row.int(7)?, key, version: row.int(2)?, at: row.int(3)?, body })
+            let (version, at, label) = (row.int(2)?, row.int(3)?, row.int(8)?);
+            Ok(Stored { rid: row.int(6)?, shard: row.int(7)?, key, version, at, body, label })
         });
         stored.collect()
     }
@@ -243,12 +253,15 @@ impl Check {
             if !says_what_it_is(&value, resource) {
                 self.find(format!("{} says another name, version or time than its row", resource.key));
             }
-            let (shard, rows) =
-                prepare::shard_and_rows(&self.names, &self.matching, &self.catalog, &resource.key, &value);
+            let prepare::Indexed { shard, rows, belongings } =
+                prepare::indexed_as(&self.tools, &self.names, &self.catalog, &resource.key, &value);
+            if belongings.label != resource.label {
+                self.find(format!("{} does not bear the labels it should", resource.key));
+            }
             if i64::from(shard) != resource.shard {
                 self.find(format!("{} lies on another shard than its patient", resource.key));
             }
-            for row in rows.iter().map(|row| extracted(row, resource.shard)).collect::<FxHashSet<_>>() {
+            for row in rows.iter().map(|row| extracted(row, resource)).collect::<FxHashSet<_>>() {
                 if !indexed.remove(&row) && self.complete.contains(&row.0) {
                     let lacking = format!("{} is not indexed by {} as it should be", resource.key, self.param(row.0));
                     self.find(lacking);
@@ -289,6 +302,11 @@ impl Check {
             "ref" if row.0[4] == SqlValue::Null => "a number without a name".to_owned(),
             "ref" => reference(shard, group, row.int(4)?, row.text(5)?, row.int(6)?),
             "str" => text(shard, group, row.text(4)?, row.text(5)?),
+            "tie" => {
+                let end = |at: usize| -> Result<End, Error> { Ok((row.int(at)?, row.text(at + 1)?.to_owned())) };
+                let about = (row.int(8)?, row.int(9)?, row.int(10)?, row.int(11)?);
+                tie(shard, group, &(end(4)?, end(6)?), about)
+            }
             "date" => date(shard, group, row.int(4)?, row.int(5)?),
             _ => quantity(shard, group, real(row, 4)?, real(row, 5)?, system(row.int(7)?), row.text(6)?),
         })
@@ -304,7 +322,8 @@ fn says_what_it_is(value: &Value, resource: &Stored) -> bool {
         && says(meta.and_then(|meta| meta.get("lastUpdated")), &time::instant(resource.at))
 }
 
-fn extracted(row: &IndexRow, shard: i64) -> Plain {
+fn extracted(row: &IndexRow, resource: &Stored) -> Plain {
+    let shard = resource.shard;
     match row {
         IndexRow::Token { param, group, system, code, near } => {
             (*param, token(shard, *group, word(system), code, i64::from(*near)))
@@ -320,6 +339,15 @@ fn extracted(row: &IndexRow, shard: i64) -> Plain {
         IndexRow::Date { param, group, lo, hi } => (*param, date(shard, *group, *lo, *hi)),
         IndexRow::Quantity { param, group, lo, hi, system, code } => {
             (*param, quantity(shard, *group, *lo, *hi, word(system), code))
+        }
+        IndexRow::Tie(tie) => {
+            let named = |pointer: Option<&Pointer>| match pointer.and_then(Pointer::name) {
+                Some(address) => (address.type_, address.id.to_string()),
+                None => (0, String::new()),
+            };
+            let ends = (named(Some(&tie.subject)), named(tie.party.pointer()));
+            let about = (tie.what, tie.mask, tie.lo, tie.hi.from(resource.at));
+            (TIES, self::tie(shard, tie.kind.number(), &ends, about))
         }
     }
 }
@@ -345,6 +373,14 @@ fn text(shard: i64, group: i64, folded: &str, exact: &str) -> String {
 
 fn date(shard: i64, group: i64, lo: i64, hi: i64) -> String {
     format!("date {shard} {group} {lo} {hi}")
+}
+
+type End = (i64, String);
+
+fn tie(shard: i64, kind: i64, ends: &(End, End), about: (i64, i64, i64, i64)) -> String {
+    // Who referred a patient may be the keeper, whom the resource itself does not name.
+    let party = if kind == facts::Kind::ReferredFrom.number() { None } else { Some(&ends.1) };
+    format!("tie {shard} {kind} {:?} {party:?} {about:?}", ends.0)
 }
 
 fn quantity(shard: i64, group: i64, lo: f64, hi: f64, system: Option<&str>, code: &str) -> String {

@@ -2,6 +2,7 @@
 
 use fhir::Error;
 
+use crate::access::sight::Sight;
 use crate::{Key, Record, ResourceType, Version};
 
 /// Whose history.
@@ -41,6 +42,10 @@ pub struct HistoryPage {
     pub next: Option<u64>,
 }
 
-pub(crate) async fn page(record: &Record, request: &HistoryRequest) -> Result<HistoryPage, Error> {
-    record.store().history(request).await
+pub(crate) async fn page(
+    record: &Record,
+    request: &HistoryRequest,
+    sight: Option<&Sight>,
+) -> Result<HistoryPage, Error> {
+    record.store().history(request, sight).await
 }

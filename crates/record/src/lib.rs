@@ -6,6 +6,7 @@
 //!
 //! Every write is one [`Session::transact`]: versions, index rows, feed entries and jobs commit together or not at all.
 
+mod access;
 mod check;
 mod drawer;
 mod feed;
@@ -19,6 +20,7 @@ mod settings;
 mod store;
 mod transact;
 
+pub use access::{EmergencyAccess, HeldRelation, Reason, Relation, Relations};
 pub use check::Soundness;
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};

@@ -15,6 +15,7 @@ mod value;
 
 use fhir::{Category, Error, IssueCode};
 
+use crate::access::sight::Sight;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, reads};
 use crate::{Key, Record, ResourceType, Version};
@@ -66,14 +67,18 @@ const MANY: i64 = 2_000;
 const AHEAD: i64 = 1_000;
 
 /// Runs a search and answers one page of it.
-pub(crate) async fn run(record: &Record, request: &SearchRequest) -> Result<SearchPage, Error> {
-    page_through(record, request, &mut record.reader().await?).await
+pub(crate) async fn run(record: &Record, request: &SearchRequest, sight: Option<&Sight>) -> Result<SearchPage, Error> {
+    page_through(record, request, sight, &mut record.reader().await?).await
 }
 
 /// Runs a search and tells how the database went about each of its statements.
-pub(crate) async fn explain(record: &Record, request: &SearchRequest) -> Result<Vec<String>, Error> {
+pub(crate) async fn explain(
+    record: &Record,
+    request: &SearchRequest,
+    sight: Option<&Sight>,
+) -> Result<Vec<String>, Error> {
     let mut rows = Explained { rows: record.reader().await?, plans: Vec::new() };
-    page_through(record, request, &mut rows).await?;
+    page_through(record, request, sight, &mut rows).await?;
     Ok(rows.plans)
 }
 
@@ -100,7 +105,12 @@ impl<R: Rows> Rows for Explained<R> {
     }
 }
 
-async fn page_through<R: Rows>(record: &Record, request: &SearchRequest, rows: &mut R) -> Result<SearchPage, Error> {
+async fn page_through<R: Rows>(
+    record: &Record,
+    request: &SearchRequest,
+    sight: Option<&Sight>,
+    rows: &mut R,
+) -> Result<SearchPage, Error> {
     let (tools, catalog) = (record.tools(), record.catalog());
     let compartment = request.compartment.as_ref().map(|key| (key.type_.name(), key.id.as_str()));
     let scope = Scope { type_name: request.type_.map(ResourceType::name), compartment };
@@ -111,7 +121,7 @@ async fn page_through<R: Rows>(record: &Record, request: &SearchRequest, rows: &
     settle::criteria(rows, tools, &catalog, &mut query.criteria).await?;
     let known = Known::gather(rows, tools, &query.criteria).await?;
     let plan = Plan::new(&catalog, &query.types, &query.criteria);
-    let mut search = Search { record, catalog: &catalog, known: &known, query: &query, plan, rows };
+    let mut search = Search { record, catalog: &catalog, known: &known, sight, query: &query, plan, rows };
     search.answer().await
 }
 
@@ -139,6 +149,7 @@ pub(crate) async fn keys(
     rows: &mut impl Rows,
     tools: &Tools,
     catalog: &Catalog,
+    sight: Option<&Sight>,
     condition: &Condition,
     most: usize,
 ) -> Result<Vec<Key>, Error> {
@@ -146,7 +157,7 @@ pub(crate) async fn keys(
     settle::criteria(rows, tools, catalog, &mut criteria).await?;
     let known = Known::gather(rows, tools, &criteria).await?;
     let plan = Plan::new(catalog, &condition.types, &criteria);
-    let mut writer = Writer::new(rows.dialect(), catalog, &known, plan.shard);
+    let mut writer = Writer::new(rows.dialect(), catalog, &known, sight, plan.shard);
     let sql = plan.page(&mut writer, None, &[], whole(most));
     let found = rows.rows(&sql, &writer.arguments).await?;
     let rids = first_column(&found)?;
@@ -171,6 +182,7 @@ struct Search<'s, R> {
     record: &'s Record,
     catalog: &'s Catalog,
     known: &'s Known,
+    sight: Option<&'s Sight>,
     query: &'s Query,
     plan: Plan<'s>,
     rows: &'s mut R,
@@ -201,7 +213,8 @@ impl<R: Rows> Search<'_, R> {
             if query.sort.is_empty() { self.by_rid(cursor).await? } else { self.in_order(cursor).await? };
         if !query.includes.is_empty() {
             let limits = &self.record.settings().limits;
-            page.included = include::gather(self.rows, self.catalog, limits, &query.includes, &matches).await?;
+            page.included =
+                include::gather(self.rows, self.catalog, self.sight, limits, &query.includes, &matches).await?;
         }
         page.matches = matches.into_iter().map(|(_, version)| version).collect();
         page.next = next.map(|cursor| {
@@ -216,7 +229,7 @@ impl<R: Rows> Search<'_, R> {
     }
 
     fn writer(&self) -> Writer<'_> {
-        Writer::new(self.rows.dialect(), self.catalog, self.known, self.plan.shard)
+        Writer::new(self.rows.dialect(), self.catalog, self.known, self.sight, self.plan.shard)
     }
 
     async fn total(&mut self) -> Result<u64, Error> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::Error;
 
+use crate::access::Relations;
+use crate::access::sight::Sight;
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::search::{SearchPage, SearchRequest};
 use crate::transact::{Applied, Change, Refusal};
@@ -126,28 +128,33 @@ impl Session {
 
     /// The current version, which may be a deletion; `None` if there never was such a resource.
     pub async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
-        self.record.store().read(key).await
+        let sight = self.sight().await?;
+        self.record.store().read(key, sight.as_deref()).await
     }
 
     /// One version, current or past.
     pub async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
-        self.record.store().vread(key, version).await
+        let sight = self.sight().await?;
+        self.record.store().vread(key, version, sight.as_deref()).await
     }
 
     /// Versions, newest first. <http://hl7.org/fhir/R4/http.html#history>
     pub async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
-        crate::history::page(&self.record, request).await
+        let sight = self.sight().await?;
+        crate::history::page(&self.record, request, sight.as_deref()).await
     }
 
     /// Resources that match. <http://hl7.org/fhir/R4/search.html>
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchPage, Error> {
-        crate::search::run(&self.record, request).await
+        let sight = self.sight().await?;
+        crate::search::run(&self.record, request, sight.as_deref()).await
     }
 
     /// How the database goes about a search, a text for each statement: for whoever looks after its indexes.
     #[doc(hidden)]
     pub async fn explain(&self, request: &SearchRequest) -> Result<Vec<String>, Error> {
-        crate::search::explain(&self.record, request).await
+        let sight = self.sight().await?;
+        crate::search::explain(&self.record, request, sight.as_deref()).await
     }
 
     /// Makes the changes, all or none, and answers once they are durable. Answers stand in the order of the changes.
@@ -155,11 +162,32 @@ impl Session {
     /// References to another change's `full_url` and conditional references become references to what was stored.
     /// <http://hl7.org/fhir/R4/http.html#trules>
     pub async fn transact(&self, changes: Vec<Change>) -> Result<Vec<Applied>, Refusal> {
-        crate::transact::run(&self.record, &self.caller, changes).await
+        let sight = self.sight().await?;
+        crate::transact::run(&self.record, &self.caller, sight, changes).await
     }
 
     /// What was changed after the position `after`, oldest first: the change feed, in commit order and without gaps.
     pub async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
-        self.record.store().changes(after, limit).await
+        let sight = self.sight().await?;
+        self.record.store().changes(after, limit, sight.as_deref()).await
+    }
+
+    /// How the caller stands to a patient: what opens the record to them, until when, and what else would. `None` when
+    /// there is no such patient for them. Someone to whom no rule about persons applies stands in no relation.
+    pub async fn relations(&self, patient: &Key) -> Result<Option<Relations>, Error> {
+        match self.sight().await? {
+            Some(sight) => self.record.relations(&sight, patient).await,
+            None => {
+                let there = self.record.store().read(patient, None).await?.filter(|version| version.body.is_some());
+                let (held, opened_by) = (Vec::new(), Vec::new());
+                let open = Relations { held, closed: false, refused: false, opened_by, emergency: false };
+                Ok(there.map(|_| open))
+            }
+        }
+    }
+
+    /// What the caller may see and do now; none where no rule about persons applies.
+    pub(crate) async fn sight(&self) -> Result<Option<Arc<Sight>>, Error> {
+        self.record.sight(&self.caller).await
     }
 }

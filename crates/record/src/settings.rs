@@ -32,13 +32,23 @@ pub struct Settings {
     pub shelf: usize,
     /// How two registrations are told to be of one person.
     pub matching: Arc<Matching>,
+    /// The access rules as a text in TOML; those that come with the record when there are none.
+    pub rules: Option<String>,
 }
 
 impl Settings {
     /// The defaults for a location.
     pub fn new(location: Location) -> Self {
-        let (limits, matching) = (Limits::default(), Arc::new(Matching::default()));
-        Self { location, limits, zone_offset: 8 * 3600, validate: true, readers: 4, shelf: 32 << 20, matching }
+        Self {
+            location,
+            limits: Limits::default(),
+            zone_offset: 8 * 3600,
+            validate: true,
+            readers: 4,
+            shelf: 32 << 20,
+            matching: Arc::new(Matching::default()),
+            rules: None,
+        }
     }
 }
 

@@ -6,9 +6,13 @@ use bytes::Bytes;
 use fhir::Error;
 use fhir::search::Registry;
 use fhir::validate::{Options, Validator};
+use futures_util::FutureExt;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use crate::access::rules::Rules;
+use crate::access::sight::Sight;
+use crate::access::{self, Access};
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::jobs::Job;
 use crate::person::Census;
@@ -41,6 +45,7 @@ pub(crate) struct Tools {
     pub(crate) settings: Settings,
     pub(crate) surroundings: Surroundings,
     pub(crate) validator: Validator,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) names: Names,
     pub(crate) census: Census,
 }
@@ -55,6 +60,7 @@ struct Inner {
     catalog: RwLock<Arc<Catalog>>,
     engine: Engine,
     head: watch::Receiver<u64>,
+    access: Access,
 }
 
 enum Engine {
@@ -96,6 +102,7 @@ impl Record {
             validator: Validator::new(fhir::definitions::r4(), ON_WRITE),
             names: Names::new(),
             census: Census::default(),
+            rules: Arc::new(Rules::parse(settings.rules.as_deref().unwrap_or(access::rules::DEFAULT))?),
             settings,
             surroundings,
         });
@@ -110,8 +117,9 @@ impl Record {
         };
         let official = Arc::new(Registry::base(zone(&tools.settings)?));
         let catalog = RwLock::new(Arc::new(Catalog::unnumbered(Arc::clone(&official))));
-        let record = Self(Arc::new(Inner { tools, official, catalog, engine, head }));
+        let record = Self(Arc::new(Inner { tools, official, catalog, engine, head, access: Access::default() }));
         record.load_catalog().await?;
+        record.load_institutions().await?;
         if record.dialect() == Dialect::Postgres {
             tokio::spawn(follow_parameters(Arc::downgrade(&record.0), record.head()));
         }
@@ -161,6 +169,10 @@ impl Record {
         &self.0.tools
     }
 
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.0.catalog.read())
     }
@@ -188,6 +200,9 @@ impl Record {
         if catalog_changed {
             self.load_catalog().await?;
         }
+        if answer.iter().any(access::moves_institutions) {
+            self.load_institutions().boxed().await?;
+        }
         Ok(answer)
     }
 
@@ -206,7 +221,10 @@ impl Record {
         }
     }
 
-    pub(crate) async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
+    pub(crate) async fn read(&self, key: &Key, sight: Option<&Sight>) -> Result<Option<Version>, Error> {
+        if let Some(sight) = sight {
+            return reads::read_seen(&mut self.reader().await?, key, None, sight).await;
+        }
         let found = match &self.0.engine {
             Engine::Sqlite(sqlite) => return sqlite.read_now(key),
             Engine::Postgres(postgres) => postgres.read(key).await?,
@@ -220,16 +238,24 @@ impl Record {
         }
     }
 
-    pub(crate) async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
+    pub(crate) async fn vread(&self, key: &Key, version: u64, sight: Option<&Sight>) -> Result<Option<Version>, Error> {
+        if let Some(sight) = sight {
+            return reads::read_seen(&mut self.reader().await?, key, Some(version), sight).await;
+        }
         reads::vread(&mut self.reader().await?, key, version).await
     }
 
-    pub(crate) async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
-        reads::history(&mut self.reader().await?, request).await
+    pub(crate) async fn history(&self, request: &HistoryRequest, sight: Option<&Sight>) -> Result<HistoryPage, Error> {
+        reads::history(&mut self.reader().await?, request, sight).await
     }
 
-    pub(crate) async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
-        reads::changes(&mut self.reader().await?, after, limit).await
+    pub(crate) async fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        sight: Option<&Sight>,
+    ) -> Result<Vec<FeedEntry>, Error> {
+        reads::changes(&mut self.reader().await?, after, limit, sight).await
     }
 
     pub(crate) async fn drawer_get(&self, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {
@@ -296,8 +322,12 @@ impl Record {
 async fn follow_parameters(record: Weak<Inner>, mut head: watch::Receiver<u64>) {
     while head.changed().await.is_ok() {
         let Some(inner) = record.upgrade() else { return };
-        if let Err(error) = Record(inner).refresh().await {
+        let record = Record(inner);
+        if let Err(error) = record.refresh().await {
             tracing::warn!(%error, "the search parameters of other processes could not be read; they are tried again");
+        }
+        if let Err(error) = record.refresh_institutions().await {
+            tracing::warn!(%error, "the institutions of other processes could not be read; they are tried again");
         }
     }
 }

@@ -123,14 +123,21 @@ impl From<Refusal> for Error {
 }
 
 pub(crate) mod commit;
+mod permit;
 pub(crate) mod prepare;
 mod resolve;
 
 use commit::{Work, WorkContent};
 
+use crate::access::sight::Sight;
 use crate::store::{Catalog, Tools};
 
-pub(crate) async fn run(record: &Record, caller: &Arc<Caller>, changes: Vec<Change>) -> Result<Vec<Applied>, Refusal> {
+pub(crate) async fn run(
+    record: &Record,
+    caller: &Arc<Caller>,
+    sight: Option<Arc<Sight>>,
+    changes: Vec<Change>,
+) -> Result<Vec<Applied>, Refusal> {
     let most = record.settings().limits.transaction_entries;
     if changes.len() > most {
         let text = format!("A transaction holds at most {most} changes; this one has {}.", changes.len());
@@ -145,7 +152,7 @@ pub(crate) async fn run(record: &Record, caller: &Arc<Caller>, changes: Vec<Chan
         let (tools, catalog) = (Arc::clone(record.tools()), Arc::clone(&catalog));
         tokio::task::spawn_blocking(move || ready(&tools, &catalog, changes)).await.map_err(Error::fault)??
     };
-    record.submit(Work { caller: Arc::clone(caller), content }, catalog).await
+    record.submit(Work { caller: Arc::clone(caller), sight, content }, catalog).await
 }
 
 /// Larger transactions are prepared on a thread of their own, so that they hold up nobody's small one.

@@ -56,6 +56,7 @@ pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<
         readers: settings.record.readers,
         shelf: settings.record.shelf_mb << 20,
         matching,
+        rules: rules(&settings.record.rules)?,
         ..record::Settings::new(location)
     };
     Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
@@ -69,6 +70,14 @@ fn matching(file: &Path) -> Outcome<Matching> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| format!("{name} cannot be read: {error}"))?;
     Matching::merged(&text).map_err(|error| format!("{name}: {}", describe(&error)))
+}
+
+/// Reads the rules of who may see what; none when no file is named.
+fn rules(file: &Path) -> Outcome<Option<String>> {
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    fs::read_to_string(file).map(Some).map_err(|error| format!("{} cannot be read: {error}", file.display()))
 }
 
 /// An error with its private cause: whoever sits at the server's terminal may know it.

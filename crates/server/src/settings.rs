@@ -64,6 +64,7 @@ pub(crate) struct Record {
     pub(crate) shelf_mb: usize,
     pub(crate) zone_hours: i32,
     pub(crate) matching: PathBuf,
+    pub(crate) rules: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -3,6 +3,7 @@
 pub mod cast;
 pub mod cluster;
 pub mod dice;
+pub mod institutions;
 pub mod material;
 pub mod people;
 pub mod place;

@@ -57,6 +57,11 @@ impl Hub {
         first.unwrap_or_else(|| sender.subscribe())
     }
 
+    /// What was changed after a position, whoever may see it: a receiver's place in the feed does not depend on that.
+    pub(super) async fn missed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        self.session.changes(after, limit).await
+    }
+
     /// What the resource of a change says that topics ask for, before and after it.
     pub(super) async fn terms<'a>(&self, seen: &'a Seen) -> Result<&'a [Terms], Error> {
         let found = seen.terms.get_or_try_init(|| async {

@@ -135,3 +135,16 @@ async fn a_code_is_translated_by_a_map_that_is_sent_or_stored() {
     let none = door.get("/fhir/ConceptMap/m/$translate?system=http://a.example&code=2").await;
     assert_eq!(parameter(&none, "result").as_deref(), Some("false"));
 }
+
+#[tokio::test]
+async fn a_machine_stands_in_no_relation_and_breaks_no_glass() {
+    let door = door().await;
+    door.put(r#"{"resourceType":"Patient","id":"p"}"#).await;
+    let shown = door.get("/fhir/Patient/p/$relation").await;
+    assert_eq!(parameter(&shown, "closed").as_deref(), Some("false"));
+    assert_eq!(parameter(&shown, "emergency").as_deref(), Some("false"));
+    door.get("/fhir/Patient/none/$relation").await.refused(404, "not-found");
+    assert_eq!(door.get("/fhir/Patient/p/$break-glass").await.status, 405);
+    let reason = r#"{"resourceType":"Parameters","parameter":[{"name":"reason","valueString":"unconscious"}]}"#;
+    door.send(Method::POST, "/fhir/Patient/p/$break-glass", reason).await.refused(403, "forbidden");
+}

@@ -5,6 +5,7 @@ use fhir::search::ParamId;
 use rustc_hash::FxHashSet;
 
 use super::query::Include;
+use crate::access::sight::{Columns, Conditions, Sight};
 use crate::settings::Limits;
 use crate::store::value::{Dialect, Rows, SqlValue};
 use crate::store::{Catalog, reads};
@@ -14,6 +15,7 @@ use crate::{ResourceType, Version};
 pub(super) async fn gather(
     rows: &mut impl Rows,
     catalog: &Catalog,
+    sight: Option<&Sight>,
     limits: &Limits,
     includes: &[Include],
     matches: &[(i64, Version)],
@@ -24,7 +26,7 @@ pub(super) async fn gather(
     for round in 0..=limits.include_depth {
         let mut next = Vec::new();
         for include in includes.iter().filter(|include| round == 0 || include.iterate) {
-            for rid in followed(rows, catalog, include, &edge).await? {
+            for rid in followed(rows, catalog, sight, include, &edge).await? {
                 if seen.len() - matches.len() >= limits.included_max {
                     break;
                 }
@@ -43,7 +45,13 @@ pub(super) async fn gather(
 }
 
 /// Where one include leads from some resources.
-async fn followed(rows: &mut impl Rows, catalog: &Catalog, include: &Include, from: &[i64]) -> Result<Vec<i64>, Error> {
+async fn followed(
+    rows: &mut impl Rows,
+    catalog: &Catalog,
+    sight: Option<&Sight>,
+    include: &Include,
+    from: &[i64],
+) -> Result<Vec<i64>, Error> {
     let numbers = |params: &[ParamId]| params.iter().map(|param| catalog.number(*param)).collect::<Vec<i64>>();
     let params = numbers(&include.params);
     let (start, end) = if include.reverse { ("target", "rid") } else { ("rid", "target") };
@@ -59,21 +67,35 @@ async fn followed(rows: &mut impl Rows, catalog: &Catalog, include: &Include, fr
         arguments.push(type_.number().into());
         target = " AND ttype = $3".to_owned();
     }
-    let sql = format!("SELECT DISTINCT {end} FROM ref WHERE {start} {starts} AND param {of}{target} ORDER BY {end}");
+    let reached = seen(dialect, sight, &format!("ref.{end}"), &mut arguments);
+    let sql =
+        format!("SELECT DISTINCT {end} FROM ref WHERE {start} {starts} AND param {of}{target}{reached} ORDER BY {end}");
     let mut found: Vec<i64> =
         rows.rows(&sql, &arguments).await?.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
     if !include.urls.is_empty() && !include.reverse {
         // A canonical reference leads to a URL, and the URL to the resource that has it.
         let url = among(3);
-        let sql = format!(
-            "SELECT DISTINCT x3.rid FROM ref x1 JOIN locator x2 ON x2.rid = x1.target JOIN tok x3 ON x3.code = x2.id \
-             WHERE x1.rid {starts} AND x1.param {of} AND x1.ttype = 0 AND x3.param {url} ORDER BY x3.rid"
-        );
         arguments.truncate(2);
         arguments.push(SqlValue::Ints(numbers(&include.urls)));
+        let reached = seen(dialect, sight, "x3.rid", &mut arguments);
+        let sql = format!(
+            "SELECT DISTINCT x3.rid FROM ref x1 JOIN locator x2 ON x2.rid = x1.target JOIN tok x3 ON x3.code = x2.id \
+             WHERE x1.rid {starts} AND x1.param {of} AND x1.ttype = 0 AND x3.param {url}{reached} ORDER BY x3.rid"
+        );
         for row in rows.rows(&sql, &arguments).await? {
             found.push(row.int(0)?);
         }
     }
     Ok(found)
+}
+
+/// The further condition that the caller may see what an include leads to.
+fn seen(dialect: Dialect, sight: Option<&Sight>, rid: &str, arguments: &mut Vec<SqlValue>) -> String {
+    let Some(sight) = sight else { return String::new() };
+    let mut argument = |value: SqlValue| {
+        arguments.push(value);
+        format!("${}", arguments.len())
+    };
+    let readable = Conditions { sight, dialect, argument: &mut argument }.readable(&Columns::of("s"), None);
+    format!(" AND EXISTS (SELECT 1 FROM resource s WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})")
 }

@@ -196,6 +196,7 @@ impl<'q> Plan<'q> {
             let holds = writer.holds(criterion, &format!("{x}.rid"), true);
             conditions.push(holds);
         }
+        conditions.extend(writer.seen(&format!("{x}.rid"), self.types));
         let (sign, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
         if let Some((value, rid)) = after {
             let (value, rid) = (writer.argument(value), writer.argument(rid));
@@ -221,6 +222,8 @@ impl<'q> Plan<'q> {
             let holds = writer.holds(criterion, &source.rid, true);
             source.conditions.push(holds);
         }
+        let seen = writer.seen(&source.rid, self.types);
+        source.conditions.extend(seen);
         source
     }
 
@@ -395,7 +398,8 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
             Some(Source { from, rid: format!("{first}.rid"), conditions })
         }
         Criterion::Chain { params, types, rest, .. } => {
-            let inner = source(writer, rest, false)?;
+            let mut inner = source(writer, rest, false)?;
+            inner.conditions.extend(writer.seen(&inner.rid, types));
             let x = writer.alias();
             let targets = select(&inner);
             let mut conditions = vec![
@@ -408,7 +412,8 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
             Some(Source { from: format!("ref {x}{index}"), rid: format!("{x}.rid"), conditions })
         }
         Criterion::Has { types, params, rest } => {
-            let inner = source(writer, rest, false)?;
+            let mut inner = source(writer, rest, false)?;
+            inner.conditions.extend(writer.seen(&inner.rid, &writer.types_of(params)));
             let (x, y) = (writer.alias(), writer.alias());
             let referring = select(&inner);
             let conditions = vec![

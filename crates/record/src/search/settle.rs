@@ -152,7 +152,7 @@ async fn find(
     let known = Known::gather(rows, tools, &criteria).await?;
     let types = [param.type_name];
     let plan = Plan::new(catalog, &types, &criteria);
-    let mut writer = Writer::new(rows.dialect(), catalog, &known, None);
+    let mut writer = Writer::new(rows.dialect(), catalog, &known, None, None);
     let sql = plan.page(&mut writer, None, &[], 100);
     let found = rows.rows(&sql, &writer.arguments).await?;
     let rids: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;

@@ -3,6 +3,8 @@
 use super::known::Known;
 use super::query::{Criterion, Part, Relation, Sought, System, Table, Test};
 use crate::ResourceType;
+use crate::access::rules::Types;
+use crate::access::sight::{Columns, Conditions, Sight};
 use crate::store::Catalog;
 use crate::store::names::indexed;
 use crate::store::value::{Dialect, SqlValue};
@@ -33,6 +35,8 @@ pub(super) struct Writer<'w> {
     pub(super) dialect: Dialect,
     pub(super) catalog: &'w Catalog,
     pub(super) known: &'w Known,
+    /// What the caller may see; everything when there is none.
+    sight: Option<&'w Sight>,
     /// The shard of every resource that can match, when that is known.
     pub(super) shard: Option<i64>,
     pub(super) arguments: Vec<SqlValue>,
@@ -40,8 +44,14 @@ pub(super) struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(dialect: Dialect, catalog: &'w Catalog, known: &'w Known, shard: Option<i64>) -> Self {
-        Self { dialect, catalog, known, shard, arguments: Vec::new(), tables: 0 }
+    pub(super) fn new(
+        dialect: Dialect,
+        catalog: &'w Catalog,
+        known: &'w Known,
+        sight: Option<&'w Sight>,
+        shard: Option<i64>,
+    ) -> Self {
+        Self { dialect, catalog, known, sight, shard, arguments: Vec::new(), tables: 0 }
     }
 
     /// Adds an argument and answers how it is written.
@@ -88,9 +98,10 @@ impl<'w> Writer<'w> {
                 let x = self.alias();
                 let (param, shard) = (self.params(params, &x), self.shard(&x, own));
                 let to = self.types(types, &format!("{x}.ttype"));
+                let seen = self.and_seen(&format!("{x}.target"), types);
                 let inner = self.holds(rest, &format!("{x}.target"), false);
                 let literal = format!(
-                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard} AND {inner})"
+                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard}{seen} AND {inner})"
                 );
                 if urls.is_empty() {
                     return literal;
@@ -98,21 +109,44 @@ impl<'w> Writer<'w> {
                 // A canonical reference leads to a URL, and the URL to the resource that has it.
                 let (x, y, z) = (self.alias(), self.alias(), self.alias());
                 let (param, shard, url) = (self.params(params, &x), self.shard(&x, own), self.params(urls, &z));
+                let seen = self.and_seen(&format!("{z}.rid"), types);
                 let inner = self.holds(rest, &format!("{z}.rid"), false);
                 let canonical = format!(
                     "EXISTS (SELECT 1 FROM ref {x} JOIN locator {y} ON {y}.rid = {x}.target \
                      JOIN tok {z} ON {url} AND {z}.code = {y}.id \
-                     WHERE {x}.rid = {rid} AND {param} AND {x}.ttype = 0{shard} AND {inner})"
+                     WHERE {x}.rid = {rid} AND {param} AND {x}.ttype = 0{shard}{seen} AND {inner})"
                 );
                 any(vec![literal, canonical])
             }
             Criterion::Has { params, rest, .. } => {
                 let x = self.alias();
                 let param = self.params(params, &x);
+                let seen = self.and_seen(&format!("{x}.rid"), &self.types_of(params));
                 let rest = self.holds(rest, &format!("{x}.rid"), false);
-                format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param} AND {rest})")
+                format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param}{seen} AND {rest})")
             }
         }
+    }
+
+    /// The condition that the caller may see the resource `rid`, which is of one of these types; none where they may
+    /// see everything.
+    pub(super) fn seen(&mut self, rid: &str, types: &[&'static str]) -> Option<String> {
+        let sight = self.sight?;
+        let types: Types =
+            types.iter().filter_map(|name| ResourceType::named(name)).map(ResourceType::number).collect();
+        let arguments = &mut self.arguments;
+        let mut argument = |value: SqlValue| {
+            arguments.push(value);
+            format!("${}", arguments.len())
+        };
+        let mut conditions = Conditions { sight, dialect: self.dialect, argument: &mut argument };
+        let readable = conditions.readable(&Columns::of("s"), Some(types));
+        Some(format!("EXISTS (SELECT 1 FROM resource s WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})"))
+    }
+
+    /// The same as a further condition, or nothing.
+    fn and_seen(&mut self, rid: &str, types: &[&'static str]) -> String {
+        self.seen(rid, types).map_or_else(String::new, |seen| format!(" AND {seen}"))
     }
 
     /// The condition that ties a table to the known shard. SQLite has one, so there it would only cost.
@@ -167,6 +201,11 @@ impl<'w> Writer<'w> {
     pub(super) fn params(&self, params: &[fhir::search::ParamId], table: &str) -> String {
         let numbers: Vec<String> = params.iter().map(|param| self.catalog.number(*param).to_string()).collect();
         one_of(&format!("{table}.param"), &numbers)
+    }
+
+    /// The types whose parameters these are.
+    pub(super) fn types_of(&self, params: &[fhir::search::ParamId]) -> Vec<&'static str> {
+        params.iter().map(|param| self.catalog.registry.at(*param).type_name).collect()
     }
 
     /// One of these types.

@@ -2,11 +2,16 @@
 
 use fhir::Error;
 
+use crate::access::facts::Tie;
+use crate::access::sight::Facts;
 use crate::store::names::{Address, Kind, Place};
 use crate::store::value::Rows;
 
 /// The tables of index rows.
 pub(crate) const INDEX_TABLES: [&str; 5] = ["tok", "ref", "str", "date", "qty"];
+
+/// The tables of rows that go when their resource is written anew.
+pub(crate) const DERIVED_TABLES: [&str; 6] = ["tok", "ref", "str", "date", "qty", "tie"];
 
 /// The target of a reference: numbered already, or to be numbered in the transaction that writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +35,29 @@ pub(crate) enum IndexRow {
     Text { param: i64, group: i64, folded: Box<str>, exact: Box<str> },
     Date { param: i64, group: i64, lo: i64, hi: i64 },
     Quantity { param: i64, group: i64, lo: f64, hi: f64, system: Word, code: Box<str> },
+    Tie(Tie),
+}
+
+impl IndexRow {
+    /// The names it refers to that are still to be numbered.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Address> {
+        let pointers = match self {
+            Self::Reference { target, .. } => [Some(target), None],
+            Self::Tie(tie) => [Some(&tie.subject), tie.party.pointer()],
+            _ => [None, None],
+        };
+        pointers.into_iter().flatten().filter_map(Pointer::name)
+    }
+}
+
+impl Pointer {
+    /// The name, where it is still to be numbered.
+    pub(crate) fn name(&self) -> Option<&Address> {
+        match self {
+            Self::Name(address) => Some(address),
+            Self::Rid(_) => None,
+        }
+    }
 }
 
 /// A current version to store.
@@ -44,6 +72,7 @@ pub(crate) struct ResourceRow {
     pub(crate) method: i64,
     /// As packed by [`crate::store::body::pack`]; `None` for a deletion.
     pub(crate) body: Option<Vec<u8>>,
+    pub(crate) facts: Facts,
     /// Whether a row of this rid is there already and is to become history.
     pub(crate) replaces: bool,
 }
@@ -115,6 +144,19 @@ pub(crate) struct QuantityRow {
     pub(crate) shard: i64,
 }
 
+#[derive(Debug)]
+pub(crate) struct TieRow {
+    pub(crate) rid: i64,
+    pub(crate) kind: i64,
+    pub(crate) subject: i64,
+    pub(crate) party: i64,
+    pub(crate) what: i64,
+    pub(crate) mask: i64,
+    pub(crate) lo: i64,
+    pub(crate) hi: i64,
+    pub(crate) shard: i64,
+}
+
 /// Everything to be written at once.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -128,6 +170,7 @@ pub(crate) struct Batch {
     pub(crate) texts: Vec<TextRow>,
     pub(crate) dates: Vec<DateRow>,
     pub(crate) quantities: Vec<QuantityRow>,
+    pub(crate) ties: Vec<TieRow>,
 }
 
 impl Batch {
@@ -139,6 +182,7 @@ impl Batch {
             && self.texts.is_empty()
             && self.dates.is_empty()
             && self.quantities.is_empty()
+            && self.ties.is_empty()
     }
 }
 
@@ -160,6 +204,7 @@ pub(crate) struct Current {
     pub(crate) version: i64,
     pub(crate) shard: i64,
     pub(crate) deleted: bool,
+    pub(crate) facts: Facts,
 }
 
 /// The open database transaction of one group.

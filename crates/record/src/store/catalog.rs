@@ -306,7 +306,8 @@ impl Record {
                 reached: Mutex::new(None),
             });
             let caller = Arc::new(Caller::system("HOPERAT"));
-            self.submit(Work { caller, content: WorkContent::Reindex(Arc::clone(&slice)) }, catalog).await?;
+            self.submit(Work { caller, sight: None, content: WorkContent::Reindex(Arc::clone(&slice)) }, catalog)
+                .await?;
             let reached = *slice.reached.lock();
             match reached {
                 Some((rid, count)) => {

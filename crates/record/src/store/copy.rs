@@ -21,7 +21,7 @@ struct Table {
     columns: &'static [(&'static str, Type)],
 }
 
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 13] = [
     Table {
         name: "name",
         order: &["shard", "kind", "text"],
@@ -50,6 +50,9 @@ const TABLES: [Table; 12] = [
             ("at", Type::INT8),
             ("method", Type::INT2),
             ("body", Type::BYTEA),
+            ("subject", Type::INT8),
+            ("keeper", Type::INT8),
+            ("label", Type::INT4),
         ],
     },
     Table {
@@ -62,6 +65,9 @@ const TABLES: [Table; 12] = [
             ("at", Type::INT8),
             ("method", Type::INT2),
             ("body", Type::BYTEA),
+            ("subject", Type::INT8),
+            ("keeper", Type::INT8),
+            ("label", Type::INT4),
         ],
     },
     Table {
@@ -140,6 +146,21 @@ const TABLES: [Table; 12] = [
             ("hi", Type::FLOAT8),
             ("system", Type::INT4),
             ("code", Type::TEXT),
+            ("shard", Type::INT4),
+        ],
+    },
+    Table {
+        name: "tie",
+        order: &["rid", "kind", "subject", "party", "what", "mask", "lo"],
+        columns: &[
+            ("rid", Type::INT8),
+            ("kind", Type::INT2),
+            ("subject", Type::INT8),
+            ("party", Type::INT8),
+            ("what", Type::INT2),
+            ("mask", Type::INT4),
+            ("lo", Type::INT8),
+            ("hi", Type::INT8),
             ("shard", Type::INT4),
         ],
     },

@@ -27,7 +27,7 @@ use gathered::Gathered;
 use writer::{Command, Writer};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The channel on which every process hears that the feed has moved.
 pub(super) const CHANNEL: &str = "qingshan_feed";

@@ -2,6 +2,7 @@
 
 use fhir::Error;
 
+use crate::access::sight::{Columns, Conditions, Facts, Sight};
 use crate::history::{HistoryPage, HistoryRequest, HistoryScope};
 use crate::store::body;
 use crate::store::names::{Place, shard_of};
@@ -95,15 +96,68 @@ pub(crate) async fn by_rid(rows: &mut impl Rows, rids: &[i64]) -> Result<Vec<(i6
     Ok(rids.iter().filter_map(|rid| Some((*rid, versions.remove(rid)?))).collect())
 }
 
-pub(crate) async fn changes(rows: &mut impl Rows, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
-    let sql = "SELECT f.seq, l.type, l.id, f.version, f.at, f.method, a.text, p.text \
-               FROM (SELECT * FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2) f \
-               JOIN locator l ON l.rid = f.rid \
-               JOIN name a ON a.id = f.actor \
-               JOIN name p ON p.id = f.purpose ORDER BY f.seq";
+/// The condition that a caller may see the version a row of the feed `f` tells of: by what stands beside it, and by
+/// what stands beside the current one, so that a label put on later covers what was before.
+fn seen(rows: &impl Rows, sight: Option<&Sight>, arguments: &mut Vec<SqlValue>) -> String {
+    let Some(sight) = sight else { return String::new() };
+    let mut argument = |value: SqlValue| {
+        arguments.push(value);
+        format!("${}", arguments.len())
+    };
+    let mut conditions = Conditions { sight, dialect: rows.dialect(), argument: &mut argument };
+    let current = conditions.readable(&Columns::of("s"), None);
+    let past = conditions.readable(&Columns { type_: "f.type".to_owned(), ..Columns::of("h") }, None);
+    format!(
+        " AND EXISTS (SELECT 1 FROM resource s WHERE s.rid = f.rid AND {current} AND (s.version = f.version OR EXISTS \
+         (SELECT 1 FROM history h WHERE h.rid = f.rid AND h.version = f.version AND {past})))"
+    )
+}
+
+/// One version, the current one when none is named, if the caller may see it and the current one.
+pub(crate) async fn read_seen(
+    rows: &mut impl Rows,
+    key: &Key,
+    number: Option<u64>,
+    sight: &Sight,
+) -> Result<Option<Version>, Error> {
+    let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
+    let sql = "SELECT type, id, version, at, method, body, subject, keeper, label FROM resource \
+               WHERE rid = $1 AND shard = $2";
+    let found = rows.rows(sql, &[rid.into(), i64::from(home).into()]).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let facts = |row: &Row, from: usize| -> Result<Facts, Error> {
+        let (subject, keeper, label) = (row.int(from)?, row.int(from + 1)?, row.int(from + 2)?);
+        Ok(Facts { rid, type_: key.type_.number(), subject, keeper, label })
+    };
+    let (mut answer, mut beside) = (version(row)?, vec![facts(row, 6)?]);
+    if let Some(number) = number.filter(|number| *number != answer.version) {
+        let Ok(wanted) = i64::try_from(number) else { return Ok(None) };
+        let sql = "SELECT at, method, body, subject, keeper, label FROM history WHERE rid = $1 AND version = $2";
+        let found = rows.rows(sql, &[rid.into(), wanted.into()]).await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        answer = earlier(key.clone(), number, row)?;
+        beside.push(facts(row, 3)?);
+    }
+    Ok(crate::access::may_read(rows, sight, &beside).await?.then_some(answer))
+}
+
+pub(crate) async fn changes(
+    rows: &mut impl Rows,
+    after: u64,
+    limit: usize,
+    sight: Option<&Sight>,
+) -> Result<Vec<FeedEntry>, Error> {
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let found = rows.rows(sql, &[after.into(), limit.into()]).await?;
+    let mut arguments = vec![after.into(), limit.into()];
+    let seen = seen(rows, sight, &mut arguments);
+    let sql = format!(
+        "SELECT f.seq, l.type, l.id, f.version, f.at, f.method, a.text, p.text \
+         FROM (SELECT * FROM feed f WHERE seq > $1{seen} ORDER BY seq LIMIT $2) f \
+         JOIN locator l ON l.rid = f.rid \
+         JOIN name a ON a.id = f.actor JOIN name p ON p.id = f.purpose ORDER BY f.seq"
+    );
+    let found = rows.rows(&sql, &arguments).await?;
     found
         .iter()
         .map(|row| {
@@ -120,7 +174,11 @@ pub(crate) async fn changes(rows: &mut impl Rows, after: u64, limit: usize) -> R
         .collect()
 }
 
-pub(crate) async fn history(rows: &mut impl Rows, request: &HistoryRequest) -> Result<HistoryPage, Error> {
+pub(crate) async fn history(
+    rows: &mut impl Rows,
+    request: &HistoryRequest,
+    sight: Option<&Sight>,
+) -> Result<HistoryPage, Error> {
     let mut conditions: Vec<String> = Vec::new();
     let mut arguments: Vec<SqlValue> = Vec::new();
     let mut argument = |value: SqlValue| {
@@ -152,7 +210,8 @@ pub(crate) async fn history(rows: &mut impl Rows, request: &HistoryRequest) -> R
         let next = "SELECT 1 FROM feed later WHERE later.rid = f.rid AND later.version = f.version + 1";
         conditions.push(format!("NOT EXISTS ({next} AND later.at <= {})", argument(from.into())));
     }
-    let matching = if conditions.is_empty() { "1 = 1".to_owned() } else { conditions.join(" AND ") };
+    let mut matching = if conditions.is_empty() { "1 = 1".to_owned() } else { conditions.join(" AND ") };
+    matching += &seen(rows, sight, &mut arguments);
     let counted = rows.rows(&format!("SELECT count(*) FROM {feed} f WHERE {matching}"), &arguments).await?;
     let total = counted.first().map_or(Ok(0), |row| row.int(0))?;
     let before = request.before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);

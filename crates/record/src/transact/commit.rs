@@ -12,6 +12,8 @@ use fhir::{Category, Error, IssueCode};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::access::sight::Facts;
+use crate::access::sight::Sight;
 use crate::store::batch::*;
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::value::{Dialect, SqlValue};
@@ -24,6 +26,8 @@ use crate::{Caller, Version};
 /// One transaction on its way to the database.
 pub(crate) struct Work {
     pub(crate) caller: Arc<Caller>,
+    /// What the caller may see and do; none where no rule about persons applies.
+    pub(crate) sight: Option<Arc<Sight>>,
     pub(crate) content: WorkContent,
 }
 
@@ -80,6 +84,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
         pending: FxHashSet::default(),
         places: FxHashMap::default(),
         words: FxHashMap::default(),
+        keepers: FxHashMap::default(),
         learned: Vec::new(),
         catalog_changed: false,
     };
@@ -105,18 +110,20 @@ pub(crate) async fn commit_group<T: WriteTx>(
     })
 }
 
-struct Group<'a> {
-    tools: &'a Tools,
+pub(super) struct Group<'a> {
+    pub(super) tools: &'a Tools,
     catalog: &'a Catalog,
-    at: i64,
+    pub(super) at: i64,
     batch: Batch,
     feed: Vec<FeedRow>,
     /// What is known of resources, as of the changes decided so far.
-    states: FxHashMap<i64, Option<Current>>,
+    pub(super) states: FxHashMap<i64, Option<Current>>,
     /// Resources that have a row in the batch.
     pending: FxHashSet<i64>,
     places: FxHashMap<Address, Place>,
     words: FxHashMap<(Kind, Box<str>), i64>,
+    /// The keepers of resources that others of this group take theirs from.
+    pub(super) keepers: FxHashMap<i64, i64>,
     learned: Vec<(Address, Place)>,
     catalog_changed: bool,
 }
@@ -127,7 +134,7 @@ impl Group<'_> {
         match &work.content {
             WorkContent::Ready { operations, changes } => {
                 let mut answers = vec![None; *changes];
-                match self.apply(tx, &work.caller, operations, &mut answers).await? {
+                match self.apply(tx, work, operations, &mut answers).await? {
                     Ok(()) => Ok(Ok(complete(answers)?)),
                     Err(refusal) => Ok(Err(refusal)),
                 }
@@ -142,10 +149,11 @@ impl Group<'_> {
                 // Conditions must see what earlier transactions of this group wrote.
                 self.flush(tx).await?;
                 let mut answers = vec![None; changes.len()];
-                let resolved = match resolve::resolve(tx, self.tools, self.catalog, changes).await? {
-                    Ok(resolved) => resolved,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
+                let resolved =
+                    match resolve::resolve(tx, self.tools, self.catalog, work.sight.as_deref(), changes).await? {
+                        Ok(resolved) => resolved,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
                 let Resolved { changes, positions, found, methods } = resolved;
                 for (position, applied) in found {
                     answers[position] = Some(applied);
@@ -163,7 +171,7 @@ impl Group<'_> {
                     operation.change = positions[operation.change];
                 }
                 self.locate(tx, &operations.iter().collect::<Vec<_>>()).await?;
-                match self.apply(tx, &work.caller, &operations, &mut answers).await? {
+                match self.apply(tx, work, &operations, &mut answers).await? {
                     Ok(()) => Ok(Ok(complete(answers)?)),
                     Err(refusal) => Ok(Err(refusal)),
                 }
@@ -180,8 +188,14 @@ impl Group<'_> {
             let want = Wanted { address: address.clone(), home, lock: true, fresh: operation.fresh };
             wanted.insert(address, want);
         }
-        let contents = operations.iter().filter_map(|operation| operation.content.as_ref());
-        let rows: Vec<&IndexRow> = contents.flat_map(|content| &content.rows).collect();
+        let contents = || operations.iter().filter_map(|operation| operation.content.as_ref());
+        for address in contents().flat_map(|content| content.belongings.names()) {
+            if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+                let home = home_of(address);
+                vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
+            }
+        }
+        let rows: Vec<&IndexRow> = contents().flat_map(|content| &content.rows).collect();
         self.make_known(tx, wanted, &rows).await
     }
 
@@ -194,13 +208,13 @@ impl Group<'_> {
     ) -> Result<(), Error> {
         let mut words: FxHashSet<(Kind, Box<str>)> = FxHashSet::default();
         for row in rows {
-            match row {
-                IndexRow::Reference { target: Pointer::Name(address), .. } => {
-                    if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
-                        let home = home_of(address);
-                        vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
-                    }
+            for address in row.names() {
+                if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+                    let home = home_of(address);
+                    vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
                 }
+            }
+            match row {
                 IndexRow::Token { system: Word::Text(text), .. }
                 | IndexRow::Quantity { system: Word::Text(text), .. } => {
                     words.insert((Kind::System, text.clone()));
@@ -287,23 +301,38 @@ impl Group<'_> {
     async fn apply<T: WriteTx>(
         &mut self,
         tx: &mut T,
-        caller: &Caller,
+        work: &Work,
         operations: &[Operation],
         answers: &mut [Option<Applied>],
     ) -> Result<Result<(), Refusal>, Error> {
+        let beside = self.facts_beside(tx, work.sight.as_deref(), operations).await?;
+        let hidden = match &work.sight {
+            None => FxHashSet::default(),
+            Some(sight) => match self.permit(tx, sight, operations, &beside).await? {
+                Ok(hidden) => hidden,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
         for operation in operations {
-            if let Err(error) = check(operation, self.state(operation)?) {
+            let state = self.state(operation)?.filter(|_| !hidden.contains(&operation.change));
+            if let Err(error) = check(operation, state) {
                 return Ok(Err(refused(operation.change)(error)));
             }
         }
+        let caller = &work.caller;
         let actor = self.actor(tx, &caller.actor).await?;
         let purpose = self.actor(tx, &caller.purpose).await?;
-        for operation in operations {
+        for (operation, facts) in operations.iter().zip(beside) {
+            if hidden.contains(&operation.change) {
+                // Only a deletion comes here: what is not there for the caller need not be deleted.
+                answers[operation.change] = Some(Applied { effect: Effect::Unchanged, version: None });
+                continue;
+            }
             let rid = self.place(&address_of(&operation.key))?.rid;
             if self.pending.contains(&rid) {
                 self.flush(tx).await?;
             }
-            let applied = self.plan(operation, rid, caller, actor, purpose)?;
+            let applied = self.plan(operation, facts, caller, actor, purpose)?;
             answers[operation.change] = Some(applied);
         }
         Ok(Ok(()))
@@ -320,11 +349,11 @@ impl Group<'_> {
         Ok(self.words[&word])
     }
 
-    fn place(&self, address: &Address) -> Result<Place, Error> {
+    pub(super) fn place(&self, address: &Address) -> Result<Place, Error> {
         self.places.get(address).copied().ok_or_else(|| Error::fault("a name was not located before it was written"))
     }
 
-    fn state(&self, operation: &Operation) -> Result<Option<Current>, Error> {
+    pub(super) fn state(&self, operation: &Operation) -> Result<Option<Current>, Error> {
         let place = self.place(&address_of(&operation.key))?;
         Ok(self.states.get(&place.rid).copied().flatten())
     }
@@ -332,12 +361,12 @@ impl Group<'_> {
     fn plan(
         &mut self,
         operation: &Operation,
-        rid: i64,
+        facts: Facts,
         caller: &Caller,
         actor: i64,
         purpose: i64,
     ) -> Result<Applied, Error> {
-        let state = self.state(operation)?;
+        let (state, rid) = (self.state(operation)?, facts.rid);
         let absent = state.is_none_or(|state| state.deleted);
         if operation.content.is_none() && absent {
             return Ok(Applied { effect: Effect::Unchanged, version: None });
@@ -367,7 +396,13 @@ impl Group<'_> {
         }
         if let Some(content) = &operation.content {
             for row in &content.rows {
-                self.index(rid, shard, row)?;
+                match row {
+                    IndexRow::Tie(tie) => {
+                        let row = self.tie(&facts, shard, tie)?;
+                        self.batch.ties.push(row);
+                    }
+                    row => self.index(rid, shard, row)?,
+                }
             }
         }
         let (type_, method) = (operation.key.type_.number(), operation.method.number());
@@ -380,6 +415,7 @@ impl Group<'_> {
             at: self.at,
             method,
             body: json.as_deref().map(body::pack),
+            facts,
             replaces: state.is_some(),
         });
         self.feed.push(FeedRow {
@@ -394,7 +430,7 @@ impl Group<'_> {
             request: caller.request.as_str().into(),
         });
         self.pending.insert(rid);
-        self.states.insert(rid, Some(Current { version: number, shard, deleted: json.is_none() }));
+        self.states.insert(rid, Some(Current { version: number, shard, deleted: json.is_none(), facts }));
         // A new one that is not in force changes nothing; one that was there may have been.
         let in_force = operation.content.as_ref().is_some_and(|content| content.in_force);
         self.catalog_changed |= operation.key.type_.name() == "SearchParameter" && (in_force || !absent);
@@ -433,6 +469,7 @@ impl Group<'_> {
                 let (param, group, code) = (*param, *group, code.clone());
                 self.batch.quantities.push(QuantityRow { rid, param, group, lo: *lo, hi: *hi, system, code, shard });
             }
+            IndexRow::Tie(_) => return Err(Error::fault("a tie is no value of a search parameter")),
         }
         Ok(())
     }
@@ -447,7 +484,7 @@ impl Group<'_> {
         }
     }
 
-    async fn flush<T: WriteTx>(&mut self, tx: &mut T) -> Result<(), Error> {
+    pub(super) async fn flush<T: WriteTx>(&mut self, tx: &mut T) -> Result<(), Error> {
         self.pending.clear();
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() { Ok(()) } else { tx.write(batch).await }

@@ -7,7 +7,8 @@ use fhir::{Category, Error, Issue, IssueCode};
 use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use crate::person::{self, Matching, Traits};
+use crate::access::facts::{Belongings, Derivation};
+use crate::person::{self, Traits};
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
 use crate::store::{Catalog, Tools};
@@ -36,6 +37,7 @@ pub(crate) struct Content {
     tail: Vec<u8>,
     pub(crate) shard: i32,
     pub(crate) rows: Vec<IndexRow>,
+    pub(crate) belongings: Belongings,
     /// Whether this is a search parameter that is in force once it is stored.
     pub(crate) in_force: bool,
 }
@@ -196,18 +198,19 @@ fn content(
         catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
     }
     let (head, tail) = serialise(key, &resource);
-    let (shard, rows) = shard_and_rows(&tools.names, &tools.settings.matching, catalog, key, &resource);
-    Ok(Content { head, tail, shard, rows, in_force })
+    let Indexed { shard, rows, belongings } = indexed_as(tools, &tools.names, catalog, key, &resource);
+    Ok(Content { head, tail, shard, rows, belongings, in_force })
 }
 
-/// The shard a resource lives on and all that an index holds of it.
-pub(crate) fn shard_and_rows(
-    names: &Names,
-    matching: &Matching,
-    catalog: &Catalog,
-    key: &Key,
-    resource: &Value,
-) -> (i32, Vec<IndexRow>) {
+/// All that is kept of a resource besides its bytes.
+pub(crate) struct Indexed {
+    pub(crate) shard: i32,
+    pub(crate) rows: Vec<IndexRow>,
+    pub(crate) belongings: Belongings,
+}
+
+/// The shard a resource lives on, all that an index holds of it, and whose it is. `names` are those known by number.
+pub(crate) fn indexed_as(tools: &Tools, names: &Names, catalog: &Catalog, key: &Key, resource: &Value) -> Indexed {
     let entries = catalog.registry.extract(resource);
     let home = catalog.registry.home(key.type_.name()).map(|param| param.id);
     let patient = entries.iter().find_map(|entry| match &entry.value {
@@ -217,6 +220,7 @@ pub(crate) fn shard_and_rows(
         _ => None,
     });
     let shard = patient.unwrap_or_else(|| shard_of(&key.to_string()));
+    let (belongings, ties) = Derivation { rules: &tools.rules, names, catalog, key, resource }.run(&entries);
     let mut rows: Vec<IndexRow> = entries.into_iter().map(|entry| index_row(names, catalog, entry)).collect();
     if key.type_.name() == "Patient" {
         let param = catalog.person_keys();
@@ -224,9 +228,10 @@ pub(crate) fn shard_and_rows(
             let code = indexed(&key).into();
             IndexRow::Token { param, group: 0, system: Word::Number(0), code, near: false }
         };
-        rows.extend(person::keys(&Traits::of(resource, matching)).into_iter().map(row));
+        rows.extend(person::keys(&Traits::of(resource, &tools.settings.matching)).into_iter().map(row));
     }
-    (shard, rows)
+    rows.extend(ties);
+    Indexed { shard, rows, belongings }
 }
 
 /// What an index holds of a resource for one parameter.

@@ -6,6 +6,7 @@ use fhir::{Category, Error, IssueCode};
 use rustc_hash::FxHashMap;
 use sonic_rs::JsonValueTrait;
 
+use crate::access::sight::Sight;
 use crate::search;
 use crate::store::batch::{Wanted, WriteTx};
 use crate::store::{Catalog, Tools, reads};
@@ -31,12 +32,13 @@ pub(crate) async fn resolve<T: WriteTx>(
     tx: &mut T,
     tools: &Tools,
     catalog: &Catalog,
+    sight: Option<&Sight>,
     changes: &[Change],
 ) -> Result<Result<Resolved, Refusal>, Error> {
     for type_ in conditional_types(changes) {
         tx.lock_type(type_.number()).await?;
     }
-    let mut resolver = Resolver { tx, tools, catalog, renamed: FxHashMap::default(), broken: None };
+    let mut resolver = Resolver { tx, tools, catalog, sight, renamed: FxHashMap::default(), broken: None };
     let mut resolved = Resolved { changes: Vec::new(), positions: Vec::new(), found: Vec::new(), methods: Vec::new() };
     for (position, change) in changes.iter().enumerate() {
         let step = resolver.step(change).await;
@@ -93,6 +95,8 @@ struct Resolver<'a, T> {
     tx: &'a mut T,
     tools: &'a Tools,
     catalog: &'a Catalog,
+    /// Conditions are decided over what the caller may see.
+    sight: Option<&'a Sight>,
     /// The names of entries whose resource was there already.
     renamed: FxHashMap<String, String>,
     /// A failure of the database rather than of the request.
@@ -175,7 +179,7 @@ impl<T: WriteTx> Resolver<'_, T> {
             return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
         }
         let criteria = search::criteria(self.tools, self.catalog, type_, query)?;
-        let mut keys = match search::keys(self.tx, self.tools, self.catalog, &criteria, 2).await {
+        let mut keys = match search::keys(self.tx, self.tools, self.catalog, self.sight, &criteria, 2).await {
             Ok(keys) => keys,
             Err(error) => return Err(self.fails(error)),
         };
@@ -200,7 +204,11 @@ impl<T: WriteTx> Resolver<'_, T> {
     }
 
     async fn current(&mut self, key: &Key) -> Result<Option<Version>, Error> {
-        match reads::read(self.tx, key).await {
+        let read = match self.sight {
+            Some(sight) => reads::read_seen(self.tx, key, None, sight).await,
+            None => reads::read(self.tx, key).await,
+        };
+        match read {
             Ok(version) => Ok(version),
             Err(error) => Err(self.fails(error)),
         }

@@ -94,7 +94,7 @@ fn statements(query: &Query, dialect: Dialect) -> Vec<(String, Vec<SqlValue>)> {
     // Reading the type in order is for pages only.
     for (plan, only_pages) in [(chosen.in_order(), true), (chosen, false)] {
         let mut write = |statement: &dyn Fn(&mut Writer<'_>) -> String| {
-            let mut writer = Writer::new(dialect, &CATALOG, &known, plan.shard);
+            let mut writer = Writer::new(dialect, &CATALOG, &known, None, plan.shard);
             let text = statement(&mut writer);
             all.push((text, writer.arguments));
         };
@@ -152,7 +152,7 @@ fn beginning(search: &str) -> String {
     let query = read(search);
     let known = Known::everything(&query.criteria);
     let plan = Plan::new(&CATALOG, &query.types, &query.criteria);
-    let mut writer = Writer::new(Dialect::Sqlite, &CATALOG, &known, plan.shard);
+    let mut writer = Writer::new(Dialect::Sqlite, &CATALOG, &known, None, plan.shard);
     let sql = plan.page(&mut writer, None, &[], 20);
     let lines = explained(&database(), &sql, &writer.arguments);
     lines.into_iter().find(|line| line.starts_with("SEARCH")).unwrap_or_else(|| panic!("{search}: {sql}"))

@@ -6,6 +6,8 @@
 -- param   the number of a search parameter of a type, from `name`
 -- system  the number of a code system or identifier system, from `name`; 0 for none
 -- grp     which element of a repeating group a value stands in, for composite parameters
+-- subject the rid of the patient a version belongs to, 0 for nobody, -1 for several; keeper that of the organization whose
+--         it is, 0 if unknown; label its labels, a bit each, as the access rules number them
 -- at, lo, hi (date)  microseconds since 1970-01-01T00:00:00Z; an interval holds lo and ends before hi
 --
 -- Searches without a patient begin at (param, value); searches within one patient begin at ref (target, param)
@@ -25,6 +27,7 @@ CREATE INDEX locator_rid ON locator (rid);
 CREATE TABLE resource (
   rid BIGINT NOT NULL, shard INTEGER NOT NULL, type SMALLINT NOT NULL, id TEXT COLLATE "C" NOT NULL,
   version INTEGER NOT NULL, at BIGINT NOT NULL, method SMALLINT NOT NULL, body BYTEA,
+  subject BIGINT NOT NULL, keeper BIGINT NOT NULL, label INTEGER NOT NULL,
   PRIMARY KEY (rid, shard)
 );
 CREATE INDEX resource_type ON resource (type, rid) WHERE body IS NOT NULL;
@@ -35,6 +38,7 @@ ALTER TABLE resource ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE history (
   rid BIGINT NOT NULL, version INTEGER NOT NULL, shard INTEGER NOT NULL, at BIGINT NOT NULL,
   method SMALLINT NOT NULL, body BYTEA,
+  subject BIGINT NOT NULL, keeper BIGINT NOT NULL, label INTEGER NOT NULL,
   PRIMARY KEY (rid, version, shard)
 );
 ALTER TABLE history ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -90,6 +94,16 @@ CREATE INDEX qty_rid ON qty (rid, param);
 CREATE INDEX qty_lo ON qty (param, lo, rid);
 CREATE INDEX qty_hi ON qty (param, hi, rid);
 
+-- What joins a patient (`subject`) to an organization, a post or a person (`party`; 0 for everyone) from `lo` until `hi`,
+-- as the resource `rid` says, or keeps them apart. `kind` is that of access::facts::Kind; `what` a type and `mask` labels
+-- it is confined to, 0 for none.
+CREATE TABLE tie (
+  rid BIGINT NOT NULL, kind SMALLINT NOT NULL, subject BIGINT NOT NULL, party BIGINT NOT NULL, what SMALLINT NOT NULL,
+  mask INTEGER NOT NULL, lo BIGINT NOT NULL, hi BIGINT NOT NULL, shard INTEGER NOT NULL
+);
+CREATE INDEX tie_rid ON tie (rid, kind);
+CREATE INDEX tie_subject ON tie (subject, kind, hi);
+
 -- Numbers for words: kind 1 search parameters ("Observation.code"), 2 systems, 3 actors and purposes.
 CREATE TABLE name (
   shard INTEGER NOT NULL, kind SMALLINT NOT NULL, text TEXT COLLATE "C" NOT NULL, id INTEGER NOT NULL,
@@ -117,7 +131,7 @@ CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT COLLATE "C" NOT NULL, value BIGINT NOT NULL,
   PRIMARY KEY (shard, name)
 );
-INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 1), (0, 'rid', 0), (0, 'name', 0);
+INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 2), (0, 'rid', 0), (0, 'name', 0);
 
 -- Handed out in blocks; gaps are harmless.
 CREATE SEQUENCE rid_block INCREMENT BY 1000 MINVALUE 0 START 0;

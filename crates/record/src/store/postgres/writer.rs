@@ -11,7 +11,8 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
-use crate::store::batch::{Batch, Current, FeedRow, INDEX_TABLES, Wanted, WriteTx};
+use crate::access::sight::Facts;
+use crate::store::batch::{Batch, Current, DERIVED_TABLES, FeedRow, Wanted, WriteTx};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::postgres::{CHANNEL, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -348,12 +349,17 @@ impl WriteTx for Tx<'_> {
         if rids.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT rid, version::int8, shard::int8, body IS NULL FROM resource WHERE rid = ANY($1)";
+        let sql = "SELECT rid, version::int8, shard::int8, body IS NULL, type::int8, subject, keeper, label::int8 \
+                   FROM resource WHERE rid = ANY($1)";
         let statement = self.statement(sql).await?;
         let rows = self.link.client.query(&statement, &[&rids]).await.map_err(failure)?;
         let states: rustc_hash::FxHashMap<i64, Current> = rows
             .iter()
-            .map(|row| (row.get(0), Current { version: row.get(1), shard: row.get(2), deleted: row.get(3) }))
+            .map(|row| {
+                let (rid, type_, subject) = (row.get(0), row.get(4), row.get(5));
+                let facts = Facts { rid, type_, subject, keeper: row.get(6), label: row.get(7) };
+                (rid, Current { version: row.get(1), shard: row.get(2), deleted: row.get(3), facts })
+            })
             .collect();
         Ok(rids.iter().map(|rid| states.get(rid).copied()).collect())
     }
@@ -435,13 +441,13 @@ impl Tx<'_> {
         let replaced: Vec<i64> = batch.resources.iter().filter(|row| row.replaces).map(|row| row.rid).collect();
         if !replaced.is_empty() {
             let sql = "WITH past AS (DELETE FROM resource WHERE rid = ANY($1) RETURNING *) \
-                       INSERT INTO history (rid, version, shard, at, method, body) \
-                       SELECT rid, version, shard, at, method, body FROM past";
+                       INSERT INTO history (rid, version, shard, at, method, body, subject, keeper, label) \
+                       SELECT rid, version, shard, at, method, body, subject, keeper, label FROM past";
             self.execute(sql, &[&replaced]).await?;
         }
         // After the rows above are locked, so that an index being built for them cannot slip in between.
         if !batch.unindex.is_empty() {
-            for table in INDEX_TABLES {
+            for table in DERIVED_TABLES {
                 self.execute(&format!("DELETE FROM {table} WHERE rid = ANY($1)"), &[&batch.unindex]).await?;
             }
         }
@@ -449,8 +455,9 @@ impl Tx<'_> {
         let ints = |field: fn(&crate::store::batch::ResourceRow) -> i64| rows.iter().map(field).collect::<Vec<i64>>();
         let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
         let bodies: Vec<Option<&[u8]>> = rows.iter().map(|row| row.body.as_deref()).collect();
-        let sql = "INSERT INTO resource (rid, shard, type, id, version, at, method, body) SELECT * FROM \
-                   unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::bytea[])";
+        let sql = "INSERT INTO resource (rid, shard, type, id, version, at, method, body, subject, keeper, label) SELECT * FROM \
+                   unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::bytea[], \
+                   $9::int8[], $10::int8[], $11::int8[])";
         self.execute(
             sql,
             &[
@@ -462,6 +469,9 @@ impl Tx<'_> {
                 &ints(|row| row.at),
                 &ints(|row| row.method),
                 &bodies,
+                &ints(|row| row.facts.subject),
+                &ints(|row| row.facts.keeper),
+                &ints(|row| row.facts.label),
             ],
         )
         .await
@@ -518,6 +528,16 @@ impl Tx<'_> {
             let (lo, hi, system) = (column!(rows, lo), column!(rows, hi), column!(rows, system));
             let (code, shard) = (column!(rows, &code), column!(rows, shard));
             self.execute(sql, &[&rid, &param, &group, &lo, &hi, &system, &code, &shard]).await?;
+        }
+        let rows = &batch.ties;
+        if !rows.is_empty() {
+            let sql = "INSERT INTO tie (rid, kind, subject, party, what, mask, lo, hi, shard) SELECT * FROM \
+                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], \
+                       $8::int8[], $9::int8[])";
+            let (rid, kind, subject) = (column!(rows, rid), column!(rows, kind), column!(rows, subject));
+            let (party, what, mask) = (column!(rows, party), column!(rows, what), column!(rows, mask));
+            let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
+            self.execute(sql, &[&rid, &kind, &subject, &party, &what, &mask, &lo, &hi, &shard]).await?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ CREATE INDEX locator_rid ON locator (rid);
 
 CREATE TABLE resource (
   rid INTEGER PRIMARY KEY, shard INTEGER NOT NULL, type INTEGER NOT NULL, id TEXT NOT NULL,
-  version INTEGER NOT NULL, at INTEGER NOT NULL, method INTEGER NOT NULL, body BLOB
+  version INTEGER NOT NULL, at INTEGER NOT NULL, method INTEGER NOT NULL, body BLOB,
+  subject INTEGER NOT NULL, keeper INTEGER NOT NULL, label INTEGER NOT NULL
 );
 CREATE INDEX resource_type ON resource (type, rid) WHERE body IS NOT NULL;
 CREATE INDEX resource_at ON resource (type, at, rid) WHERE body IS NOT NULL;
@@ -17,6 +18,7 @@ CREATE INDEX resource_at ON resource (type, at, rid) WHERE body IS NOT NULL;
 CREATE TABLE history (
   rid INTEGER NOT NULL, version INTEGER NOT NULL, shard INTEGER NOT NULL, at INTEGER NOT NULL,
   method INTEGER NOT NULL, body BLOB,
+  subject INTEGER NOT NULL, keeper INTEGER NOT NULL, label INTEGER NOT NULL,
   UNIQUE (rid, version, shard)
 );
 
@@ -65,6 +67,13 @@ CREATE TABLE qty (
 CREATE INDEX qty_lo ON qty (param, lo, rid);
 CREATE INDEX qty_hi ON qty (param, hi, rid);
 
+CREATE TABLE tie (
+  rid INTEGER NOT NULL, kind INTEGER NOT NULL, subject INTEGER NOT NULL, party INTEGER NOT NULL, what INTEGER NOT NULL,
+  mask INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, shard INTEGER NOT NULL,
+  PRIMARY KEY (rid, kind, subject, party, what, mask, lo)
+) WITHOUT ROWID;
+CREATE INDEX tie_subject ON tie (subject, kind, hi);
+
 CREATE TABLE name (
   shard INTEGER NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (shard, kind, text)
@@ -88,4 +97,4 @@ CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,
   PRIMARY KEY (shard, name)
 ) WITHOUT ROWID;
-INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 1), (0, 'rid', 0), (0, 'name', 0);
+INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 2), (0, 'rid', 0), (0, 'name', 0);

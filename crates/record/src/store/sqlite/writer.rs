@@ -6,7 +6,8 @@ use fhir::{Category, Error};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::store::batch::{Batch, Current, FeedRow, INDEX_TABLES, Wanted, WriteTx};
+use crate::access::sight::Facts;
+use crate::store::batch::{Batch, Current, DERIVED_TABLES, FeedRow, Wanted, WriteTx};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::shelf::Shelf;
 use crate::store::sqlite::{failure, query};
@@ -254,12 +255,16 @@ impl WriteTx for Tx<'_> {
     async fn current(&mut self, rids: &[i64]) -> Result<Vec<Option<Current>>, Error> {
         let mut find = self
             .connection
-            .prepare_cached("SELECT version, shard, body IS NULL FROM resource WHERE rid = ?1")
+            .prepare_cached(
+                "SELECT version, shard, body IS NULL, type, subject, keeper, label FROM resource WHERE rid = ?1",
+            )
             .map_err(failure)?;
         rids.iter()
             .map(|rid| {
                 find.query_row([rid], |row| {
-                    Ok(Current { version: row.get(0)?, shard: row.get(1)?, deleted: row.get(2)? })
+                    let (type_, subject, keeper, label) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+                    let facts = Facts { rid: *rid, type_, subject, keeper, label };
+                    Ok(Current { version: row.get(0)?, shard: row.get(1)?, deleted: row.get(2)?, facts })
                 })
                 .optional()
                 .map_err(failure)
@@ -324,7 +329,7 @@ impl WriteTx for Tx<'_> {
 
 fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     if !batch.unindex.is_empty() {
-        for table in INDEX_TABLES {
+        for table in DERIVED_TABLES {
             let mut delete = connection.prepare_cached(&format!("DELETE FROM {table} WHERE rid = ?1"))?;
             for rid in &batch.unindex {
                 delete.execute([rid])?;
@@ -338,18 +343,32 @@ fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
             .execute(params![home, shard, address.type_, address.id])?;
     }
     let mut archive = connection.prepare_cached(
-        "INSERT INTO history (rid, version, shard, at, method, body) \
-         SELECT rid, version, shard, at, method, body FROM resource WHERE rid = ?1",
+        "INSERT INTO history (rid, version, shard, at, method, body, subject, keeper, label) \
+         SELECT rid, version, shard, at, method, body, subject, keeper, label FROM resource WHERE rid = ?1",
     )?;
     let mut put = connection.prepare_cached(
-        "INSERT OR REPLACE INTO resource (rid, shard, type, id, version, at, method, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO resource (rid, shard, type, id, version, at, method, body, subject, keeper, label) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for row in &batch.resources {
         if row.replaces {
             archive.execute([row.rid])?;
         }
-        put.execute(params![row.rid, row.shard, row.type_, row.id, row.version, row.at, row.method, row.body])?;
+        let Facts { subject, keeper, label, .. } = row.facts;
+        let body = &row.body;
+        put.execute(params![
+            row.rid,
+            row.shard,
+            row.type_,
+            row.id,
+            row.version,
+            row.at,
+            row.method,
+            body,
+            subject,
+            keeper,
+            label
+        ])?;
     }
     let mut tokens = connection.prepare_cached(
         "INSERT OR IGNORE INTO tok (rid, param, grp, code, system, shard, near) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -381,6 +400,25 @@ fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     )?;
     for row in &batch.quantities {
         quantities.execute(params![row.rid, row.param, row.group, row.lo, row.hi, row.system, row.code, row.shard])?;
+    }
+    if !batch.ties.is_empty() {
+        let mut ties = connection.prepare_cached(
+            "INSERT OR IGNORE INTO tie (rid, kind, subject, party, what, mask, lo, hi, shard) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        for row in &batch.ties {
+            ties.execute(params![
+                row.rid,
+                row.kind,
+                row.subject,
+                row.party,
+                row.what,
+                row.mask,
+                row.lo,
+                row.hi,
+                row.shard
+            ])?;
+        }
     }
     Ok(())
 }

@@ -1,0 +1,217 @@
+//! Who may see what: one question, asked by every verb of a session.
+//!
+//! Beside every version stand the patient it belongs to, the organization whose it is and its labels ([`facts`]); ties
+//! join patients to organizations, posts and people for a time and are rows like those of an index. The rules
+//! ([`rules`]) say what each role may do through which relation. For one caller at one moment they become a
+//! [`sight::Sight`], which is asked about one resource or written into a statement as a condition.
+
+mod emergency;
+pub(crate) mod facts;
+mod institutions;
+mod relations;
+pub(crate) mod rules;
+pub(crate) mod sight;
+#[cfg(test)]
+mod table;
+
+use std::sync::Arc;
+
+use fhir::{Category, Error, IssueCode};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+
+pub use emergency::{EmergencyAccess, Reason};
+pub use relations::{HeldRelation, Relations};
+pub use rules::Relation;
+
+use crate::store::value::{Dialect, Rows, SqlValue};
+use crate::store::{Record, reads};
+use crate::transact::Applied;
+use crate::transact::prepare::address_of;
+use crate::{Caller, Key, Lay, Post, ResourceType, Standing};
+use facts::Kind;
+use institutions::Institutions;
+use rules::{PATIENT, PROXY};
+use sight::{Act, Clauses, Facts, Held, Sight};
+
+/// Compiled rules kept for roles and purposes that were met. There are few; a hostile caller may invent purposes.
+const COMPILED: usize = 1_000;
+
+/// What a record keeps in memory to decide who may see what.
+#[derive(Default)]
+pub(crate) struct Access {
+    institutions: RwLock<Arc<Institutions>>,
+    compiled: Mutex<FxHashMap<String, Arc<Clauses>>>,
+}
+
+impl Record {
+    /// What a caller may see and do now; `None` when no rule about persons applies to them.
+    ///
+    /// Fails with [`Category::Forbidden`] when the post they act from is not in force.
+    pub(crate) async fn sight(&self, caller: &Caller) -> Result<Option<Arc<Sight>>, Error> {
+        let now = self.surroundings().clock.now();
+        // Boxed, so that the future of a machine's request is no larger for what is asked only of people.
+        let sight: BoxFuture<'_, Result<Sight, Error>> = match &caller.standing {
+            Standing::System => return Ok(None),
+            Standing::Staff(post) => self.sight_of_post(post, &caller.purpose, now).boxed(),
+            Standing::Lay(lay) => self.sight_of_lay(lay, &caller.purpose, now).boxed(),
+        };
+        sight.await.map(|sight| Some(Arc::new(sight)))
+    }
+
+    async fn sight_of_post(&self, post: &Post, purpose: &str, now: i64) -> Result<Sight, Error> {
+        let mut reader = self.reader().await?;
+        let practitioner = self.post_part(&mut reader, "Practitioner", &post.practitioner).await?;
+        let role = self.post_part(&mut reader, "PractitionerRole", &post.role).await?;
+        let home = self.post_part(&mut reader, "Organization", &post.organization).await?;
+        let sql =
+            "SELECT 1 FROM tie WHERE rid = $1 AND kind = $2 AND subject = $3 AND party = $4 AND lo <= $5 AND hi > $6";
+        let kind = Kind::Post.number();
+        let arguments = [role, kind, practitioner, home, now, now].map(SqlValue::Int);
+        if reader.rows(sql, &arguments).await?.is_empty() {
+            return Err(not_in_force());
+        }
+        let (house, group) = self.access().institutions.read().around(home, now);
+        let mut parties = house.clone();
+        parties.extend([practitioner, role]);
+        let duties: Vec<&str> = post.duties.iter().map(String::as_str).collect();
+        let clauses = self.clauses(&duties, purpose);
+        Ok(Sight { clauses, now, home, house, group, parties, own: Vec::new(), charges: Vec::new() })
+    }
+
+    async fn post_part(&self, rows: &mut impl Rows, type_: &str, id: &str) -> Result<i64, Error> {
+        let key = Key::new(ResourceType::parse(type_)?, id);
+        self.rid(rows, &key).await?.ok_or_else(not_in_force)
+    }
+
+    async fn sight_of_lay(&self, lay: &Lay, purpose: &str, now: i64) -> Result<Sight, Error> {
+        let mut reader = self.reader().await?;
+        let type_ = ResourceType::parse("Patient")?;
+        let (mut own, mut charges) = (Vec::new(), Vec::new());
+        for id in &lay.own {
+            own.extend(self.rid(&mut reader, &Key::new(type_, id.as_str())).await?);
+        }
+        for id in &lay.charges {
+            charges.extend(self.rid(&mut reader, &Key::new(type_, id.as_str())).await?);
+        }
+        let mut roles = vec![PATIENT];
+        if !charges.is_empty() {
+            roles.push(PROXY);
+        }
+        let clauses = self.clauses(&roles, purpose);
+        Ok(Sight { clauses, now, parties: own.clone(), own, charges, ..Sight::default() })
+    }
+
+    fn clauses(&self, roles: &[&str], purpose: &str) -> Arc<Clauses> {
+        let name = format!("{} {purpose}", roles.join(" "));
+        let mut compiled = self.access().compiled.lock();
+        if let Some(known) = compiled.get(&name) {
+            return Arc::clone(known);
+        }
+        if compiled.len() >= COMPILED {
+            compiled.clear();
+        }
+        let rules = &self.tools().rules;
+        let made = Arc::new(Clauses::compile(&rules.grants, rules.keeper_only, roles, purpose));
+        compiled.insert(name, Arc::clone(&made));
+        made
+    }
+
+    /// The number of a name, asked of the database only if this process has not met it.
+    async fn rid(&self, rows: &mut impl Rows, key: &Key) -> Result<Option<i64>, Error> {
+        let address = address_of(key);
+        if let Some(place) = self.tools().names.place(&address) {
+            return Ok(Some(place.rid));
+        }
+        let Some(place) = reads::place(rows, key).await? else { return Ok(None) };
+        self.tools().names.learn_place(address, place);
+        Ok(Some(place.rid))
+    }
+
+    /// Reads anew which institutions belong together.
+    pub(crate) async fn load_institutions(&self) -> Result<(), Error> {
+        let known_to = *self.head().borrow();
+        let loaded = Institutions::load(&mut self.reader().await?, self.search_parameters().zone(), known_to).await?;
+        let mut current = self.access().institutions.write();
+        // Of two that load at once, the one that saw less must not have the last word.
+        if known_to >= current.known_to {
+            *current = Arc::new(loaded);
+        }
+        Ok(())
+    }
+
+    /// Reads the institutions anew if another process changed them.
+    pub(crate) async fn refresh_institutions(&self) -> Result<(), Error> {
+        let known_to = i64::try_from(self.access().institutions.read().known_to).unwrap_or(i64::MAX);
+        for type_ in institutions::TYPES {
+            let sql = "SELECT seq FROM feed WHERE type = $1 AND seq > $2 ORDER BY seq DESC LIMIT 1";
+            let arguments = [ResourceType::parse(type_)?.number().into(), known_to.into()];
+            if !self.reader().await?.rows(sql, &arguments).await?.is_empty() {
+                return self.load_institutions().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a change may have changed which institutions belong together.
+pub(crate) fn moves_institutions(applied: &Applied) -> bool {
+    applied.version.as_ref().is_some_and(|version| institutions::TYPES.contains(&version.key.type_.name()))
+}
+
+fn not_in_force() -> Error {
+    let text = "The post from which you act is not in force here now. Choose another, or ask whoever keeps the posts.";
+    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
+}
+
+/// The answer to an act that the rules do not permit on something the caller may see.
+pub(crate) fn forbidden(sight: &Sight, act: Act, key_type: ResourceType) -> Error {
+    let ways = sight.ways(act, key_type.number());
+    let text = if ways.is_empty() {
+        format!("Nothing you do here writes resources of type {key_type}.")
+    } else {
+        let ways: Vec<&str> = ways.into_iter().map(Relation::code).collect();
+        format!("You may not write this {key_type}. It would take one of these relations: {}.", ways.join(", "))
+    };
+    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
+}
+
+/// The ties that hold at a time of some patients, and of some resources themselves.
+pub(crate) async fn ties(rows: &mut impl Rows, subjects: &[i64], rids: &[i64], now: i64) -> Result<Vec<Held>, Error> {
+    let subjects: Vec<i64> = subjects.iter().copied().filter(|subject| *subject > 0).collect();
+    let mut found = ties_by(rows, "subject", subjects, now).await?;
+    found.extend(ties_by(rows, "rid", rids.to_vec(), now).await?);
+    Ok(found)
+}
+
+async fn ties_by(rows: &mut impl Rows, column: &str, numbers: Vec<i64>, now: i64) -> Result<Vec<Held>, Error> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let among = match rows.dialect() {
+        Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
+        Dialect::Postgres => "= ANY($1)",
+    };
+    let sql = format!(
+        "SELECT rid, kind, subject, party, what, mask, lo, hi FROM tie WHERE {column} {among} AND lo <= $2 AND hi > $3"
+    );
+    let arguments = [SqlValue::Ints(numbers), now.into(), now.into()];
+    let mut found = Vec::new();
+    for row in rows.rows(&sql, &arguments).await? {
+        let Some(kind) = Kind::numbered(row.int(1)?) else { continue };
+        let (rid, subject, party) = (row.int(0)?, row.int(2)?, row.int(3)?);
+        let (what, mask, lo, hi) = (row.int(4)?, row.int(5)?, row.int(6)?, row.int(7)?);
+        found.push(Held { rid, kind, subject, party, what, mask, lo, hi });
+    }
+    Ok(found)
+}
+
+/// Whether one resource may be read.
+pub(crate) async fn may_read(rows: &mut impl Rows, sight: &Sight, facts: &[Facts]) -> Result<bool, Error> {
+    let subjects: Vec<i64> = facts.iter().map(|facts| facts.subject).collect();
+    let rids: Vec<i64> = facts.first().map(|facts| facts.rid).into_iter().collect();
+    let ties = ties(rows, &subjects, &rids, sight.now).await?;
+    Ok(facts.iter().all(|facts| sight.allows(Act::Read, facts, &ties)))
+}

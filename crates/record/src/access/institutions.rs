@@ -1,0 +1,139 @@
+//! Which organizations are one institution, and which institutions are under one direct management.
+
+use fhir::{Error, Value, json, time};
+use jiff::tz::Offset;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+
+use crate::ResourceType;
+use crate::store::body;
+use crate::store::value::Rows;
+use crate::transact::prepare::address;
+
+/// The types that say which institutions belong together.
+pub(super) const TYPES: [&str; 2] = ["Organization", "OrganizationAffiliation"];
+
+/// The code of an organization type that is a part of an institution.
+/// <http://terminology.hl7.org/CodeSystem/organization-type>
+const DEPARTMENT: &str = "dept";
+
+/// The code of an organization type that binds institutions without managing them.
+const CONSORTIUM: &str = "medical-consortium";
+
+/// The code of an affiliation by which one institution manages another.
+const MANAGEMENT: &str = "direct-management";
+
+/// The institutions of the record.
+#[derive(Debug, Default)]
+pub(super) struct Institutions {
+    /// The institution of each department.
+    whole: FxHashMap<i64, i64>,
+    /// The departments of each institution.
+    parts: FxHashMap<i64, Vec<i64>>,
+    /// Who manages whom, both ways, and when.
+    managed: FxHashMap<i64, Vec<(i64, i64, i64)>>,
+    /// The feed position up to which this is known.
+    pub(super) known_to: u64,
+}
+
+impl Institutions {
+    /// Reads them all; there are hundreds, not millions.
+    pub(super) async fn load(rows: &mut impl Rows, zone: Offset, known_to: u64) -> Result<Self, Error> {
+        let mut all = Vec::new();
+        for type_ in TYPES {
+            let sql = "SELECT rid, id, body FROM resource WHERE type = $1 AND body IS NOT NULL ORDER BY rid";
+            let type_ = ResourceType::parse(type_)?;
+            for row in rows.rows(sql, &[type_.number().into()]).await? {
+                let Some(bytes) = row.bytes_or_null(2)? else { continue };
+                all.push((row.int(0)?, row.text(1)?.to_owned(), json::parse(&body::unpack(bytes)?)?));
+            }
+        }
+        let organizations: FxHashMap<String, i64> = all
+            .iter()
+            .filter(|(_, _, value)| text(value, "resourceType") == "Organization")
+            .map(|(rid, id, _)| (id.clone(), *rid))
+            .collect();
+        let named = |value: &Value, name: &str| -> Option<i64> {
+            let address = address(value.get(name)?.get("reference")?.as_str()?);
+            let known = ResourceType::named("Organization").is_some_and(|type_| type_.number() == address.type_);
+            organizations.get(&*address.id).copied().filter(|_| known)
+        };
+        let consortia: FxHashSet<i64> =
+            all.iter().filter(|(_, _, value)| has_code(value, "type", CONSORTIUM)).map(|(rid, ..)| *rid).collect();
+        let departments: FxHashSet<i64> =
+            all.iter().filter(|(_, _, value)| has_code(value, "type", DEPARTMENT)).map(|(rid, ..)| *rid).collect();
+        let mut found = Self { known_to, ..Self::default() };
+        let mut above: FxHashMap<i64, i64> = FxHashMap::default();
+        for (rid, _, value) in &all {
+            if value.get("active").and_then(|active| active.as_bool()) == Some(false) {
+                continue;
+            }
+            if text(value, "resourceType") == "Organization" {
+                match named(value, "partOf") {
+                    Some(parent) if departments.contains(rid) => drop(above.insert(*rid, parent)),
+                    Some(parent) if !consortia.contains(&parent) => found.manage(*rid, parent, (i64::MIN, i64::MAX)),
+                    _ => {}
+                }
+            } else if has_code(value, "code", MANAGEMENT)
+                && let (Some(one), Some(other)) =
+                    (named(value, "organization"), named(value, "participatingOrganization"))
+            {
+                found.manage(one, other, period(value, zone));
+            }
+        }
+        for department in above.keys() {
+            let (mut at, mut steps) = (*department, 0);
+            // A department of itself, however far around, would never end.
+            while let Some(parent) = above.get(&at).filter(|_| steps < above.len()) {
+                (at, steps) = (*parent, steps + 1);
+            }
+            found.whole.insert(*department, at);
+            found.parts.entry(at).or_default().push(*department);
+        }
+        Ok(found)
+    }
+
+    fn manage(&mut self, one: i64, other: i64, (lo, hi): (i64, i64)) {
+        self.managed.entry(one).or_default().push((other, lo, hi));
+        self.managed.entry(other).or_default().push((one, lo, hi));
+    }
+
+    /// The organizations that are one institution with this one, and those under the same direct management at a time.
+    pub(super) fn around(&self, organization: i64, now: i64) -> (Vec<i64>, Vec<i64>) {
+        let whole = self.whole.get(&organization).copied().unwrap_or(organization);
+        let house = self.house(whole);
+        let (mut seen, mut next) = (vec![whole], 0);
+        while let Some(&at) = seen.get(next) {
+            next += 1;
+            for (other, lo, hi) in self.managed.get(&at).into_iter().flatten() {
+                if *lo <= now && now < *hi && !seen.contains(other) {
+                    seen.push(*other);
+                }
+            }
+        }
+        let group = seen[1..].iter().flat_map(|other| self.house(*other)).collect();
+        (house, group)
+    }
+
+    fn house(&self, whole: i64) -> Vec<i64> {
+        let mut house = vec![whole];
+        house.extend(self.parts.get(&whole).into_iter().flatten());
+        house
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(|text| text.as_str()).unwrap_or_default()
+}
+
+fn period(value: &Value, zone: Offset) -> (i64, i64) {
+    let bound = |name: &str| time::parse(value.get("period")?.get(name)?.as_str()?, zone);
+    (bound("start").map_or(i64::MIN, |span| span.lo), bound("end").map_or(i64::MAX, |span| span.hi))
+}
+
+fn has_code(value: &Value, name: &str, code: &str) -> bool {
+    let concepts = value.get(name).and_then(|list| list.as_array());
+    let codings = concepts.into_iter().flat_map(|list| list.iter()).filter_map(|concept| concept.get("coding"));
+    let mut codings = codings.filter_map(|list| list.as_array()).flat_map(|list| list.iter());
+    codings.any(|coding| text(coding, "code") == code)
+}
