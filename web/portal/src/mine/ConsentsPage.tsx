@@ -8,7 +8,7 @@ import { Field } from "../Field";
 import { useTexts } from "../language";
 import { about } from "../patients/reading";
 import { newId } from "../patients/vitals";
-import { useService } from "../session";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
 import { closing, decisionOf } from "./consent";
@@ -19,6 +19,8 @@ export default function ConsentsPage({ id }: { id: string }) {
   const { t, locale } = useTexts();
   const service = useService();
   const cache = useQueryClient();
+  // Whoever acts for somebody sees what was decided; deciding stays with the person.
+  const isOwn = useSession().patients?.own.includes(id) ?? false;
   const key = [...about(id), "consents"];
   const fresh = useRef(newId());
   const [organization, setOrganization] = useState("");
@@ -69,40 +71,42 @@ export default function ConsentsPage({ id }: { id: string }) {
                 </strong>
                 {consent.dateTime !== undefined && <span className="what line-note">{showDate(consent.dateTime, locale)}</span>}
               </span>
-              {isDenial && <Button onClick={() => withdraw.mutate(consent)}>{t("consents.withdraw")}</Button>}
+              {isDenial && isOwn && <Button onClick={() => withdraw.mutate(consent)}>{t("consents.withdraw")}</Button>}
             </li>
           ))}
         </ul>
       </div>
-      <form
-        className="card consent-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (organization !== "" && !close.isPending) close.mutate();
-        }}
-      >
-        <h2>{t("consents.close")}</h2>
-        <p className="hint">{t("consents.close.help")}</p>
-        {institutions.isError && <FailureNotice cause={institutions.error} retry={() => void institutions.refetch()} />}
-        <Field label={t("consents.institution")}>
-          {({ id: own }) => (
-            <select id={own} className="select" value={organization} onChange={(event) => setOrganization(event.target.value)}>
-              <option value="">{t("consents.choose")}</option>
-              {[...(institutions.data ?? [])]
-                .sort((left, right) => (left.name ?? "").localeCompare(right.name ?? "", locale))
-                .map((one) => (
-                  <option key={one.id} value={one.id}>
-                    {one.name}
-                  </option>
-                ))}
-            </select>
-          )}
-        </Field>
-        {close.isError && <FailureNotice cause={close.error} />}
-        <Working type="primary" htmlType="submit" block disabled={organization === ""} busy={close.isPending ? t("state.saving") : undefined}>
-          {t("consents.submit")}
-        </Working>
-      </form>
+      {isOwn && (
+        <form
+          className="card consent-form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (organization !== "" && !close.isPending) close.mutate();
+          }}
+        >
+          <h2>{t("consents.close")}</h2>
+          <p className="hint">{t("consents.close.help")}</p>
+          {institutions.isError && <FailureNotice cause={institutions.error} retry={() => void institutions.refetch()} />}
+          <Field label={t("consents.institution")}>
+            {({ id: own }) => (
+              <select id={own} className="select" value={organization} onChange={(event) => setOrganization(event.target.value)}>
+                <option value="">{t("consents.choose")}</option>
+                {[...(institutions.data ?? [])]
+                  .sort((left, right) => (left.name ?? "").localeCompare(right.name ?? "", locale))
+                  .map((one) => (
+                    <option key={one.id} value={one.id}>
+                      {one.name}
+                    </option>
+                  ))}
+              </select>
+            )}
+          </Field>
+          {close.isError && <FailureNotice cause={close.error} />}
+          <Working type="primary" htmlType="submit" block disabled={organization === ""} busy={close.isPending ? t("state.saving") : undefined}>
+            {t("consents.submit")}
+          </Working>
+        </form>
+      )}
     </section>
   );
 }

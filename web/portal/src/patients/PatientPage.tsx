@@ -125,7 +125,7 @@ export default function PatientPage({ id }: { id: string }) {
               <Tables id={id} ids={shownIds} />
             </Suspense>
           ) : (
-            <Timeline id={id} ids={shownIds} mark={<LiveMark state={live.state} />} />
+            <Timeline id={id} ids={shownIds} name={name} mark={<LiveMark state={live.state} />} />
           )}
         </>
       )}

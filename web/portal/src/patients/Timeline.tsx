@@ -17,7 +17,8 @@ const PERIODS = { all: undefined, quarter: 92, year: 366, threeYears: 1096 } as 
 type Period = keyof typeof PERIODS;
 
 /** What happened to one person at every institution, newest first. */
-export function Timeline({ id, ids, mark }: { id: string; ids: readonly string[]; mark: ReactNode }) {
+export function Timeline(props: { id: string; ids: readonly string[]; name: string; mark: ReactNode }) {
+  const { id, ids, name, mark } = props;
   const texts = useTexts();
   const { t } = texts;
   const service = useService();
@@ -138,6 +139,7 @@ export function Timeline({ id, ids, mark }: { id: string; ids: readonly string[]
             title={showTitle(texts, opened)}
             place={placeOf(opened)}
             patients={ids}
+            name={name}
             onClose={() => setOpened(undefined)}
           />
         </Suspense>

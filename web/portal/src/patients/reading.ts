@@ -111,14 +111,24 @@ interface Timeline {
   failures: Partial<Record<Kind, Failure>>;
 }
 
-/** Reads on the kinds at whose end the timeline stops; all of them at the beginning. Pages build on one another. */
+/** What was read of the kinds that are shown. */
+function chosen(reads: Timeline["reads"], only: readonly Kind[] | undefined): Timeline["reads"] {
+  return Object.fromEntries(Object.entries(reads).filter(([kind]) => only?.includes(kind as Kind) ?? true));
+}
+
+/**
+ * Reads on those of the shown kinds at whose end the timeline stops; all kinds at the beginning. Pages build on one
+ * another.
+ */
 async function readOn(
   service: Service,
   { ids, since }: Asked,
+  only: readonly Kind[] | undefined,
   so: Timeline | undefined,
   signal: AbortSignal,
 ): Promise<Timeline> {
-  const asked = so === undefined ? kinds : nextKinds(so.reads);
+  const asked = so === undefined ? kinds : nextKinds(chosen(so.reads, only));
+  if (so !== undefined && asked.length === 0) return so;
   const addresses = asked.map((kind) => so?.reads[kind]?.next ?? firstPage(kind, ids, since));
   const answers = await service.pages(addresses, signal);
   const timeline: Timeline = { reads: { ...so?.reads }, failures: { ...so?.failures } };
@@ -137,13 +147,12 @@ async function readOn(
 export function useTimeline(service: Service, id: string, asked: Asked, only: readonly Kind[] | undefined) {
   const query = useInfiniteQuery({
     queryKey: [...about(id), "timeline", asked.since ?? "", ...asked.ids],
-    queryFn: ({ pageParam, signal }) => readOn(service, asked, pageParam, signal),
+    queryFn: ({ pageParam, signal }) => readOn(service, asked, only, pageParam, signal),
     initialPageParam: undefined as Timeline | undefined,
     getNextPageParam: (last) => (merge(Object.values(last.reads)).hasMore ? last : undefined),
   });
   const last = query.data?.pages.at(-1);
-  const reads = Object.entries(last?.reads ?? {}) as [Kind, Read][];
-  const shown = merge(reads.filter(([kind]) => only?.includes(kind) ?? true).map(([, read]) => read));
+  const shown = merge(Object.values(chosen(last?.reads ?? {}, only)));
   return { query, ...shown, failures: Object.entries(last?.failures ?? {}) as [Kind, Failure][] };
 }
 

@@ -21,9 +21,11 @@ export default function Details(props: {
   title: string;
   place: string | undefined;
   patients: readonly string[];
+  /** Whose it is: on a small screen this covers the banner. */
+  name: string;
   onClose(): void;
 }) {
-  const { resource, title, place, patients, onClose } = props;
+  const { resource, title, place, patients, name, onClose } = props;
   const texts = useTexts();
   const { t, known } = texts;
   const [isRaw, setIsRaw] = useState(false);
@@ -40,6 +42,7 @@ export default function Details(props: {
       rootClassName="details"
       {...within}
     >
+      <p className="for-whom">{t("vitals.for", { name })}</p>
       <p className="what">
         {kind}
         {place !== undefined && ` · ${place}`}
