@@ -201,9 +201,11 @@ pub(crate) fn needs(
                 On::Instance(key) => Some(key.type_),
             };
             match operation {
-                crate::operation::Operation::MetaAdd | crate::operation::Operation::MetaDelete => {
-                    vec![(Update, type_)]
-                }
+                crate::operation::Operation::MetaAdd
+                | crate::operation::Operation::MetaDelete
+                | crate::operation::Operation::Merge
+                | crate::operation::Operation::Unmerge => vec![(Update, type_)],
+                crate::operation::Operation::Match => vec![(Search, type_)],
                 // Bulk data holds many types; which of them are given out is decided type by type when it is made.
                 crate::operation::Operation::Export => {
                     if named_types.is_empty() {

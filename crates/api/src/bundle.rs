@@ -53,6 +53,20 @@ impl Bundle {
         out.extend_from_slice(b"}}");
     }
 
+    /// Adds a resource that may be the one asked for, with the probability that it is and what that is called.
+    /// <http://hl7.org/fhir/R4/patient-operation-match.html>
+    pub(crate) fn matched(&mut self, base: &str, key: &Key, resource: &[u8], probability: f64, grade: &str) {
+        let out = self.entry();
+        full_url(out, base, key);
+        out.extend_from_slice(br#","resource":"#);
+        out.extend_from_slice(resource);
+        let url = "http://hl7.org/fhir/StructureDefinition/match-grade";
+        let search = format!(
+            r#","search":{{"extension":[{{"url":"{url}","valueCode":"{grade}"}}],"mode":"match","score":{probability:.4}}}}}"#
+        );
+        out.extend_from_slice(search.as_bytes());
+    }
+
     /// Adds one version of a history. <http://hl7.org/fhir/R4/http.html#history>
     pub(crate) fn version(&mut self, base: &str, version: &Version, body: Option<&[u8]>) {
         let out = self.entry();

@@ -4,6 +4,7 @@
 mod everything;
 mod meta;
 mod parameters;
+mod person;
 mod relation;
 mod terminology;
 mod validate;
@@ -37,6 +38,14 @@ pub(crate) enum Operation {
     MetaDelete,
     /// `$relation` of a patient: by what the caller sees the record.
     Relation,
+    /// `Patient/$match`
+    Match,
+    /// `Patient/$merge`
+    Merge,
+    /// `Patient/$unmerge`
+    Unmerge,
+    /// `Patient/id/$person`
+    Person,
     /// `$validate`
     Validate,
     /// `ValueSet/$expand`
@@ -73,6 +82,8 @@ const BULK_GROUP: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/gr
 
 const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-glass";
 const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
+const UNMERGE: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-unmerge";
+const PERSON: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-person";
 
 /// Every operation offered. The CapabilityStatement is written from this table.
 pub(crate) const OFFERED: &[Row] = &[
@@ -85,6 +96,10 @@ pub(crate) const OFFERED: &[Row] = &[
     row(Operation::Meta, "meta", None, true, true, true, "Resource-meta"),
     row(Operation::MetaAdd, "meta-add", None, false, false, true, "Resource-meta-add"),
     row(Operation::MetaDelete, "meta-delete", None, false, false, true, "Resource-meta-delete"),
+    row(Operation::Match, "match", Some("Patient"), false, true, false, "Patient-match"),
+    row(Operation::Merge, "merge", Some("Patient"), false, true, false, "Patient-merge"),
+    row(Operation::Unmerge, "unmerge", Some("Patient"), false, true, false, UNMERGE),
+    row(Operation::Person, "person", Some("Patient"), false, false, true, PERSON),
     row(Operation::Validate, "validate", None, false, true, true, "Resource-validate"),
     row(Operation::Expand, "expand", Some("ValueSet"), false, true, true, "ValueSet-expand"),
     row(
@@ -145,7 +160,7 @@ impl Row {
 impl Operation {
     /// Whether it changes the record, and so may not be asked for with GET.
     pub(crate) const fn changes(self) -> bool {
-        matches!(self, Self::BreakGlass | Self::MetaAdd | Self::MetaDelete)
+        matches!(self, Self::BreakGlass | Self::MetaAdd | Self::MetaDelete | Self::Merge | Self::Unmerge)
     }
 
     /// Does it.
@@ -165,6 +180,10 @@ impl Operation {
             Self::Meta => meta::show(session, on).await,
             Self::MetaAdd => meta::add(session, ask, on).await,
             Self::MetaDelete => meta::remove(session, ask, on).await,
+            Self::Match => person::find(app, grant, session, ask).await,
+            Self::Merge => person::merge(session, ask).await,
+            Self::Unmerge => person::unmerge(session, ask).await,
+            Self::Person => person::show(session, on).await,
             Self::Validate => validate::run(session, ask, on).await,
             Self::Expand
             | Self::ValueSetValidateCode

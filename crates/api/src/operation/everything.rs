@@ -2,7 +2,8 @@
 //! <http://hl7.org/fhir/R4/patient-operation-everything.html>
 //!
 //! Without `_count` the whole record is one Bundle, written while it is read, so that its first bytes leave at once
-//! and memory holds a page at a time. With `_count` it comes in pages, and where a walk stands is kept as a paper.
+//! and memory holds a page at a time. With `person=true`, a parameter of ours, it is the record of the human, over all
+//! their registrations. With `_count` it comes in pages, and where a walk stands is kept as a paper.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -46,13 +47,17 @@ pub(crate) async fn run(app: &App, grant: &Grant, session: &Session, mut ask: As
     let page = parameters.text("_page");
     let position = match &page {
         Some(name) => standing(app, grant, &patient, name).await?,
-        None => Position::default(),
+        None => {
+            let whole = parameters.flag("person")?.unwrap_or(false);
+            let others = if whole { session.same_person(&patient.id).await?.patients.split_off(1) } else { Vec::new() };
+            Position { patient: patient.to_string(), whole, others, ..Position::default() }
+        }
     };
     let filter = Filter::of(app, grant, &parameters)?;
     let count = parameters.number("_count")?.map(|count| count.clamp(1, app.record.settings().limits.page_max));
     let registry = app.record.search_parameters();
+    let own = format!("{base}/{patient}/$everything");
     let mut walk = Walk::new(session.clone(), registry, patient, filter, position);
-    let own = format!("{base}/{}/$everything", walk.patient);
     match count {
         Some(count) => paged(app, grant, &mut walk, &base, &own, &parameters, count).await,
         None => {
@@ -124,6 +129,14 @@ struct Position {
     /// Whose walk it is, so that nobody continues that of another.
     actor: String,
     patient: String,
+    /// Whether it is over all registrations of the human.
+    whole: bool,
+    /// What has been given out of such a walk, since one thing may belong to several registrations.
+    given: Vec<String>,
+    /// The registration it is at, when that is not the one asked for.
+    current: Option<String>,
+    /// Other registrations of the same human, still to be given out.
+    others: Vec<String>,
     /// Whether the patient has been given out.
     begun: bool,
     /// Which type of the compartment it is at.
@@ -169,13 +182,37 @@ impl Walk {
             .filter_map(|(name, _)| ResourceType::named(name))
             .filter(|type_| filter.wants(*type_))
             .collect();
+        let patient = match &position.current {
+            Some(id) => Key::new(patient.type_, id.as_str()),
+            None => patient,
+        };
         // A walk that is continued has given the patient out on its first page.
-        let given = position.begun.then(|| patient.clone()).into_iter().collect();
+        let named = |name: &String| {
+            let (type_, id) = name.split_once('/')?;
+            Some(Key::new(ResourceType::named(type_)?, id))
+        };
+        let own = position.begun.then(|| patient.clone());
+        let given = own.into_iter().chain(position.given.iter().filter_map(named)).collect();
         Self { session, registry, patient, filter, types, position, given }
     }
 
     /// Up to `most` further resources; none when there are no more.
     async fn step(&mut self, most: usize) -> Result<Vec<Found>, Error> {
+        loop {
+            let found = self.of_registration(most).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            let Some(next) = self.position.others.pop() else { break };
+            self.patient.id.clone_from(&next);
+            let position = std::mem::take(&mut self.position);
+            self.position = Position { current: Some(next), begun: false, type_: 0, query: None, ..position };
+        }
+        self.referred_to(most).await
+    }
+
+    /// Up to `most` further resources of the registration it is at.
+    async fn of_registration(&mut self, most: usize) -> Result<Vec<Found>, Error> {
         if !self.position.begun {
             let patient = self.session.read(&self.patient).await?;
             let patient = patient.ok_or_else(|| Error::not_found(format!("There is no {}.", self.patient)))?;
@@ -184,9 +221,9 @@ impl Walk {
                 return Err(Error::new(Category::Gone, IssueCode::Deleted, text));
             };
             self.position.begun = true;
-            self.given.insert(self.patient.clone());
             references(body, &mut self.position.wanted);
-            if self.filter.wants(self.patient.type_) {
+            // Another registration, which links to this one, may have brought it along.
+            if self.given.insert(self.patient.clone()) && self.filter.wants(self.patient.type_) {
                 return Ok(vec![(patient, "match")]);
             }
         }
@@ -196,7 +233,7 @@ impl Walk {
                 return Ok(found);
             }
         }
-        self.referred_to(most).await
+        Ok(Vec::new())
     }
 
     /// A page of resources of the current type.
@@ -325,7 +362,9 @@ async fn paged(
     if !complete {
         let name = random(&app.record);
         walk.position.actor = grant.actor.to_string();
-        walk.position.patient = walk.patient.to_string();
+        if walk.position.whole {
+            walk.position.given = walk.given.iter().map(Key::to_string).collect();
+        }
         let paper = sonic_rs::to_vec(&walk.position).map_err(Error::fault)?;
         let expires = app.record.surroundings().clock.now() + KEPT;
         app.record.drawer(DRAWER).put(&name, Bytes::from(paper), Some(expires)).await?;

@@ -8,6 +8,7 @@ mod export;
 mod hooks;
 mod operations;
 mod people;
+mod person;
 mod portal;
 mod rest;
 mod search;

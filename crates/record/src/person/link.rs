@@ -102,7 +102,7 @@ pub(super) async fn human(session: &Session, patient: &str) -> Result<Option<Hum
 
 /// Joins two registrations, and with them those each is joined with.
 pub(super) async fn join(session: &Session, one: &str, other: &str, assurance: Assurance) -> Result<(), Error> {
-    edit(session, async || {
+    edit(session, move || async move {
         let (first, second) = (human(session, one).await?, human(session, other).await?);
         let mut links: Vec<(String, String)> = Vec::new();
         for human in first.iter().chain(second.iter()) {
@@ -140,7 +140,7 @@ pub(super) async fn join(session: &Session, one: &str, other: &str, assurance: A
 
 /// Takes a registration out of those it is joined with.
 pub(super) async fn part(session: &Session, patient: &str) -> Result<(), Error> {
-    edit(session, async || {
+    edit(session, move || async move {
         let Some(human) = human(session, patient).await? else { return Ok(Vec::new()) };
         let rest: Vec<(String, String)> = human.links.iter().filter(|(other, _)| other != patient).cloned().collect();
         Ok(vec![human.with(&rest)?])
@@ -149,10 +149,10 @@ pub(super) async fn part(session: &Session, patient: &str) -> Result<(), Error> 
 }
 
 /// Makes changes that depend on what is there, anew when it changed meanwhile.
-pub(super) async fn edit(
-    session: &Session,
-    changes: impl AsyncFn() -> Result<Vec<Change>, Error>,
-) -> Result<(), Error> {
+pub(super) async fn edit<F>(session: &Session, changes: impl Fn() -> F + Send) -> Result<(), Error>
+where
+    F: Future<Output = Result<Vec<Change>, Error>> + Send,
+{
     let mut tried = 0;
     loop {
         let changes = changes().await?;

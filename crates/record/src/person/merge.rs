@@ -212,7 +212,7 @@ pub(super) async fn keep_merged(session: &Session, patient: &str, value: &Value)
         let Some(body) = &version.body else { continue };
         let survivor = &version.key.id;
         if links_to(&json::parse(body)?, patient, "replaces") && !links_to(value, survivor, "replaced-by") {
-            edit(session, async || {
+            edit(session, move || async move {
                 let Some((value, version)) = read(session, patient).await? else { return Ok(Vec::new()) };
                 if links_to(&value, survivor, "replaced-by") {
                     return Ok(Vec::new());

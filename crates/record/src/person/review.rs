@@ -95,9 +95,9 @@ async fn current(session: &Session, key: &Key) -> Result<Option<(Value, u64)>, E
 
 /// Asks about a pair, unless it was asked before and the question still stands or is answered.
 pub(super) async fn ask(session: &Session, one: &str, other: &str, score: &Score) -> Result<(), Error> {
-    let key = key(one, other)?;
-    edit(session, async || {
-        let before = current(session, &key).await?;
+    let key = &key(one, other)?;
+    edit(session, move || async move {
+        let before = current(session, key).await?;
         if before.as_ref().is_some_and(|(task, _)| standing_of(task) != Standing::NotAsked) {
             return Ok(Vec::new());
         }
@@ -128,9 +128,9 @@ pub(super) async fn ask(session: &Session, one: &str, other: &str, score: &Score
 
 /// Withdraws a question that has been answered by what was written since.
 pub(super) async fn withdraw(session: &Session, one: &str, other: &str) -> Result<(), Error> {
-    let key = key(one, other)?;
-    edit(session, async || {
-        let Some((task, version)) = current(session, &key).await? else { return Ok(Vec::new()) };
+    let key = &key(one, other)?;
+    edit(session, move || async move {
+        let Some((task, version)) = current(session, key).await? else { return Ok(Vec::new()) };
         if standing_of(&task) != Standing::Asked {
             return Ok(Vec::new());
         }
@@ -143,9 +143,9 @@ pub(super) async fn withdraw(session: &Session, one: &str, other: &str) -> Resul
 /// Puts down an answer that was given elsewhere.
 pub(super) async fn settle(session: &Session, one: &str, other: &str, score: &Score, same: bool) -> Result<(), Error> {
     ask(session, one, other, score).await?;
-    let key = key(one, other)?;
-    edit(session, async || {
-        let Some((task, version)) = current(session, &key).await? else { return Ok(Vec::new()) };
+    let key = &key(one, other)?;
+    edit(session, move || async move {
+        let Some((task, version)) = current(session, key).await? else { return Ok(Vec::new()) };
         let decision = if same { "same" } else { "different" };
         if standing_of(&task) == (if same { Standing::Same } else { Standing::Different }) {
             return Ok(Vec::new());
