@@ -1,5 +1,5 @@
 use fhir::Category;
-use record::person::Verdict;
+use record::person::{Crowd, Field, Matching, Traits, Verdict, score};
 use record::{Change, ResourceType, SearchRequest, Session, Version};
 use testkit::people::{Errors, Fault, Generator, Person, Rates};
 use testkit::place::{Place, on_both};
@@ -61,6 +61,54 @@ async fn decide(place: &Place, task: &Version, decision: &str) {
     let output = r#""output":[{"type":{"coding":[{"system":"https://qingshan.dev/fhir/CodeSystem/person-review","code":"decision"}]},"valueCode":"#;
     let text = text.replace(r#""status":"requested""#, &format!(r#""status":"completed",{output}"{decision}"}}]"#));
     one(&place.session(), update("Task", &task.key.id, json(&text), Some(task.version))).await.unwrap();
+}
+
+/// Registrations of some households, several of each person.
+fn registrations(seed: u64, homes: usize) -> Vec<Person> {
+    let mut errors = Errors::new(seed);
+    let homes: Vec<Vec<Person>> = Generator::new(seed, TODAY).take(homes).collect();
+    let copies = homes.iter().flat_map(|home| home.iter().flat_map(move |person| [person; 3].map(|one| (one, home))));
+    copies.map(|(person, home)| errors.copy(person, home).0).collect()
+}
+
+#[test]
+fn which_registration_is_compared_with_which_does_not_matter() {
+    let matching = Matching::default();
+    let traits = |person: &Person| Traits::of(&json(&person.patient().to_string()), &matching);
+    for seed in 0..8 {
+        let all: Vec<Traits> = registrations(seed, 12).iter().map(traits).collect();
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            let crowd = Crowd { people: 1_000, namesakes: 3 };
+            let (there, back) = (score(one, other, crowd, &matching), score(other, one, crowd, &matching));
+            assert_eq!(there, back, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_counts_neither_for_nor_against() {
+    let matching = Matching::default();
+    let traits = |person: &Person| Traits::of(&json(&person.patient().to_string()), &matching);
+    type Remove = fn(&mut Person);
+    let fields: [(Field, Remove); 4] = [
+        (Field::Unique, |person| person.insurance = None),
+        (Field::Phone, |person| person.phone = None),
+        (Field::Address, |person| person.address = None),
+        (Field::Sex, |person| person.sex = None),
+    ];
+    for seed in 0..4 {
+        let all = registrations(seed, 3);
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            let whole = score(&traits(one), &traits(other), Crowd::default(), &matching);
+            for (field, remove) in fields {
+                let mut less = one.clone();
+                remove(&mut less);
+                let rest = score(&traits(&less), &traits(other), Crowd::default(), &matching).reasons;
+                let expected: Vec<_> = whole.reasons.iter().copied().filter(|reason| reason.field != field).collect();
+                assert_eq!(rest, expected, "seed {seed}");
+            }
+        }
+    }
 }
 
 #[test]
