@@ -1,4 +1,6 @@
-//! `cargo xtask bench record`: measures a release build on both databases and writes docs/performance.md.
+//! `cargo xtask bench SUBJECT`: measures a release build on both databases and writes its part of docs/performance.md.
+//!
+//! The page is made of parts, each under a heading; the first, about the record, has the title of the page.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ use crate::shell::{self, Outcome, cargo, command, must_succeed, output_of, root}
 #[derive(Args)]
 pub(crate) struct Options {
     subject: Subject,
-    /// Resources of the large record.
+    /// Resources of the large record; for the person index, the people among whom is searched.
     #[arg(long, default_value_t = 1_000_000)]
     resources: usize,
     /// Seconds of each measurement under load.
@@ -20,12 +22,20 @@ pub(crate) struct Options {
     /// Real transaction bundles; by default the public ones beside the checkout.
     #[arg(long)]
     bundles: Option<PathBuf>,
+    /// Invented people whose registrations are joined.
+    #[arg(long, default_value_t = 100_000)]
+    people: usize,
+    /// The seed of the invented people.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Subject {
     /// The record and its HTTP door.
     Record,
+    /// The person index: how well registrations are joined, and how fast they are found.
+    Person,
 }
 
 /// The part of the page that people write; what is measured follows it.
@@ -42,7 +52,55 @@ database and the program that loads them share its cores. Every goal is a ratio 
 
 /// Builds, measures and writes the page.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let Subject::Record = options.subject;
+    match options.subject {
+        Subject::Record => record(options),
+        Subject::Person => person(options),
+    }
+}
+
+/// The heading of the part about the person index.
+const PERSON: &str = "One person index";
+
+fn person(options: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["postgresql"])?;
+    let build =
+        ["build", "--release", "--package", "record", "--example", "person_quality", "--example", "person_search"];
+    must_succeed(cargo().args(build))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let examples = root().join("target/release/examples");
+    let (people, seed) = (options.people.to_string(), options.seed.to_string());
+    let quality = output_of(command(examples.join("person_quality")).args([&people, &seed]))?;
+    let search = |place: &str| {
+        let among = options.resources.to_string();
+        output_of(command(examples.join("person_search")).args([place, &among, "1000", &seed]))
+    };
+    let rows = [search(&folder.path().display().to_string())?, search("postgres")?].concat();
+    let text = format!(
+        "## {PERSON}\n\nWritten by `cargo xtask bench person`. {}\n{quality}\nThe search of `Patient/$match`, one after \
+         another, for copies with such faults of people who are registered once:\n\n\
+         | database | people | median | 99 % within | the right one first |\n|---|---|---|---|---|\n{rows}",
+        machine()?
+    );
+    put(Some(PERSON), &text)
+}
+
+/// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.
+fn put(heading: Option<&str>, text: &str) -> Outcome<()> {
+    let page = root().join("docs/performance.md");
+    let old = fs::read_to_string(&page).unwrap_or_default();
+    let mut parts = old.split("\n## ");
+    let first = parts.next().unwrap_or_default().trim_end();
+    let others = parts.filter(|part| heading.is_none_or(|heading| !part.starts_with(heading)));
+    let others = others.map(|part| format!("## {}", part.trim_end()));
+    let first = if heading.is_none() { text.trim_end() } else { first };
+    let own = heading.map(|_| text.trim_end().to_owned());
+    let all: Vec<String> = std::iter::once(first.to_owned()).chain(others).chain(own).collect();
+    fs::write(&page, all.join("\n\n") + "\n").map_err(|error| format!("docs/performance.md: {error}"))?;
+    eprintln!("docs/performance.md is written.");
+    Ok(())
+}
+
+fn record(options: &Options) -> Outcome<()> {
     shell::need_debian_packages(&["postgresql"])?;
     let build = ["build", "--release", "--package", "qingshan", "--package", "testkit", "--package", "record"];
     must_succeed(cargo().args(build).args(["--bins", "--example", "floor"]))?;
@@ -63,14 +121,12 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
             .args(["--resources", &options.resources.to_string(), "--seconds", &options.seconds.to_string()])
             .env("QINGSHAN__LOG__FILTER", "warn,qingshan=info"),
     )?;
-    let page = format!("{HEAD}\n{}\n{measured}", machine(options)?);
-    fs::write(root().join("docs/performance.md"), page).map_err(|error| format!("docs/performance.md: {error}"))?;
-    eprintln!("docs/performance.md is written.");
-    Ok(())
+    let load = format!("Large record: {} resources; {} seconds a load.", options.resources, options.seconds);
+    put(None, &format!("{HEAD}\n{}{load}\n\n{measured}", machine()?))
 }
 
 /// What it was measured on.
-fn machine(options: &Options) -> Outcome<String> {
+fn machine() -> Outcome<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -84,11 +140,8 @@ fn machine(options: &Options) -> Outcome<String> {
     let commit = output_of(command("git").args(["describe", "--always", "--dirty"]))?;
     Ok(format!(
         "{cores} cores of {processor}, {memory} of memory, {}, commit {}; load average when the run ended {busy} \
-         (the run itself makes 2 to 4, more means that others were at work).\n\
-         Large record: {} resources; {} seconds a load.\n",
+         (the run itself makes 2 to 4, more means that others were at work).\n",
         compiler.trim(),
         commit.trim(),
-        options.resources,
-        options.seconds,
     ))
 }
