@@ -85,6 +85,20 @@ export interface Provider {
   title: string;
 }
 
+/** What an app asks to be let in for. <http://hl7.org/fhir/smart-app-launch/STU2/scopes-and-launch-context.html> */
+export interface AppRequest {
+  client: string;
+  /** What the app is called. */
+  name: string;
+  scopes: string[];
+  /** The `Patient` it was started for. */
+  patient?: string;
+  /** Whether whoever lets it in says for which patient. */
+  needsPatient: boolean;
+  /** Of lay people, the `Patient` ids they may name. */
+  patients?: string[];
+}
+
 /**
  * Signing in and out, and what concerns the account rather than the record. Every method throws {@link Failure} and
  * nothing else.
@@ -199,6 +213,18 @@ export class Account {
     const said = (await response.json().catch(() => undefined)) as { code?: string } | undefined;
     if (said?.code === "wrong") return false;
     throw failure;
+  }
+
+  /** What an app asks for, by the name the address gives it. */
+  async request(id: string): Promise<AppRequest> {
+    const response = await ask(`${this.origin}/auth/authorize/${encodeURIComponent(id)}`, { cache: "no-store" });
+    return (await this.good(response)) as AppRequest;
+  }
+
+  /** Lets an app in or not, and gives the address it waits at. */
+  async answer(id: string, answer: { allow: boolean; patient?: string }, csrf: string): Promise<string> {
+    const response = await this.send("POST", `/auth/authorize/${encodeURIComponent(id)}`, answer, csrf);
+    return ((await this.good(response)) as { to: string }).to;
   }
 
   private async attempt(path: string, body: object): Promise<Attempt> {

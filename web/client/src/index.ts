@@ -1,5 +1,6 @@
 export {
   Account,
+  type AppRequest,
   type Attempt,
   type CastMember,
   type OpenSession,

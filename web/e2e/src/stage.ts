@@ -32,12 +32,17 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Starts the program on a fresh folder, and a browser. */
-export async function raise(): Promise<Stage> {
+/**
+ * Starts the program on a fresh folder, and a browser.
+ *
+ * @param before what the program is run with before it serves, each for the same folder
+ */
+export async function raise(before: string[][] = []): Promise<Stage> {
   const data = await mkdtemp(join(tmpdir(), "qingshan-e2e-"));
   await mkdir(pictures, { recursive: true });
   for (const bundle of ["region.json", "people.json"]) await told(["import", "--data", data, beside(bundle)]);
   await told(["account", "import", "--data", data, beside("accounts.ndjson")]);
+  for (const words of before) await told([...words, "--data", data]);
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const server = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {

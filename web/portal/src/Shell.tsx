@@ -23,6 +23,7 @@ const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
+const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
 
 /** The frame around every screen. */
@@ -154,6 +155,7 @@ function Screens() {
         <Route path={places.emergencies} component={EmergenciesPage} />
         <Route path={places.people} component={PeoplePage} />
         <Route path={places.consortium} component={ConsortiumPage} />
+        <Route path="/authorize" component={AuthorizePage} />
         <Route path="/settings" component={SettingsPage} />
         <Route path={places.register} component={Register} />
         <Route path="/patients/:id">{({ id }) => <PatientPage key={id} id={decodeURIComponent(id)} />}</Route>
