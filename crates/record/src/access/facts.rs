@@ -358,12 +358,10 @@ impl Derivation<'_> {
                 let after = Until::After(self.rules.after.reads);
                 self.each(Kind::ReadsFor, &about, &["interpreter"], EVER.0, after, ties);
             }
-            "CareTeam" if matches!(self.text("status"), "" | "active") => {
-                if codings_of(self.resource, "category").any(|(system, code)| self.rules.is_contract(system, code)) {
-                    let (lo, hi) = self.period(self.resource, "period");
-                    let names = ["managingOrganization", "participant"];
-                    self.each(Kind::Contracted, &about, &names, lo, Until::At(hi), ties);
-                }
+            "CareTeam" if matches!(self.text("status"), "" | "active") && self.is_contract() => {
+                let (lo, hi) = self.period(self.resource, "period");
+                let names = ["managingOrganization", "participant"];
+                self.each(Kind::Contracted, &about, &names, lo, Until::At(hi), ties);
             }
             "RelatedPerson" if self.resource.get("active").and_then(|active| active.as_bool()) != Some(false) => {
                 let (lo, hi) = self.period(self.resource, "period");
@@ -372,6 +370,10 @@ impl Derivation<'_> {
             "Consent" if self.text("status") == "active" => self.consent(&about, ties),
             _ => {}
         }
+    }
+
+    fn is_contract(&self) -> bool {
+        codings_of(self.resource, "category").any(|(system, code)| self.rules.is_contract(system, code))
     }
 
     /// Ties to the organizations that elements name, or where they name none, to the posts and people they name.
