@@ -43,7 +43,8 @@ impl Record {
     /// How a caller stands to a patient; `None` when there is no such patient for them.
     pub(crate) async fn relations(&self, sight: &Sight, patient: &Key) -> Result<Option<Relations>, Error> {
         let mut rows = self.reader().await?;
-        let Some(version) = reads::read_seen(&mut rows, patient, None, sight).await? else { return Ok(None) };
+        let there = reads::read_seen(&mut rows, patient, None, sight).await?;
+        let Some(version) = there.filter(|version| version.body.is_some()) else { return Ok(None) };
         let Some(Place { rid, .. }) = reads::place(&mut rows, &version.key).await? else { return Ok(None) };
         let type_ = ResourceType::parse(CLINICAL)?.number();
         let facts = Facts { rid: -1, type_, subject: rid, keeper: -1, label: 0 };
