@@ -7,6 +7,7 @@
 //! Every write is one [`Session::transact`]: versions, index rows, feed entries and jobs commit together or not at all.
 
 mod access;
+mod audit;
 mod check;
 mod drawer;
 mod feed;
@@ -21,6 +22,7 @@ mod store;
 mod transact;
 
 pub use access::{EmergencyAccess, HeldRelation, Reason, Relation, Relations};
+pub use audit::{Act, AuditSettings, Countersignature, Note, Outcome, Seal, SealKey, Verified};
 pub use check::Soundness;
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};

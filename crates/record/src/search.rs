@@ -21,6 +21,7 @@ use crate::store::{Catalog, Tools, reads};
 use crate::{Key, Record, ResourceType, Version};
 use known::Known;
 use page::{Cursor, Held, Then};
+pub(crate) use parse::encode;
 use parse::{CURSOR, Reading, Scope};
 use plan::{FEW, Plan, Stream};
 use query::{Criterion, Query, Sought, Table};

@@ -7,6 +7,7 @@ use fhir::Error;
 
 use crate::access::Relations;
 use crate::access::sight::Sight;
+use crate::audit::{self, Act, entry::Item};
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::search::{SearchPage, SearchRequest};
 use crate::transact::{Applied, Change, Refusal};
@@ -118,9 +119,17 @@ pub struct Version {
 pub struct Session {
     pub(crate) record: Record,
     pub(crate) caller: Arc<Caller>,
+    /// From where on the network they ask, for the trail.
+    pub(crate) origin: Option<Arc<str>>,
 }
 
 impl Session {
+    /// The same session, asked for from an address on the network.
+    #[must_use]
+    pub fn from_address(self, address: &str) -> Self {
+        Self { origin: Some(address.into()), ..self }
+    }
+
     /// Who acts.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -129,25 +138,37 @@ impl Session {
     /// The current version, which may be a deletion; `None` if there never was such a resource.
     pub async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
         let sight = self.sight().await?;
-        self.record.store().read(key, sight.as_deref()).await
+        let found = match self.event(key) {
+            Some(event) => event.await,
+            None => self.record.store().read(key, sight.as_deref()).await,
+        };
+        self.witness(Act::Read, Some(Item::of(key)), String::new(), found).await
     }
 
     /// One version, current or past.
     pub async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
         let sight = self.sight().await?;
-        self.record.store().vread(key, version, sight.as_deref()).await
+        let found = self.record.store().vread(key, version, sight.as_deref()).await;
+        let asked = Item { version, ..Item::of(key) };
+        self.witness(Act::Vread, Some(asked), String::new(), found).await
     }
 
     /// Versions, newest first. <http://hl7.org/fhir/R4/http.html#history>
     pub async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
         let sight = self.sight().await?;
-        crate::history::page(&self.record, request, sight.as_deref()).await
+        let page = crate::history::page(&self.record, request, sight.as_deref()).await;
+        let (item, detail) = audit::asked_history(&request.scope);
+        self.witness(Act::History, item, detail, page).await
     }
 
     /// Resources that match. <http://hl7.org/fhir/R4/search.html>
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchPage, Error> {
         let sight = self.sight().await?;
-        crate::search::run(&self.record, request, sight.as_deref()).await
+        let page = match audit::is_sought(request) {
+            true => self.events(request).await,
+            false => crate::search::run(&self.record, request, sight.as_deref()).await,
+        };
+        self.witness(Act::Search, None, audit::asked(request), page).await
     }
 
     /// How the database goes about a search, a text for each statement: for whoever looks after its indexes.
@@ -162,14 +183,26 @@ impl Session {
     /// References to another change's `full_url` and conditional references become references to what was stored.
     /// <http://hl7.org/fhir/R4/http.html#trules>
     pub async fn transact(&self, changes: Vec<Change>) -> Result<Vec<Applied>, Refusal> {
-        let sight = self.sight().await?;
-        crate::transact::run(&self.record, &self.caller, sight, changes).await
+        let count = changes.len();
+        let done = match self.sight().await {
+            Ok(sight) => crate::transact::run(self, sight, changes).await,
+            Err(error) => Err(Refusal::from(error)),
+        };
+        match done {
+            Ok(applied) => Ok(applied),
+            Err(refusal) => Err(self.witness_refusal(refusal, count).await),
+        }
     }
 
     /// What was changed after the position `after`, oldest first: the change feed, in commit order and without gaps.
     pub async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
         let sight = self.sight().await?;
-        self.record.store().changes(after, limit, sight.as_deref()).await
+        let changes = self.record.store().changes(after, limit, sight.as_deref()).await;
+        // Followers ask again and again; being told that there is nothing new shows nothing.
+        if changes.as_ref().is_ok_and(Vec::is_empty) {
+            return changes;
+        }
+        self.witness(Act::Follow, None, format!("after {after}"), changes).await
     }
 
     /// How the caller stands to a patient: what opens the record to them, until when, and what else would. `None` when

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::AuditSettings;
 use crate::person::Matching;
 
 /// Where the record is kept.
@@ -34,11 +35,17 @@ pub struct Settings {
     pub matching: Arc<Matching>,
     /// The access rules as a text in TOML; those that come with the record when there are none.
     pub rules: Option<String>,
+    /// The trail.
+    pub audit: AuditSettings,
 }
 
 impl Settings {
     /// The defaults for a location.
     pub fn new(location: Location) -> Self {
+        let folder = match &location {
+            Location::Embedded(directory) => Some(directory.join("trail")),
+            Location::Postgres(_) => None,
+        };
         Self {
             location,
             limits: Limits::default(),
@@ -48,6 +55,7 @@ impl Settings {
             shelf: 32 << 20,
             matching: Arc::new(Matching::default()),
             rules: None,
+            audit: AuditSettings::new(folder),
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::access::rules::Rules;
 use crate::access::sight::Sight;
 use crate::access::{self, Access};
+use crate::audit::Trail;
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::jobs::Job;
 use crate::person::Census;
@@ -54,8 +55,9 @@ pub(crate) struct Tools {
 #[derive(Clone)]
 pub struct Record(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     tools: Arc<Tools>,
+    trail: Trail,
     official: Arc<Registry>,
     catalog: RwLock<Arc<Catalog>>,
     engine: Engine,
@@ -115,11 +117,15 @@ impl Record {
                 Engine::Postgres(Box::new(postgres::Postgres::open(url, Arc::clone(&tools), announce).await?))
             }
         };
+        // After the engine, which sees to it that nobody else has the record.
+        let trail = Trail::open(&tools.settings.audit, &tools.surroundings.new_id())?;
         let official = Arc::new(Registry::base(zone(&tools.settings)?));
         let catalog = RwLock::new(Arc::new(Catalog::unnumbered(Arc::clone(&official))));
-        let record = Self(Arc::new(Inner { tools, official, catalog, engine, head, access: Access::default() }));
+        let access = Access::default();
+        let record = Self(Arc::new(Inner { tools, trail, official, catalog, engine, head, access }));
         record.load_catalog().await?;
         record.load_institutions().await?;
+        record.keep_trail().await?;
         if record.dialect() == Dialect::Postgres {
             tokio::spawn(follow_parameters(Arc::downgrade(&record.0), record.head()));
         }
@@ -128,7 +134,7 @@ impl Record {
 
     /// Opens a session for one caller and one purpose.
     pub fn session(&self, caller: Caller) -> Session {
-        Session { record: self.clone(), caller: Arc::new(caller) }
+        Session { record: self.clone(), caller: Arc::new(caller), origin: None }
     }
 
     /// The platform's own papers of one kind.
@@ -163,6 +169,20 @@ impl Record {
 
     pub(crate) fn store(&self) -> &Self {
         self
+    }
+
+    pub(crate) fn trail(&self) -> &Trail {
+        &self.0.trail
+    }
+
+    /// Something that does not keep the record open.
+    pub(crate) fn weak(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// The record, if it is still open.
+    pub(crate) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
     }
 
     pub(crate) fn tools(&self) -> &Arc<Tools> {
@@ -333,7 +353,7 @@ async fn follow_parameters(record: Weak<Inner>, mut head: watch::Receiver<u64>) 
 }
 
 /// The offset of times written without one.
-fn zone(settings: &Settings) -> Result<jiff::tz::Offset, Error> {
+pub(crate) fn zone(settings: &Settings) -> Result<jiff::tz::Offset, Error> {
     jiff::tz::Offset::from_seconds(settings.zone_offset)
         .map_err(|error| Error::invalid("The offset of times written without one lies within a day.").caused_by(error))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fhir::{Error, Value};
 
-use crate::{Caller, Key, Record, ResourceType, Version};
+use crate::{Key, ResourceType, Session, Version};
 
 /// One change of a transaction.
 #[derive(Debug, Clone)]
@@ -133,11 +133,11 @@ use crate::access::sight::Sight;
 use crate::store::{Catalog, Tools};
 
 pub(crate) async fn run(
-    record: &Record,
-    caller: &Arc<Caller>,
+    session: &Session,
     sight: Option<Arc<Sight>>,
     changes: Vec<Change>,
 ) -> Result<Vec<Applied>, Refusal> {
+    let record = &session.record;
     let most = record.settings().limits.transaction_entries;
     if changes.len() > most {
         let text = format!("A transaction holds at most {most} changes; this one has {}.", changes.len());
@@ -152,7 +152,8 @@ pub(crate) async fn run(
         let (tools, catalog) = (Arc::clone(record.tools()), Arc::clone(&catalog));
         tokio::task::spawn_blocking(move || ready(&tools, &catalog, changes)).await.map_err(Error::fault)??
     };
-    record.submit(Work { caller: Arc::clone(caller), sight, content }, catalog).await
+    let (caller, origin) = (Arc::clone(&session.caller), session.origin.clone());
+    record.submit(Work { caller, sight, origin, content }, catalog).await
 }
 
 /// Larger transactions are prepared on a thread of their own, so that they hold up nobody's small one.

@@ -35,7 +35,8 @@ impl Clock for TestClock {
 /// Where a record lies; gone with this value.
 enum Ground {
     Directory(tempfile::TempDir),
-    Database(Database<'static>),
+    /// With the folder in which the process keeps its journal.
+    Database(Database<'static>, #[expect(dead_code, reason = "it is held, not read")] tempfile::TempDir),
 }
 
 /// A record of its own, with the clock it goes by.
@@ -59,7 +60,10 @@ impl Place {
     /// A record in a database of its own.
     pub async fn postgres() -> Self {
         let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database is made");
-        Self::open(Settings::new(Location::Postgres(database.url())), Ground::Database(database)).await
+        let folder = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut settings = Settings::new(Location::Postgres(database.url()));
+        settings.audit.folder = Some(folder.path().to_owned());
+        Self::open(settings, Ground::Database(database, folder)).await
     }
 
     async fn open(settings: Settings, ground: Ground) -> Self {
@@ -83,14 +87,14 @@ impl Place {
 
     /// Whether several processes can have this record open.
     pub fn is_shared(&self) -> bool {
-        matches!(self.ground, Ground::Database(_))
+        matches!(self.ground, Ground::Database(..))
     }
 
     /// The directory of an embedded record.
     pub fn directory(&self) -> Option<&std::path::Path> {
         match &self.ground {
             Ground::Directory(directory) => Some(directory.path()),
-            Ground::Database(_) => None,
+            Ground::Database(..) => None,
         }
     }
 
@@ -98,7 +102,7 @@ impl Place {
     pub fn database(&self) -> Option<&Database<'static>> {
         match &self.ground {
             Ground::Directory(_) => None,
-            Ground::Database(database) => Some(database),
+            Ground::Database(database, _) => Some(database),
         }
     }
 }

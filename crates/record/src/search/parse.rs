@@ -125,7 +125,7 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
 }
 
 /// Percent-encodes everything but what is plain in a query.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

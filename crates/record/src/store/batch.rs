@@ -224,6 +224,9 @@ pub(crate) trait WriteTx: Rows {
     /// Writes the rows.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Which of the lanes that write at the same time this is.
+    fn lane(&self) -> i64;
+
     /// Gives feed positions, the last step before commit, and says the last one given.
     fn publish(&mut self, feed: Vec<FeedRow>) -> impl Future<Output = Result<u64, Error>> + Send;
 }

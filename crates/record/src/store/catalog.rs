@@ -306,8 +306,8 @@ impl Record {
                 reached: Mutex::new(None),
             });
             let caller = Arc::new(Caller::system("HOPERAT"));
-            self.submit(Work { caller, sight: None, content: WorkContent::Reindex(Arc::clone(&slice)) }, catalog)
-                .await?;
+            let content = WorkContent::Reindex(Arc::clone(&slice));
+            self.submit(Work { caller, sight: None, origin: None, content }, catalog).await?;
             let reached = *slice.reached.lock();
             match reached {
                 Some((rid, count)) => {

@@ -21,7 +21,7 @@ struct Table {
     columns: &'static [(&'static str, Type)],
 }
 
-const TABLES: [Table; 13] = [
+const TABLES: [Table; 18] = [
     Table {
         name: "name",
         order: &["shard", "kind", "text"],
@@ -187,6 +187,45 @@ const TABLES: [Table; 13] = [
             ("body", Type::BYTEA),
         ],
     },
+    Table {
+        name: "audit",
+        order: &["shard", "seq"],
+        columns: &[
+            ("shard", Type::INT4),
+            ("seq", Type::INT8),
+            ("count", Type::INT4),
+            ("since", Type::INT8),
+            ("at", Type::INT8),
+            ("hash", Type::BYTEA),
+            ("body", Type::BYTEA),
+        ],
+    },
+    Table {
+        name: "audit_about",
+        order: &["shard", "at", "chain", "seq"],
+        columns: &[("shard", Type::INT4), ("at", Type::INT8), ("chain", Type::INT4), ("seq", Type::INT8)],
+    },
+    Table {
+        name: "audit_end",
+        order: &["shard"],
+        columns: &[("shard", Type::INT4), ("seq", Type::INT8), ("hash", Type::BYTEA)],
+    },
+    Table {
+        name: "audit_seal",
+        order: &["shard", "seq"],
+        columns: &[("shard", Type::INT4), ("seq", Type::INT8), ("body", Type::TEXT), ("signature", Type::BYTEA)],
+    },
+    Table {
+        name: "audit_countersign",
+        order: &["shard", "seq", "member"],
+        columns: &[
+            ("shard", Type::INT4),
+            ("seq", Type::INT8),
+            ("member", Type::TEXT),
+            ("pubkey", Type::TEXT),
+            ("signature", Type::BYTEA),
+        ],
+    },
 ];
 
 impl Record {
@@ -209,6 +248,9 @@ impl Record {
         }
         // Opening a record numbers its search parameters; here they get the numbers the copied rows carry.
         tx.batch_execute("DELETE FROM name").await.map_err(failure)?;
+        // The target goes on with the chains of this record, which may not have entries waiting any more.
+        self.settle().await?;
+        tx.batch_execute("DELETE FROM audit; DELETE FROM audit_about; DELETE FROM audit_end").await.map_err(failure)?;
         let mut reader = self.reader().await?;
         for table in &TABLES {
             copy_table(&mut reader, &tx, table, &mut progress).await?;

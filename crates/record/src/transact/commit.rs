@@ -3,7 +3,7 @@
 //! Grouping changes nothing a caller can see. Each transaction is decided after those before it, is refused alone,
 //! and is answered only when the whole group is durable.
 
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +14,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::access::sight::Facts;
 use crate::access::sight::Sight;
+use crate::audit::chain::digest;
+use crate::audit::entry::{Entry, Item, patients};
+use crate::audit::{self, Act};
 use crate::store::batch::*;
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::value::{Dialect, SqlValue};
@@ -28,6 +31,8 @@ pub(crate) struct Work {
     pub(crate) caller: Arc<Caller>,
     /// What the caller may see and do; none where no rule about persons applies.
     pub(crate) sight: Option<Arc<Sight>>,
+    /// From where on the network it was asked for.
+    pub(crate) origin: Option<Arc<str>>,
     pub(crate) content: WorkContent,
 }
 
@@ -39,6 +44,16 @@ pub(crate) enum WorkContent {
     Late(Vec<Change>),
     /// No transaction of a caller's: old resources are indexed for a new search parameter.
     Reindex(Arc<Slice>),
+    /// Nothing is changed: what was shown and noted goes on the trail.
+    Noted(Noted),
+}
+
+/// Entries of the trail that were noted outside any transaction.
+pub(crate) struct Noted {
+    /// The bytes of entries by their number in the journal, in order.
+    pub(crate) entries: Vec<(i64, Bytes)>,
+    /// The journal they come from, which says in the database how far it has got, so that none goes there twice.
+    pub(crate) journal: Option<String>,
 }
 
 /// Some resources of a type, to be indexed for one search parameter.
@@ -87,6 +102,8 @@ pub(crate) async fn commit_group<T: WriteTx>(
         keepers: FxHashMap::default(),
         learned: Vec::new(),
         catalog_changed: false,
+        written: Vec::new(),
+        trail: Vec::new(),
     };
     let mut ready = Vec::new();
     for work in works {
@@ -100,6 +117,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
         answers.push(group.decide(tx, work).await?);
     }
     group.flush(tx).await?;
+    audit::append(tx, &group.trail).await?;
     let head = if group.feed.is_empty() { None } else { Some(tx.publish(std::mem::take(&mut group.feed)).await?) };
     Ok(Done {
         answers,
@@ -126,7 +144,14 @@ pub(super) struct Group<'a> {
     pub(super) keepers: FxHashMap<i64, i64>,
     learned: Vec<(Address, Place)>,
     catalog_changed: bool,
+    /// What the transaction being decided has written or found, for its entry on the trail.
+    written: Vec<Item>,
+    /// The entries of the trail that are committed with this group.
+    trail: Vec<Bytes>,
 }
+
+/// Resources named by one entry of the trail. A larger transaction makes several.
+const NAMED: usize = 200;
 
 impl Group<'_> {
     /// One transaction. The outer error ends the group, the inner one only this transaction.
@@ -135,9 +160,16 @@ impl Group<'_> {
             WorkContent::Ready { operations, changes } => {
                 let mut answers = vec![None; *changes];
                 match self.apply(tx, work, operations, &mut answers).await? {
-                    Ok(()) => Ok(Ok(complete(answers)?)),
+                    Ok(()) => {
+                        self.witness(work);
+                        Ok(Ok(complete(answers)?))
+                    }
                     Err(refusal) => Ok(Err(refusal)),
                 }
+            }
+            WorkContent::Noted(noted) => {
+                self.put_down(tx, noted).await?;
+                Ok(Ok(Vec::new()))
             }
             WorkContent::Reindex(slice) => {
                 self.flush(tx).await?;
@@ -156,6 +188,9 @@ impl Group<'_> {
                     };
                 let Resolved { changes, positions, found, methods } = resolved;
                 for (position, applied) in found {
+                    if let Some(version) = &applied.version {
+                        self.written.push(Item::shown(version));
+                    }
                     answers[position] = Some(applied);
                 }
                 let relocated = |refusal: Refusal| Refusal {
@@ -164,7 +199,10 @@ impl Group<'_> {
                 };
                 let mut operations = match prepare(self.tools, self.catalog, changes) {
                     Ok(operations) => operations,
-                    Err(refusal) => return Ok(Err(relocated(refusal))),
+                    Err(refusal) => {
+                        self.written.clear();
+                        return Ok(Err(relocated(refusal)));
+                    }
                 };
                 for operation in &mut operations {
                     operation.method = methods[operation.change].unwrap_or(operation.method);
@@ -172,10 +210,46 @@ impl Group<'_> {
                 }
                 self.locate(tx, &operations.iter().collect::<Vec<_>>()).await?;
                 match self.apply(tx, work, &operations, &mut answers).await? {
-                    Ok(()) => Ok(Ok(complete(answers)?)),
-                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(()) => {
+                        self.witness(work);
+                        Ok(Ok(complete(answers)?))
+                    }
+                    Err(refusal) => {
+                        self.written.clear();
+                        Ok(Err(refusal))
+                    }
                 }
             }
+        }
+    }
+
+    /// Puts what a transaction did on the trail.
+    fn witness(&mut self, work: &Work) {
+        let written = std::mem::take(&mut self.written);
+        if self.tools.settings.audit.unaudited {
+            return;
+        }
+        let parts = if written.is_empty() { vec![&[][..]] } else { written.chunks(NAMED).collect() };
+        for part in parts {
+            let mut entry = Entry::new(&work.caller, Act::Transact, self.at);
+            entry.came_from(work.origin.as_deref());
+            entry.count = written.len() as u64;
+            entry.items = part.to_vec();
+            self.trail.push(entry.to_bytes().into());
+        }
+    }
+
+    /// Puts noted entries on the trail, without those that are there already.
+    async fn put_down<T: WriteTx>(&mut self, tx: &mut T, noted: &Noted) -> Result<(), Error> {
+        let reached = match &noted.journal {
+            Some(journal) => audit::reached(tx, journal).await?,
+            None => i64::MIN,
+        };
+        let fresh = noted.entries.iter().filter(|(number, _)| *number > reached);
+        self.trail.extend(fresh.map(|(_, entry)| entry.clone()));
+        match (&noted.journal, noted.entries.last()) {
+            (Some(journal), Some((last, _))) if *last > reached => audit::reach(tx, journal, *last).await,
+            _ => Ok(()),
         }
     }
 
@@ -190,7 +264,7 @@ impl Group<'_> {
         }
         let contents = || operations.iter().filter_map(|operation| operation.content.as_ref());
         for address in contents().flat_map(|content| content.belongings.names()) {
-            if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+            if let hash_map::Entry::Vacant(vacant) = wanted.entry(address.clone()) {
                 let home = home_of(address);
                 vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
             }
@@ -209,7 +283,7 @@ impl Group<'_> {
         let mut words: FxHashSet<(Kind, Box<str>)> = FxHashSet::default();
         for row in rows {
             for address in row.names() {
-                if let Entry::Vacant(vacant) = wanted.entry(address.clone()) {
+                if let hash_map::Entry::Vacant(vacant) = wanted.entry(address.clone()) {
                     let home = home_of(address);
                     vacant.insert(Wanted { address: address.clone(), home, lock: false, fresh: false });
                 }
@@ -333,9 +407,35 @@ impl Group<'_> {
                 self.flush(tx).await?;
             }
             let applied = self.plan(operation, facts, caller, actor, purpose)?;
+            self.name(tx, operation, rid, &applied).await?;
             answers[operation.change] = Some(applied);
         }
         Ok(Ok(()))
+    }
+
+    /// Names what was written, for the trail.
+    async fn name<T: WriteTx>(
+        &mut self,
+        tx: &mut T,
+        operation: &Operation,
+        rid: i64,
+        applied: &Applied,
+    ) -> Result<(), Error> {
+        let Some(version) = &applied.version else { return Ok(()) };
+        let mut item = Item::shown(version);
+        item.method = Some(operation.method);
+        match &version.body {
+            Some(json) => item.digest = Some(digest(json)),
+            None => {
+                // Whose it was stands in what is deleted; it is not written over before this batch is flushed.
+                let found = tx.rows("SELECT body FROM resource WHERE rid = $1", &[rid.into()]).await?;
+                if let Some(stored) = found.first().map(|row| row.bytes_or_null(0)).transpose()?.flatten() {
+                    patients(&version.key, &body::unpack(stored)?, &mut item.patients);
+                }
+            }
+        }
+        self.written.push(item);
+        Ok(())
     }
 
     async fn actor<T: WriteTx>(&mut self, tx: &mut T, text: &str) -> Result<i64, Error> {

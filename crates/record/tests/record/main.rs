@@ -17,6 +17,7 @@ mod people;
 mod rivals;
 mod search;
 mod soundness;
+mod trail;
 mod versions;
 
 use fhir::Value;

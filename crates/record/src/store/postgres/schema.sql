@@ -126,6 +126,40 @@ CREATE TABLE job (
 );
 CREATE INDEX job_due ON job (queue, due, id);
 
+-- The trail: chains of entries, of which those committed together lie in one block. `shard` is the number of the chain,
+-- `seq` the position of the block's first entry in it, `since` and `at` the times of its earliest and latest entry,
+-- `hash` the SM3 digest of its last entry. The entries' form is that of audit/entry.rs and audit/chain.rs.
+CREATE TABLE audit (
+  shard INTEGER NOT NULL, seq BIGINT NOT NULL, count INTEGER NOT NULL, since BIGINT NOT NULL, at BIGINT NOT NULL,
+  hash BYTEA NOT NULL, body BYTEA NOT NULL,
+  PRIMARY KEY (shard, seq)
+);
+CREATE INDEX audit_at ON audit (at, shard, seq);
+
+-- Which blocks hold anything about a name; `shard` is that of the name: of a patient, an actor, or of what belongs to
+-- no patient.
+CREATE TABLE audit_about (
+  shard INTEGER NOT NULL, at BIGINT NOT NULL, chain INTEGER NOT NULL, seq BIGINT NOT NULL,
+  PRIMARY KEY (shard, at, chain, seq)
+);
+
+-- Where each chain ends.
+CREATE TABLE audit_end (
+  shard INTEGER NOT NULL, seq BIGINT NOT NULL, hash BYTEA NOT NULL,
+  PRIMARY KEY (shard)
+);
+INSERT INTO audit_end (shard, seq, hash) SELECT n, 0, ''::bytea FROM generate_series(0, 7) AS n;
+
+-- Seals: the ends of all chains at one time as signed text, and the signatures of other members under it.
+CREATE TABLE audit_seal (
+  shard INTEGER NOT NULL, seq BIGINT NOT NULL, body TEXT NOT NULL, signature BYTEA NOT NULL,
+  PRIMARY KEY (shard, seq)
+);
+CREATE TABLE audit_countersign (
+  shard INTEGER NOT NULL, seq BIGINT NOT NULL, member TEXT COLLATE "C" NOT NULL, pubkey TEXT NOT NULL, signature BYTEA NOT NULL,
+  PRIMARY KEY (shard, seq, member)
+);
+
 -- Counters that move inside transactions.
 CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT COLLATE "C" NOT NULL, value BIGINT NOT NULL,

@@ -24,7 +24,7 @@ use crate::transact::{Applied, Refusal};
 const GROUP: usize = 64;
 
 /// Groups that may be open at once in this process.
-const LANES: usize = 2;
+const LANES: i64 = 2;
 
 /// Transactions waiting to be written.
 const WAITING: usize = 4_096;
@@ -52,8 +52,11 @@ impl Writer {
     pub(super) fn start(config: tokio_postgres::Config, tools: Arc<Tools>, announce: Arc<watch::Sender<u64>>) -> Self {
         let (commands, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..LANES {
+        // Lanes of different processes mostly get different numbers, and so do not wait for each other's chains.
+        let first = i64::from(tools.surroundings.randomness.bytes()[0]);
+        for number in 0..LANES {
             let lane = Lane {
+                number: first + number,
                 config: config.clone(),
                 tools: Arc::clone(&tools),
                 announce: Arc::clone(&announce),
@@ -77,6 +80,7 @@ struct Rids {
 }
 
 struct Lane {
+    number: i64,
     config: tokio_postgres::Config,
     tools: Arc<Tools>,
     announce: Arc<watch::Sender<u64>>,
@@ -149,7 +153,7 @@ impl Lane {
         let mut link = self.begin().await?;
         let now = self.tools.surroundings.clock.now();
         let at = now - now.rem_euclid(1_000);
-        let mut tx = Tx { link: &mut link, rids: &mut self.rids };
+        let mut tx = Tx { link: &mut link, rids: &mut self.rids, number: self.number };
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
         let outcome = match outcome {
             Ok(done) => {
@@ -225,6 +229,7 @@ fn unsure(error: tokio_postgres::Error) -> Error {
 struct Tx<'a> {
     link: &'a mut Link,
     rids: &'a mut Rids,
+    number: i64,
 }
 
 impl Tx<'_> {
@@ -376,6 +381,10 @@ impl WriteTx for Tx<'_> {
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
         self.write_resources(&batch).await?;
         self.write_index(&batch).await
+    }
+
+    fn lane(&self) -> i64 {
+        self.number
     }
 
     async fn publish(&mut self, feed: Vec<FeedRow>) -> Result<u64, Error> {

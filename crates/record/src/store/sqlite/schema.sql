@@ -93,6 +93,33 @@ CREATE TABLE job (
 );
 CREATE INDEX job_due ON job (queue, due, id);
 
+CREATE TABLE audit (
+  shard INTEGER NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL, since INTEGER NOT NULL, at INTEGER NOT NULL,
+  hash BLOB NOT NULL, body BLOB NOT NULL,
+  UNIQUE (shard, seq)
+);
+CREATE INDEX audit_at ON audit (at, shard, seq);
+
+CREATE TABLE audit_about (
+  shard INTEGER NOT NULL, at INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (shard, at, chain, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE audit_end (
+  shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL
+);
+INSERT INTO audit_end (shard, seq, hash)
+  VALUES (0, 0, x''), (1, 0, x''), (2, 0, x''), (3, 0, x''), (4, 0, x''), (5, 0, x''), (6, 0, x''), (7, 0, x'');
+
+CREATE TABLE audit_seal (
+  shard INTEGER NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (shard, seq)
+);
+CREATE TABLE audit_countersign (
+  shard INTEGER NOT NULL, seq INTEGER NOT NULL, member TEXT NOT NULL, pubkey TEXT NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (shard, seq, member)
+);
+
 CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,
   PRIMARY KEY (shard, name)

@@ -308,6 +308,10 @@ impl WriteTx for Tx<'_> {
         write(self.connection, &batch).map_err(failure)
     }
 
+    fn lane(&self) -> i64 {
+        0
+    }
+
     async fn publish(&mut self, feed: Vec<FeedRow>) -> Result<u64, Error> {
         let mut insert = self
             .connection

@@ -1,0 +1,191 @@
+//! Chains of entries: each entry's digest covers the digest of the one before.
+//!
+//! Entries that are committed together lie in one row, a *block*, each followed by the beginning of its digest, so that
+//! a change is found at the very entry. What is chained is `SM3(digest before ‖ position ‖ entry)`, the position as
+//! eight bytes, the highest first. SM3 is GB/T 32905-2016.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use sm3::{Digest, Sm3};
+
+use super::entry::{Entry, number, put_number, take};
+
+/// Chains of a record. Processes and their lanes write to different ones, so that they do not wait for each other.
+/// Stored chains are counted from 0, so this can only ever grow.
+pub(crate) const CHAINS: i64 = 8;
+
+/// A block is closed when it holds this many bytes.
+const BLOCK: usize = 64 << 10;
+
+/// Bytes of an entry's digest that stand behind it.
+const CHECK: usize = 8;
+
+pub(crate) type Hash = [u8; 32];
+
+/// The digest of some bytes.
+pub(crate) fn digest(bytes: &[u8]) -> Hash {
+    Sm3::digest(bytes).into()
+}
+
+/// The end of a chain: the position of its last entry, and that entry's digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) hash: Hash,
+}
+
+impl Head {
+    /// The head of a chain without entries.
+    pub(crate) fn empty(chain: i64) -> Self {
+        Self { seq: 0, hash: digest(format!("qingshan trail {chain}").as_bytes()) }
+    }
+
+    /// The head after one more entry.
+    pub(crate) fn and(self, entry: &[u8]) -> Self {
+        let seq = self.seq + 1;
+        let hash = Sm3::new().chain_update(self.hash).chain_update(seq.to_be_bytes()).chain_update(entry).finalize();
+        Self { seq, hash: hash.into() }
+    }
+}
+
+/// Entries that lie in one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The position of its first entry.
+    pub(crate) seq: i64,
+    pub(crate) count: i64,
+    /// The times of its earliest and its latest entry, in microseconds since 1970.
+    pub(crate) since: i64,
+    pub(crate) at: i64,
+    /// The digest of its last entry.
+    pub(crate) hash: Hash,
+    pub(crate) body: Vec<u8>,
+    /// Under which shards its entries are found.
+    pub(crate) about: BTreeSet<i32>,
+}
+
+/// Adds entries to a chain, in as many blocks as they need.
+pub(crate) fn link(head: &mut Head, entries: &[Bytes]) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for bytes in entries {
+        let Some(entry) = Entry::parse(bytes) else { continue };
+        let next = head.and(bytes);
+        if blocks.last().is_none_or(|block| block.body.len() >= BLOCK) {
+            let (since, at) = (entry.at, entry.at);
+            let (body, about) = (Vec::new(), BTreeSet::new());
+            blocks.push(Block { seq: next.seq, count: 0, since, at, hash: next.hash, body, about });
+        }
+        let block = blocks.last_mut().expect("one was pushed above if there was none");
+        put_number(&mut block.body, bytes.len() as u64);
+        block.body.extend_from_slice(bytes);
+        block.body.extend_from_slice(&next.hash[..CHECK]);
+        block.count += 1;
+        block.since = block.since.min(entry.at);
+        block.at = block.at.max(entry.at);
+        block.hash = next.hash;
+        entry.found_under(&mut block.about);
+        *head = next;
+    }
+    blocks
+}
+
+/// The entries of a block's body, each with the beginning of its digest. `None` in place of what is no entry.
+pub(crate) fn entries(body: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut read = || {
+            let length = usize::try_from(number(&mut rest)?).ok()?;
+            Some((take(&mut rest, length)?, take(&mut rest, CHECK)?))
+        };
+        let found = read();
+        if found.is_none() {
+            rest = &[];
+        }
+        Some(found)
+    })
+}
+
+/// What does not fit about a block that should follow a head: nothing, or the position and what is wrong with it.
+pub(crate) fn fault(before: Head, block: &Block) -> Option<(i64, &'static str)> {
+    if block.seq != before.seq + 1 {
+        let what = if block.seq > before.seq + 1 { "entries before it are missing" } else { "it stands there twice" };
+        return Some((block.seq, what));
+    }
+    let mut head = before;
+    for found in entries(&block.body) {
+        let at = head.seq + 1;
+        let Some((bytes, check)) = found else { return Some((at, "it cannot be read")) };
+        head = head.and(bytes);
+        if head.hash[..CHECK] != *check {
+            return Some((at, "it is not what was written, or does not follow the one before"));
+        }
+        if Entry::parse(bytes).is_none() {
+            return Some((at, "it cannot be read"));
+        }
+    }
+    if head.seq != block.seq + block.count - 1 {
+        return Some((head.seq + 1, "entries are missing or too many"));
+    }
+    (head.hash != block.hash).then_some((head.seq, "its digest is not the one kept"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Act;
+    use crate::{Caller, audit::entry::Entry};
+
+    fn some(count: i64) -> Vec<Bytes> {
+        (0..count).map(|at| Entry::new(&Caller::system("TREAT"), Act::Read, at).to_bytes().into()).collect()
+    }
+
+    #[test]
+    fn sm3_is_the_one_of_the_standard() {
+        // GB/T 32905-2016, example 1 of annex A.
+        let hash = digest(b"abc");
+        assert_eq!(hash[..8], [0x66, 0xc7, 0xf0, 0xf4, 0x62, 0xee, 0xed, 0xd9]);
+        assert_eq!(hash[28..], [0x8f, 0x4b, 0xa8, 0xe0]);
+    }
+
+    #[test]
+    fn what_was_linked_fits_and_goes_on_where_it_ended() {
+        let mut head = Head::empty(3);
+        let before = head;
+        let first = link(&mut head, &some(5));
+        let between = head;
+        let second = link(&mut head, &some(3));
+        assert_eq!((first.len(), second.len(), head.seq), (1, 1, 8));
+        assert_eq!(fault(before, &first[0]), None);
+        assert_eq!(fault(between, &second[0]), None);
+        assert_eq!(fault(before, &second[0]), Some((6, "entries before it are missing")));
+    }
+
+    #[test]
+    fn every_single_changed_byte_of_a_block_is_found() {
+        let mut head = Head::empty(0);
+        let before = head;
+        let block = link(&mut head, &some(4)).remove(0);
+        for at in 0..block.body.len() {
+            let mut changed = block.clone();
+            changed.body[at] ^= 1;
+            assert!(fault(before, &changed).is_some(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn many_entries_lie_in_several_blocks_of_one_chain() {
+        let mut head = Head::empty(0);
+        let mut before = head;
+        let blocks = link(&mut head, &some(3_000));
+        assert!(blocks.len() > 1);
+        for block in &blocks {
+            assert_eq!(fault(before, block), None);
+            before = Head { seq: block.seq + block.count - 1, hash: block.hash };
+        }
+        assert_eq!(before, head);
+    }
+}

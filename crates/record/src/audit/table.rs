@@ -1,0 +1,109 @@
+//! The trail in the database.
+
+use fhir::{Category, Error, IssueCode};
+
+use super::chain::{self, Block, CHAINS, Hash, Head};
+use crate::Record;
+use crate::store::batch::WriteTx;
+use crate::store::names::shard_of;
+use crate::store::value::{Dialect, Row, Rows, SqlValue};
+
+/// Adds entries to the end of the chain of this transaction's lane.
+///
+/// Comes just before feed positions are given: from here on, no other transaction of the same lane of any process goes
+/// on until this one ends.
+pub(crate) async fn append<T: WriteTx>(tx: &mut T, entries: &[bytes::Bytes]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let chain = tx.lane().rem_euclid(CHAINS);
+    let lock = match tx.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE",
+    };
+    let sql = format!("SELECT seq, hash FROM audit_end WHERE shard = $1 {lock}");
+    let found = tx.rows(&sql, &[chain.into()]).await?;
+    let row = found.first().ok_or_else(|| Error::fault(format!("the trail has no chain {chain}")))?;
+    let mut end = self::end(chain, row.int(0)?, || hash(row, 1))?;
+    for block in chain::link(&mut end, entries) {
+        put(tx, chain, block).await?;
+    }
+    let end_hash = SqlValue::Bytes(end.hash.to_vec().into());
+    tx.rows("UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3", &[end.seq.into(), end_hash, chain.into()])
+        .await
+        .map(drop)
+}
+
+async fn put<T: WriteTx>(tx: &mut T, chain: i64, block: Block) -> Result<(), Error> {
+    let Block { seq, count, since, at, hash, body, about } = block;
+    let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(body.into()));
+    tx.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body]).await?;
+    let shards = SqlValue::Ints(about.into_iter().map(i64::from).collect());
+    let sql = match tx.dialect() {
+        Dialect::Sqlite => "INSERT INTO audit_about (shard, at, chain, seq) SELECT value, $2, $3, $4 FROM rarray($1)",
+        Dialect::Postgres => {
+            "INSERT INTO audit_about (shard, at, chain, seq) \
+             SELECT shard, $2::int8, $3::int8, $4::int8 FROM unnest($1::int8[]) AS a(shard)"
+        }
+    };
+    tx.rows(sql, &[shards, at.into(), chain.into(), seq.into()]).await.map(drop)
+}
+
+/// The digest in a column.
+pub(super) fn hash(row: &Row, column: usize) -> Result<Hash, Error> {
+    let bytes = row.bytes_or_null(column)?.unwrap_or_default();
+    bytes.as_ref().try_into().map_err(|_| Error::fault("a digest of the trail has another length than SM3 gives"))
+}
+
+/// The end of a chain as its row tells it; that of an empty one has no digest yet.
+pub(super) fn end(chain: i64, seq: i64, hash: impl FnOnce() -> Result<Hash, Error>) -> Result<Head, Error> {
+    if seq == 0 { Ok(Head::empty(chain)) } else { Ok(Head { seq, hash: hash()? }) }
+}
+
+/// The row of `head` in which a journal says how far it has got.
+fn place_of(journal: &str) -> [SqlValue; 2] {
+    let name = format!("journal/{journal}");
+    [i64::from(shard_of(&name)).into(), name.into()]
+}
+
+/// The number of the last entry of a journal that is in the database.
+pub(crate) async fn reached(rows: &mut impl Rows, journal: &str) -> Result<i64, Error> {
+    let found = rows.rows("SELECT value FROM head WHERE shard = $1 AND name = $2", &place_of(journal)).await?;
+    found.first().map_or(Ok(0), |row| row.int(0))
+}
+
+pub(crate) async fn reach(rows: &mut impl Rows, journal: &str, number: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO head (shard, name, value) VALUES ($1, $2, $3) \
+               ON CONFLICT (shard, name) DO UPDATE SET value = excluded.value";
+    let [shard, name] = place_of(journal);
+    rows.rows(sql, &[shard, name, number.into()]).await.map(drop)
+}
+
+/// The row of `head` of a record that was once opened without a trail.
+const FORGONE: &str = "unaudited";
+
+/// Marks a record for ever as one that was written without a trail. Fails when it has one.
+pub(super) async fn forgo(record: &Record) -> Result<(), Error> {
+    let found = record.reader().await?.rows("SELECT count(*) FROM audit", &[]).await?;
+    if found.first().map_or(Ok(0), |row| row.int(0))? > 0 {
+        return Err(Error::new(
+            Category::Conflict,
+            IssueCode::Conflict,
+            "A record that has a trail is not opened without.",
+        ));
+    }
+    let sql = "INSERT INTO head (shard, name, value) VALUES (0, $1, 1) ON CONFLICT (shard, name) DO NOTHING";
+    record.statement(sql, vec![FORGONE.into()]).await.map(drop)
+}
+
+/// Whether a record was once written without a trail.
+pub(super) async fn forgone(rows: &mut impl Rows) -> Result<bool, Error> {
+    let found = rows.rows("SELECT value FROM head WHERE shard = 0 AND name = $1", &[FORGONE.into()]).await?;
+    Ok(!found.is_empty())
+}
+
+/// The journal is gone and all of it is in the database.
+pub(super) async fn forget_journal(record: &Record, journal: &str) -> Result<(), Error> {
+    record.statement("DELETE FROM head WHERE shard = $1 AND name = $2", place_of(journal).into()).await.map(drop)
+}
