@@ -23,7 +23,7 @@ use axum::Router;
 use axum::http::{HeaderMap, Method, header};
 use axum::routing::{get, post};
 use fhir::{Category, Error, IssueCode};
-use record::{Caller, ResourceType, Standing};
+use record::{Act, Caller, Lay, Note, Outcome, ResourceType, Standing};
 use sha2::{Digest, Sha256};
 
 pub use account::{Accounts, Elsewhere, Listed, NewAccount};
@@ -36,6 +36,7 @@ pub(crate) use confine::OnePatient;
 pub(crate) use fetch::Fetcher;
 pub(crate) use jwt::Signer;
 pub(crate) use password::Hashing;
+pub(crate) use people::address;
 pub(crate) use scope::{Level, Permission, Scopes, WORDS};
 pub(crate) use sign_in::SignIns;
 
@@ -206,6 +207,7 @@ pub(crate) fn needs(
                 | crate::operation::Operation::Merge
                 | crate::operation::Operation::Unmerge => vec![(Update, type_)],
                 crate::operation::Operation::Match => vec![(Search, type_)],
+                crate::operation::Operation::WhoLooked => vec![(Read, ResourceType::named("AuditEvent"))],
                 // Bulk data holds many types; which of them are given out is decided type by type when it is made.
                 crate::operation::Operation::Export => {
                     if named_types.is_empty() {
@@ -234,9 +236,26 @@ pub(crate) enum Happening {
 
 /// Writes down what happened at the door. The name somebody failed to sign in with may be a phone number or a
 /// password in the wrong field, so it is not written.
-pub(crate) async fn note(_app: &App, happening: Happening, actor: &str) -> Result<(), Error> {
-    tracing::debug!(?happening, actor, "at the door");
-    Ok(())
+pub(crate) async fn note(app: &App, happening: Happening, actor: &str) -> Result<(), Error> {
+    let mut note = match happening {
+        Happening::SignedIn | Happening::Refused => Note::new(Act::SignIn),
+        Happening::SignedOut => Note::new(Act::SignOut),
+        Happening::PasswordChanged => Note { detail: "password changed".to_owned(), ..Note::new(Act::Request) },
+        Happening::SecondFactorChanged => {
+            Note { detail: "second factor changed".to_owned(), ..Note::new(Act::Request) }
+        }
+    };
+    if let Happening::Refused = happening {
+        note.outcome = Outcome::Refused;
+    }
+    let caller = Caller {
+        actor: if actor.is_empty() { "account/unknown".to_owned() } else { actor.to_owned() },
+        // Nobody acts for a purpose before they are in.
+        purpose: String::new(),
+        request: String::new(),
+        standing: Standing::Lay(Arc::new(Lay { own: Vec::new(), charges: Vec::new() })),
+    };
+    app.record.note(&caller, note).await
 }
 
 /// The routes of sign-in.

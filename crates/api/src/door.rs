@@ -11,10 +11,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use futures_util::FutureExt;
-use record::{ResourceType, Session};
+use record::{Act, Note, Outcome, ResourceType, Session};
 
 use crate::App;
-use crate::access::{Extent, Grant, unauthenticated};
+use crate::access::{self, Extent, Grant, unauthenticated};
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::{self, Ask, Base, Conditions, Content, Prefer, Query};
 use crate::export;
@@ -100,6 +100,10 @@ async fn serve(
     let grant =
         Grant::of(app, &parts.method, &parts.headers, true).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
     let session = app.record.session(grant.caller(&parts.headers, name)?);
+    let session = match access::address(app, parts) {
+        Some(address) => session.from_address(&address.to_string()),
+        None => session,
+    };
     match interaction {
         Interaction::Bundle => interaction::bundle::run(app, &grant, &session, ask).await,
         interaction => run(app, &grant, &session, interaction, ask).await,
@@ -114,7 +118,15 @@ pub(crate) async fn run(
     interaction: Interaction,
     mut ask: Ask,
 ) -> Result<Answer, Failure> {
-    let interaction = match (grant.allow(&interaction, &named_types(&ask.query)?)?, grant.one_patient(app)) {
+    let extent = match grant.allow(&interaction, &named_types(&ask.query)?) {
+        Ok(extent) => extent,
+        Err(refusal) => {
+            let note = Note { outcome: Outcome::Refused, detail: ask.path, ..Note::new(Act::Request) };
+            app.record.note(session.caller(), note).await?;
+            return Err(refusal.into());
+        }
+    };
+    let interaction = match (extent, grant.one_patient(app)) {
         (Extent::OnePatient, Some(patient)) => patient.confine(session, interaction, &mut ask).await?,
         _ => interaction,
     };

@@ -23,6 +23,7 @@ mod route;
 mod settings;
 pub mod subscriptions;
 mod summary;
+mod trail;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -105,6 +106,7 @@ impl App {
 /// - `/fhir…`: the FHIR service
 /// - `/fhir/.well-known/…`, `/.well-known/smart-configuration`: where and how to sign in
 /// - `/auth/…`: sign-in of people, of apps and of machines
+/// - `/audit/…`: the seals of the trail
 /// - `/live?topic=…`: server-sent events
 /// - `/health`: whether the store answers
 /// - everything else: the portal, if there is one
@@ -120,6 +122,7 @@ pub fn router(record: Record, settings: Settings) -> Router {
         .route("/fhir/.well-known/openid-configuration", get(health::openid_configuration))
         .merge(access::routes())
         .layer(middleware::from_fn_with_state(app.clone(), access::cross_origin))
+        .merge(trail::routes())
         .route("/live", get(live::stream))
         .route("/health", get(health::health))
         .with_state(app);

@@ -8,6 +8,7 @@ mod person;
 mod relation;
 mod terminology;
 mod validate;
+mod who_looked;
 
 pub(crate) use parameters::Parameters;
 
@@ -60,6 +61,8 @@ pub(crate) enum Operation {
     Subsumes,
     /// `ConceptMap/$translate`
     Translate,
+    /// `$who-looked` at a patient's record.
+    WhoLooked,
 }
 
 /// Where an operation may be called.
@@ -84,6 +87,7 @@ const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-g
 const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
 const UNMERGE: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-unmerge";
 const PERSON: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-person";
+const WHO_LOOKED: &str = "https://qingshan.dev/fhir/OperationDefinition/who-looked";
 
 /// Every operation offered. The CapabilityStatement is written from this table.
 pub(crate) const OFFERED: &[Row] = &[
@@ -122,6 +126,7 @@ pub(crate) const OFFERED: &[Row] = &[
     ),
     row(Operation::Lookup, "lookup", Some("CodeSystem"), false, true, false, "CodeSystem-lookup"),
     row(Operation::Subsumes, "subsumes", Some("CodeSystem"), false, true, true, "CodeSystem-subsumes"),
+    row(Operation::WhoLooked, "who-looked", Some("Patient"), false, false, true, WHO_LOOKED),
     row(Operation::Translate, "translate", Some("ConceptMap"), false, true, true, "ConceptMap-translate"),
 ];
 
@@ -185,6 +190,7 @@ impl Operation {
             Self::Unmerge => person::unmerge(session, ask).await,
             Self::Person => person::show(session, on).await,
             Self::Validate => validate::run(session, ask, on).await,
+            Self::WhoLooked => who_looked::run(session, ask, on).await,
             Self::Expand
             | Self::ValueSetValidateCode
             | Self::CodeSystemValidateCode

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fhir::definitions::r4;
 use fhir::search::{IndexValue, Registry};
 use fhir::{Category, Error};
-use record::{Caller, Job, Key, Record, ResourceType, SearchRequest, Session};
+use record::{Act, Caller, Job, Key, Note, Record, ResourceType, SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::QUEUE;
@@ -129,6 +129,10 @@ impl<'a> Work<'a> {
             order.files.push(File { type_: name, name: file, count: order.written - before });
             order.save(self.record, self.settings).await?;
         }
+        // On the trail before the files can be fetched.
+        let caller = Caller { actor: order.actor.clone(), ..Caller::system("HOPERAT") };
+        let detail = format!("{} resources of {}", order.written, order.types.join(","));
+        self.record.note(&caller, Note { detail, ..Note::new(Act::Export) }).await?;
         order.state = State::Done;
         order.save(self.record, self.settings).await
     }

@@ -16,6 +16,7 @@ mod search;
 mod sign_in;
 mod smart;
 mod stream;
+mod trail;
 
 use axum::Router;
 use axum::body::Body;
