@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Consortium(Consortium),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
+    /// The trail of who did what: whether it is whole, and its seals.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Answers every request with this many bytes: what `bench` compares with.
     #[command(hide = true)]
     Constant { size: usize },
@@ -72,6 +75,9 @@ pub(crate) struct Serve {
     /// Serve without sign-in; only on a loopback address.
     #[arg(long)]
     pub(crate) open: bool,
+    /// Keep no trail, so that `bench` can say what it costs. Refused for a record that has one.
+    #[arg(long, hide = true)]
+    pub(crate) measure_without_trail: bool,
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +233,40 @@ pub(crate) enum Consortium {
         /// Which consortium, where a record has several.
         #[arg(long)]
         id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Recomputes the whole trail, names whatever was changed, removed, repeated, moved or cut off, and then fails.
+    Verify {
+        #[command(flatten)]
+        place: Place,
+        /// Seals that another custodian kept, as `audit heads` prints them.
+        #[arg(long, value_name = "FILE")]
+        heads: Option<PathBuf>,
+    },
+    /// Seals the trail as it is now and prints all seals, for another custodian to keep.
+    Heads {
+        #[command(flatten)]
+        place: Place,
+        /// Only those with greater numbers.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+    },
+    /// Prints the public key of this institution's seals, which other members put into trail.members.
+    Key(Place),
+    /// As another member: holds an institution's newest seals to those kept before, keeps them too, and prints the
+    /// signature to send to its POST /audit/countersign.
+    Countersign {
+        #[command(flatten)]
+        place: Place,
+        /// Where this member keeps that institution's seals; made at the first time.
+        #[arg(long, value_name = "FILE")]
+        keep: PathBuf,
+        /// The seals as that institution's `audit heads` or GET /audit/heads gave them.
+        #[arg(value_name = "HEADS")]
+        heads: PathBuf,
     },
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use record::{Caller, Record, ResourceType, SearchRequest, Session};
+use record::{Act, Caller, Note, Record, ResourceType, SearchRequest, Session};
 
 use crate::Outcome;
 use crate::place::describe;
@@ -17,6 +17,8 @@ const PAGE: &str = "1000";
 pub(crate) async fn run(record: &Record, folder: &Path) -> Outcome<u64> {
     fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let session = record.session(Caller::system("SYSADMIN"));
+    let note = Note { detail: "all resources to files".to_owned(), ..Note::new(Act::Export) };
+    record.note(session.caller(), note).await.map_err(|error| describe(&error))?;
     let mut written = 0;
     for type_ in ResourceType::all() {
         written += export_type(&session, type_, folder).await?;

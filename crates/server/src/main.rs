@@ -2,6 +2,7 @@
 
 mod accounts;
 mod arguments;
+mod audit;
 mod bench;
 mod check;
 mod clients;
@@ -57,6 +58,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             place::choose(&mut settings, serve.place);
             settings.server.listen = serve.listen.unwrap_or(settings.server.listen);
             settings.sign_in.open |= serve.open;
+            settings.trail.unaudited = serve.measure_without_trail;
             if !serve.only.is_empty() {
                 settings.server.parts = serve.only;
             }
@@ -93,6 +95,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             say(&check::run(&settings).await?)
         }
         Command::Copy(copy) => copy::run(&settings, &copy.from, &copy.to).await.and_then(|told| say(&told)),
+        Command::Audit(command) => audit::obey(command, &mut settings).await.and_then(|told| say(told.trim_end())),
         Command::Account(command) => accounts::obey(command, &mut settings).await.and_then(|told| say(&told)),
         Command::Consortium(arguments::Consortium::Apply { holder, yes, full, file }) => {
             let at_once = settings.limits.transaction_entries;

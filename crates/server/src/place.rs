@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record::person::Matching;
-use record::{Limits, Location, Record, Surroundings};
+use record::{AuditSettings, Limits, Location, Record, SealKey, Surroundings};
 
 use crate::Outcome;
 use crate::arguments::Place;
@@ -57,6 +57,7 @@ pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<
         shelf: settings.record.shelf_mb << 20,
         matching,
         rules: rules(&settings.record.rules)?,
+        audit: trail(settings)?,
         ..record::Settings::new(location)
     };
     Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
@@ -78,6 +79,29 @@ fn rules(file: &Path) -> Outcome<Option<String>> {
         return Ok(None);
     }
     fs::read_to_string(file).map(Some).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+}
+
+/// How the trail is kept.
+fn trail(settings: &Settings) -> Outcome<AuditSettings> {
+    let told = &settings.trail;
+    let given = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+    let folder = given(&told.folder).unwrap_or_else(|| settings.record.data.join("trail"));
+    let member = |text: &String| {
+        let wrong = || format!("“{text}” in trail.members is not NAME=KEY.");
+        let (name, key) = text.rsplit_once('=').ok_or_else(wrong)?;
+        let key: SealKey = key.trim().parse().map_err(|error| format!("{} {error}", wrong()))?;
+        Ok((name.trim().to_owned(), key))
+    };
+    Ok(AuditSettings {
+        gather: Duration::from_millis(told.gather_milliseconds),
+        waiting: told.waiting,
+        institution: told.institution.clone(),
+        key: given(&told.key),
+        seal_every: Duration::from_secs(told.seal_minutes.max(1) * 60),
+        members: told.members.iter().map(member).collect::<Outcome<_>>()?,
+        unaudited: told.unaudited,
+        ..AuditSettings::new(Some(folder))
+    })
 }
 
 /// An error with its private cause: whoever sits at the server's terminal may know it.

@@ -26,6 +26,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
         jobs.spawn(api::export::run(record.clone(), told.export.clone()));
         jobs.spawn(record.clone().keep_indexed());
         jobs.spawn(record.clone().keep_people());
+        jobs.spawn(record.clone().keep_sealed());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;

@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) tls: Tls,
     pub(crate) record: Record,
+    pub(crate) trail: Trail,
     pub(crate) limits: Limits,
     pub(crate) http: Http,
     pub(crate) portal: Portal,
@@ -65,6 +66,20 @@ pub(crate) struct Record {
     pub(crate) zone_hours: i32,
     pub(crate) matching: PathBuf,
     pub(crate) rules: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Trail {
+    pub(crate) folder: PathBuf,
+    pub(crate) gather_milliseconds: u64,
+    pub(crate) waiting: usize,
+    pub(crate) institution: String,
+    pub(crate) key: PathBuf,
+    pub(crate) seal_minutes: u64,
+    pub(crate) members: Vec<String>,
+    /// Set by `serve --measure-without-trail` alone.
+    #[serde(skip)]
+    pub(crate) unaudited: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

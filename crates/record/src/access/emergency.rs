@@ -10,6 +10,7 @@ use fhir::{Category, Error, IssueCode, json, time};
 use super::facts::Kind;
 use super::rules::Relation;
 use super::sight::{Act, Sight};
+use crate::audit::{self, Note};
 use crate::search::SearchRequest;
 use crate::store::names::Place;
 use crate::store::reads;
@@ -84,7 +85,9 @@ impl Session {
         let changes = papers(post, patient, &reason_json(code.as_deref(), text.as_deref()), &officers, (start, until))?;
         // The rules let nobody write these: they are the platform's word that the access was announced.
         let caller = Arc::new(Caller { standing: Standing::System, ..Caller::clone(&self.caller) });
-        let applied = crate::transact::run(&self.record, &caller, None, changes).await?;
+        let note = Note { patients: vec![patient.id.clone()], ..Note::new(audit::Act::Emergency) };
+        self.record.note(&self.caller, note).await?;
+        let applied = crate::transact::run(&Self { caller, ..self.clone() }, None, changes).await?;
         let task = applied.into_iter().next().and_then(|applied| applied.version);
         let task = task.ok_or_else(|| Error::fault("an emergency access was not written"))?.key;
         Ok(EmergencyAccess { task, until })
