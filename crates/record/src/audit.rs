@@ -308,6 +308,14 @@ impl Session {
         refusal
     }
 
+    /// Writes down that somebody was refused before it came to what they asked for.
+    pub(crate) async fn witness_request(&self, refusal: Error) -> Error {
+        let mut entry = Entry::new(&self.caller, Act::Request, self.record.surroundings().clock.now());
+        entry.came_from(self.origin.as_deref());
+        self.witness_failure(entry, &refusal).await;
+        refusal
+    }
+
     /// Whoever is shown nothing is told why, also when that cannot be written down: the reason is mostly the same.
     async fn witness_failure(&self, mut entry: Entry, failure: &Error) {
         entry.outcome = Outcome::of(failure);

@@ -184,11 +184,8 @@ impl Session {
     /// <http://hl7.org/fhir/R4/http.html#trules>
     pub async fn transact(&self, changes: Vec<Change>) -> Result<Vec<Applied>, Refusal> {
         let count = changes.len();
-        let done = match self.sight().await {
-            Ok(sight) => crate::transact::run(self, sight, changes).await,
-            Err(error) => Err(Refusal::from(error)),
-        };
-        match done {
+        let sight = self.sight().await?;
+        match crate::transact::run(self, sight, changes).await {
             Ok(applied) => Ok(applied),
             Err(refusal) => Err(self.witness_refusal(refusal, count).await),
         }
@@ -221,6 +218,9 @@ impl Session {
 
     /// What the caller may see and do now; none where no rule about persons applies.
     pub(crate) async fn sight(&self) -> Result<Option<Arc<Sight>>, Error> {
-        self.record.sight(&self.caller).await
+        match self.record.sight(&self.caller).await {
+            Ok(sight) => Ok(sight),
+            Err(refusal) => Err(self.witness_request(refusal).await),
+        }
     }
 }
