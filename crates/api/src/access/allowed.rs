@@ -238,6 +238,16 @@ impl Allowed {
         Ok(token)
     }
 
+    /// The client a token that renews was given to, also one that was used.
+    pub(crate) async fn client_of(record: &Record, token: &str) -> Result<Option<String>, Error> {
+        let name = digest(token);
+        let kept = match read::<Renewal>(record, REFRESH, &name).await? {
+            None => read::<Renewal>(record, USED, &name).await?,
+            kept => kept,
+        };
+        Ok(kept.map(|renewal| renewal.client))
+    }
+
     /// What such a token of this client stands for. It is used up by that; one that was used before ends everything.
     pub(crate) async fn renewed(record: &Record, client: &str, token: &str) -> Result<Option<Self>, Error> {
         let name = digest(token);

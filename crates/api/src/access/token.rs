@@ -105,6 +105,12 @@ impl Asked {
         Ok(Self { root: super::root(app, &parts.headers), headers: parts.headers, form })
     }
 
+    /// Whether the client says nothing about who it is.
+    fn is_anonymous(&self) -> bool {
+        let named = ["client_id", "client_assertion"].into_iter().any(|name| self.form.get(name).is_some());
+        !named && !self.headers.contains_key(header::AUTHORIZATION)
+    }
+
     fn needed(&self, name: &str) -> Result<&str, Refused> {
         self.form.get(name).ok_or(refused("invalid_request", "A parameter is missing."))
     }
@@ -200,8 +206,15 @@ async fn for_code(app: &App, asked: &Asked) -> Result<Response, Refused> {
 
 async fn anew(app: &App, asked: &Asked) -> Result<Response, Refused> {
     let wrong = || refused("invalid_grant", "The refresh token is not known, was used, or has ended.");
-    let client = prove(app, asked).await?;
     let token = asked.needed("refresh_token")?;
+    let client = match asked.is_anonymous() {
+        // Whoever can prove nothing need not name themselves either: the token says whom it was given to.
+        true => match Allowed::client_of(&app.record, token).await? {
+            Some(id) => public(app, &id).await?,
+            None => return Err(wrong()),
+        },
+        false => prove(app, asked).await?,
+    };
     let allowed = Allowed::renewed(&app.record, &client.id, token).await?.ok_or_else(wrong)?;
     let account = Account::named(&app.record, &allowed.login).await?;
     if account.is_none_or(|account| account.disabled) {
@@ -363,12 +376,15 @@ async fn prove(app: &App, asked: &Asked) -> Result<Client, Refused> {
     }
     match (asked.form.get("client_id"), asked.form.get("client_secret")) {
         (Some(id), Some(secret)) => Ok(Client::prove(&app.record, id, secret).await?),
-        (Some(id), None) => {
-            let client = Client::known(&app.record, id).await?;
-            client.filter(|client| client.public && !client.disabled).ok_or_else(unknown)
-        }
+        (Some(id), None) => public(app, id).await,
         _ => Err(unknown()),
     }
+}
+
+/// The client of that name, if it can keep no secret.
+async fn public(app: &App, id: &str) -> Result<Client, Refused> {
+    let client = Client::known(&app.record, id).await?;
+    client.filter(|client| client.public && !client.disabled).ok_or_else(|| unauthenticated("").into())
 }
 
 /// The client that signed an assertion for this server, which is taken once.
