@@ -85,6 +85,8 @@ pub(crate) async fn door_with(place: Place, change: impl FnOnce(&mut api::Settin
         r#"{"resourceType":"RelatedPerson","id":"former","active":true,"patient":{"reference":"Patient/x"},
             "period":{"end":"2026-05-01"}}"#
             .to_owned(),
+        encounter("he"),
+        encounter("father"),
     ];
     for resource in resources {
         store(&door, &resource).await;
@@ -112,6 +114,15 @@ pub(crate) async fn door_with(place: Place, change: impl FnOnce(&mut api::Settin
 fn accounts(door: &Door) -> api::Accounts {
     let cheap = api::Password { memory_kib: 64, passes: 1, ..api::Password::default() };
     api::Accounts::new(door.place.record.clone(), cheap)
+}
+
+/// The clinic treats a patient.
+fn encounter(patient: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Encounter","id":"of-{patient}","status":"in-progress",
+        "class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}},
+        "subject":{{"reference":"Patient/{patient}"}},"serviceProvider":{{"reference":"Organization/clinic"}}}}"#
+    )
 }
 
 fn role(id: &str, practitioner: &str, organization: &str, duty: &str, more: &str) -> String {
