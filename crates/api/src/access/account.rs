@@ -84,7 +84,7 @@ pub struct NewAccount {
     /// A password. Without one the account keeps the one it has.
     #[serde(default)]
     pub password: Option<String>,
-    /// Whether the person must replace that password at once. Unless it is said, they must, except in a demonstration.
+    /// Whether the person must replace that password at once. Unless it is said, they must.
     #[serde(default)]
     pub must_change: Option<bool>,
     /// Whether a demonstration lets anybody in under it.
@@ -142,7 +142,7 @@ impl Accounts {
         if let Some(password) = new.password {
             account.password = Some(self.hashing.hash(&self.record, &password).await?);
             account.password_set = self.record.surroundings().clock.now();
-            account.must_change = new.must_change.unwrap_or(!new.demo);
+            account.must_change = new.must_change.unwrap_or(true);
         }
         account.keep(&self.record).await?;
         let demo = self.record.drawer(DEMO);
