@@ -84,6 +84,16 @@ for (const [size, options] of Object.entries(sizes)) {
         await keep(page, name("11-settings"));
         await page.locator(".top").getByRole("button").last().click();
 
+        await be(page, "gao");
+        await page.goto("/patients/ouyang");
+        await page.locator(".closed").waitFor();
+        await keep(page, name("12-closed"));
+        await page.locator(".glass button").click();
+        await page.locator(".dialog").waitFor();
+        await keep(page, name("13-glass"));
+        await page.keyboard.press("Escape");
+        await page.locator(".top").getByRole("button").last().click();
+
         await be(page, "qian");
         await page.locator(".branch a").first().click();
         await page.locator(".add-post").waitFor();
@@ -98,6 +108,9 @@ for (const [size, options] of Object.entries(sizes)) {
         await be(page, "shan");
         await page.locator(".mine-record").waitFor();
         await keep(page, name("16-mine"));
+        await page.goto("/patients/shan?view=looked");
+        await page.locator(".look").first().waitFor();
+        await keep(page, name("17-looked"));
         await page.goto("/mine/shan/consents");
         await page.locator(".consent-form option").nth(1).waitFor({ state: "attached" });
         await keep(page, name("18-consents"));

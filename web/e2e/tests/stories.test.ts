@@ -321,6 +321,30 @@ test("somebody without a card is held against people of the same name and birthd
   expect(page.url()).not.toContain("ouyang");
 });
 
+test("what may not be seen is said, and is not shown as nothing", async () => {
+  const page = await window("ma");
+  await page.goto("/patients/shan");
+  await page.getByRole("heading", { name: "单小雨" }).waitFor();
+  await page.getByRole("heading", { name: "这份健康档案未向您开放" }).waitFor();
+  expect(await page.getByRole("button", { name: "紧急查看" }).count()).toBe(0);
+  expect(await page.getByText("还没有记录").count()).toBe(0);
+});
+
+test("who closes their record to an institution is obeyed there, until they open it again", async () => {
+  const [owner, reader] = await Promise.all([window("shan"), window("lin")]);
+  await owner.getByRole("link", { name: "授权管理" }).click();
+  await owner.getByLabel("机构", { exact: true }).selectOption({ label: "示范县医院" });
+  await owner.getByRole("button", { name: "确定" }).click();
+  await owner.getByText("不向 示范县医院 开放").waitFor();
+  await reader.goto("/patients/shan");
+  await reader.getByText("已决定不向您所在的机构开放健康档案").waitFor();
+  expect(await reader.locator(".entry").count()).toBe(0);
+  await owner.getByRole("button", { name: "撤销" }).click();
+  await owner.getByText("还没有作过决定").waitFor();
+  await reader.reload();
+  await reader.locator(".entry").first().waitFor();
+});
+
 test("an address of nobody says so and leads back", async () => {
   const page = await window("lin");
   await page.goto("/patients/nobody");
