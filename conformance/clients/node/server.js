@@ -9,16 +9,21 @@ import { createInterface } from "node:readline";
 import { Client } from "fhir-kit-client";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
-const BINARY = process.env.QINGSHAN_BINARY ?? path.join(ROOT, "target/debug/qingshan");
+export const BINARY = process.env.QINGSHAN_BINARY ?? path.join(ROOT, "target/debug/qingshan");
 
-/** Starts a server with an empty record; `stop` ends it and clears it away. */
-export async function start() {
+/**
+ * Starts a server with an empty record; `stop` ends it and clears it away.
+ *
+ * @param prepare is told the folder before the server starts, and gives further words for its command line
+ */
+export async function start(prepare = () => []) {
   const folder = mkdtempSync(path.join(tmpdir(), "qingshan-node."));
   const said = execFileSync(BINARY, ["client", "add", "--data", folder, "--id", "suite", "--scope", "system/*.cruds"], {
     encoding: "utf8",
   });
   const secret = said.trim();
-  const child = spawn(BINARY, ["serve", "--data", folder, "--listen", "127.0.0.1:0"], {
+  const words = ["serve", "--data", folder, "--listen", "127.0.0.1:0", ...prepare(folder)];
+  const child = spawn(BINARY, words, {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const root = await address(child);

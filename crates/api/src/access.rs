@@ -9,6 +9,7 @@ mod client;
 mod confine;
 mod fetch;
 mod jwt;
+mod oidc;
 mod password;
 mod people;
 mod post;
@@ -20,6 +21,7 @@ mod totp;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::routing::{get, post};
 use fhir::{Category, Error, IssueCode};
@@ -236,7 +238,7 @@ pub(crate) enum Happening {
 
 /// Writes down what happened at the door. The name somebody failed to sign in with may be a phone number or a
 /// password in the wrong field, so it is not written.
-pub(crate) async fn note(app: &App, happening: Happening, actor: &str) -> Result<(), Error> {
+pub(crate) async fn note(app: &App, parts: &Parts, happening: Happening, actor: &str) -> Result<(), Error> {
     let mut note = match happening {
         Happening::SignedIn | Happening::Refused => Note::new(Act::SignIn),
         Happening::SignedOut => Note::new(Act::SignOut),
@@ -248,6 +250,7 @@ pub(crate) async fn note(app: &App, happening: Happening, actor: &str) -> Result
     if let Happening::Refused = happening {
         note.outcome = Outcome::Refused;
     }
+    note.origin = people::address(app, parts).map(|address| address.to_string()).unwrap_or_default();
     let caller = Caller {
         actor: if actor.is_empty() { "account/unknown".to_owned() } else { actor.to_owned() },
         // Nobody acts for a purpose before they are in.
@@ -266,6 +269,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/auth/revoke", post(token::revoke))
         .route("/auth/keys", get(token::keys))
         .merge(authorize::routes())
+        .merge(oidc::routes())
         .merge(people::routes())
 }
 

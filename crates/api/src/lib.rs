@@ -42,7 +42,7 @@ use tokio::sync::{OnceCell, oneshot};
 pub use access::{Accounts, Elsewhere, Listed, NewAccount, NewClient, add_client, register_client};
 pub use entrance::Tls;
 pub use portal::Portal;
-pub use settings::{Export, Live, Password, Settings, SignIn, Subscriptions};
+pub use settings::{Export, Live, Password, Provider, Settings, SignIn, Subscriptions};
 
 /// What every request needs. Cheap to clone.
 #[derive(Clone)]

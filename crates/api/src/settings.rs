@@ -1,7 +1,10 @@
 //! What the HTTP door can be told.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::Portal;
 
@@ -23,6 +26,8 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// People who sign in.
     pub sign_in: SignIn,
+    /// OpenID providers at which people may sign in.
+    pub providers: Vec<Provider>,
     /// Live streams.
     pub live: Live,
     /// Subscriptions.
@@ -44,6 +49,7 @@ impl Settings {
             token_time: Duration::from_secs(3600),
             behind_proxy: false,
             sign_in: SignIn::default(),
+            providers: Vec::new(),
             live: Live::default(),
             subscriptions: Subscriptions::default(),
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
@@ -130,6 +136,33 @@ impl Default for Password {
             at_once: 2,
             waiting: 64,
         }
+    }
+}
+
+/// An OpenID provider: another institution whose accounts are good here.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its name in addresses: letters, digits and hyphens.
+    pub name: String,
+    /// What people know it by.
+    pub title: String,
+    /// Its `iss`, at which its configuration is found.
+    pub issuer: String,
+    /// The name this server has there.
+    pub client_id: String,
+    /// The secret this server has there; empty for none.
+    #[serde(default)]
+    pub secret: String,
+    /// Whether somebody whose address the provider has verified has the account of that login here. Otherwise accounts
+    /// name those who have them by `elsewhere`.
+    #[serde(default)]
+    pub by_email: bool,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("name", &self.name).field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

@@ -111,6 +111,7 @@ fn told(settings: &Settings) -> api::Settings {
         token_time: seconds(settings.sign_in.token_seconds),
         behind_proxy: settings.http.behind_proxy,
         sign_in: sign_in(settings),
+        providers: settings.oidc.clone(),
         live: api::Live {
             heartbeat: seconds(settings.live.heartbeat_seconds),
             backlog: settings.live.backlog,

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) portal: Portal,
     pub(crate) sign_in: SignIn,
+    #[serde(default)]
+    pub(crate) oidc: Vec<api::Provider>,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -189,6 +191,10 @@ impl Settings {
         let mut settings: Table = DEFAULTS.parse().expect("the embedded defaults are TOML");
         let file: Table = text.parse().map_err(|error| format!("{place} is not TOML: {error}"))?;
         for (section, fields) in file {
+            if section == "oidc" && fields.is_array() {
+                settings.insert(section, fields);
+                continue;
+            }
             let Value::Table(fields) = fields else {
                 return Err(format!("{place}: {section} stands outside any section."));
             };
@@ -299,6 +305,14 @@ mod tests {
         assert!(refusal.contains("QINGSHAN__HTP__BODY_MB") && refusal.contains("Did you mean http?"), "{refusal}");
         assert!(read("listen = 'a'", &[]).unwrap_err().contains("outside any section"));
         assert!(!read("[zebra]\na = 1", &[]).unwrap_err().contains("mean"));
+    }
+
+    #[test]
+    fn providers_are_listed_and_nothing_in_them_is_unknown() {
+        let provider = "[[oidc]]\nname = 'a'\ntitle = 'A'\nissuer = 'https://a.example'\nclient_id = 'q'\n";
+        let settings = read(&provider.repeat(2), &[]).unwrap();
+        assert_eq!(settings.oidc.len(), 2);
+        assert!(read(&format!("{provider}sercet = 'x'"), &[]).unwrap_err().contains("sercet"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use record::{Key, Record};
 use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
+use super::digest;
 use super::password::Hashing;
 use super::sign_in;
 use super::totp::Totp;
@@ -15,6 +16,9 @@ use crate::settings::Password;
 const DRAWER: &str = "account";
 /// The drawer that names the accounts of a demonstration, which need no password there.
 const DEMO: &str = "demo-account";
+
+/// The drawer that says whose account somebody from an OpenID provider has.
+const ELSEWHERE: &str = "elsewhere";
 
 /// An account as it is kept. It holds secrets, so it cannot be printed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -62,6 +66,13 @@ pub struct Elsewhere {
     pub issuer: String,
     /// The `sub` it gives the person.
     pub subject: String,
+}
+
+impl Elsewhere {
+    /// Its name in the drawer.
+    fn name(&self) -> String {
+        digest(&format!("{} {}", self.issuer, self.subject))
+    }
 }
 
 /// An account to be made, or to be made anew.
@@ -138,13 +149,20 @@ impl Accounts {
         account.patients = new.patients;
         account.related = new.related;
         account.demo = new.demo;
-        account.elsewhere = new.elsewhere;
+        let before = std::mem::replace(&mut account.elsewhere, new.elsewhere);
         if let Some(password) = new.password {
             account.password = Some(self.hashing.hash(&self.record, &password).await?);
             account.password_set = self.record.surroundings().clock.now();
             account.must_change = new.must_change.unwrap_or(true);
         }
         account.keep(&self.record).await?;
+        let elsewhere = self.record.drawer(ELSEWHERE);
+        for gone in before.iter().filter(|known| !account.elsewhere.contains(known)) {
+            elsewhere.remove(&gone.name()).await?;
+        }
+        for known in &account.elsewhere {
+            elsewhere.put(&known.name(), Bytes::from(login.clone()), None).await?;
+        }
         let demo = self.record.drawer(DEMO);
         if account.demo { demo.put(&login, Bytes::new(), None).await } else { demo.remove(&login).await }
     }
@@ -220,6 +238,13 @@ impl Account {
     pub(crate) async fn named(record: &Record, login: &str) -> Result<Option<Self>, Error> {
         let Some(body) = record.drawer(DRAWER).get(login).await? else { return Ok(None) };
         sonic_rs::from_slice(&body).map(Some).map_err(Error::fault)
+    }
+
+    /// The account of somebody at an OpenID provider.
+    pub(crate) async fn known_elsewhere(record: &Record, issuer: &str, subject: &str) -> Result<Option<Self>, Error> {
+        let known = Elsewhere { issuer: issuer.to_owned(), subject: subject.to_owned() };
+        let Some(login) = record.drawer(ELSEWHERE).get(&known.name()).await? else { return Ok(None) };
+        Self::named(record, std::str::from_utf8(&login).map_err(Error::fault)?).await
     }
 
     /// The accounts of a demonstration.

@@ -282,7 +282,7 @@ pub(crate) async fn begin(app: &App, parts: &Parts, account: &Account) -> Result
     }
     let (who, token) = app.sign_ins.begin(app, account, address(app, parts), &parts.headers).await?;
     let device = sign_in::remember_device(app, &parts.headers, &account.login).await?;
-    note(app, Happening::SignedIn, &account.actor()).await?;
+    note(app, parts, Happening::SignedIn, &account.actor()).await?;
     Ok((who, Cookies { sign_in: token, device: Some(device) }))
 }
 
@@ -292,7 +292,7 @@ async fn prove(app: &App, parts: &Parts, entry: &Entry) -> Result<Account, No> {
     let (attempt, account) = attempt(app, parts, &login, &entry.password).await?;
     let Some(mut account) = account else {
         attempt.failed().await?;
-        note(app, Happening::Refused, "").await?;
+        note(app, parts, Happening::Refused, "").await?;
         return Err(No::Wrong);
     };
     if let Some(totp) = account.totp.as_mut().filter(|totp| totp.confirmed) {
@@ -302,7 +302,7 @@ async fn prove(app: &App, parts: &Parts, entry: &Entry) -> Result<Account, No> {
         };
         if !totp.take(code, app.record.surroundings().clock.now()) {
             attempt.failed().await?;
-            note(app, Happening::Refused, &account.actor()).await?;
+            note(app, parts, Happening::Refused, &account.actor()).await?;
             return Err(No::Wrong);
         }
         account.keep(&app.record).await?;
@@ -344,7 +344,7 @@ async fn leave(State(app): State<App>, request: Request<Body>) -> Result<Respons
     let (parts, _) = request.into_parts();
     let who = changing(&app, &parts).await?;
     app.sign_ins.end(&app.record, &who.name).await?;
-    note(&app, Happening::SignedOut, &who.account.actor()).await?;
+    note(&app, &parts, Happening::SignedOut, &who.account.actor()).await?;
     Ok(done(Cookies::unset(&app.settings.sign_in)))
 }
 
@@ -398,7 +398,7 @@ async fn change_password(State(app): State<App>, request: Request<Body>) -> Resu
     account.must_change = false;
     account.keep(&app.record).await?;
     app.sign_ins.end_others(&app.record, &account.login, None).await?;
-    note(&app, Happening::PasswordChanged, &account.actor()).await?;
+    note(&app, &parts, Happening::PasswordChanged, &account.actor()).await?;
     admit(&app, &parts, &account).await
 }
 
@@ -450,7 +450,7 @@ async fn second_factor(State(app): State<App>, request: Request<Body>) -> Result
         }
     }
     account.keep(&app.record).await?;
-    note(&app, Happening::SecondFactorChanged, &account.actor()).await?;
+    note(&app, &parts, Happening::SecondFactorChanged, &account.actor()).await?;
     Ok(done(Vec::new()))
 }
 
@@ -501,7 +501,7 @@ async fn end_session(State(app): State<App>, Path(id): Path<String>, request: Re
     let papers = sign_in::of_account(&app.record, &who.account.login).await?;
     let (name, _) = papers.iter().find(|(name, _)| sign_in::public_id(name) == id).ok_or(No::Missing)?;
     app.sign_ins.end(&app.record, name).await?;
-    note(&app, Happening::SignedOut, &who.account.actor()).await?;
+    note(&app, &parts, Happening::SignedOut, &who.account.actor()).await?;
     Ok(done(if *name == who.name { Cookies::unset(&app.settings.sign_in) } else { Vec::new() }))
 }
 
