@@ -88,6 +88,7 @@ export interface ObservationComponent {
 
 export interface Observation extends Resource {
   resourceType: "Observation";
+  identifier?: Identifier[];
   status: string;
   category?: CodeableConcept[];
   code: CodeableConcept;
@@ -179,6 +180,7 @@ export interface Organization extends Resource {
 
 export interface OrganizationAffiliation extends Resource {
   resourceType: "OrganizationAffiliation";
+  identifier?: Identifier[];
   active?: boolean;
   period?: Period;
   organization?: Reference;
@@ -197,6 +199,7 @@ export interface Practitioner extends Resource {
 
 export interface PractitionerRole extends Resource {
   resourceType: "PractitionerRole";
+  identifier?: Identifier[];
   active?: boolean;
   period?: Period;
   practitioner?: Reference;
@@ -259,6 +262,7 @@ export interface Task extends Resource {
 
 export interface Consent extends Resource {
   resourceType: "Consent";
+  identifier?: Identifier[];
   status: string;
   scope: CodeableConcept;
   category: CodeableConcept[];

@@ -1,6 +1,9 @@
 import { Failure, failureOf, kindOf } from "./failure";
-import type { Bundle, OperationOutcome, Parameters, Resource } from "./fhir";
+import type { Bundle, Identifier, OperationOutcome, Parameters, Resource } from "./fhir";
 import { ask, bodyOf } from "./request";
+
+/** The system of identifiers that are addresses. <http://hl7.org/fhir/R4/identifier-registry.html> */
+const URI = "urn:ietf:rfc:3986";
 
 const FHIR_JSON = "application/fhir+json";
 
@@ -83,12 +86,14 @@ export class Service {
   }
 
   /**
-   * Writes a resource under the id it carries. Doing so twice leaves one resource, so a form may send again what it
-   * does not know to have arrived. <http://hl7.org/fhir/R4/http.html#upsert>
+   * Creates a resource once, however often the same one is sent: the id it carries, which the sender chose, becomes an
+   * identifier of it, and the record gives it an id of its own. <http://hl7.org/fhir/R4/http.html#ccreate>
    */
-  async put<T extends Resource>(resource: T & { id: string }): Promise<T> {
-    const path = `/fhir/${resource.resourceType}/${encodeURIComponent(resource.id)}`;
-    return (await bodyOf(await this.fetch(path, { method: "PUT", body: JSON.stringify(resource) }))) as T;
+  async createOnce<T extends Resource & { identifier?: Identifier[] }>(chosen: T & { id: string }): Promise<T> {
+    const { id, ...rest } = chosen;
+    const own: Identifier = { system: URI, value: `urn:uuid:${id}` };
+    const resource = { ...rest, identifier: [...(rest.identifier ?? []), own] } as unknown as T;
+    return (await this.createUnless<T>(resource, { identifier: `${URI}|${own.value}` })).resource;
   }
 
   /**

@@ -126,7 +126,7 @@ test("what must be corrected is told with its place", async () => {
     issue: [{ severity: "error", code: "value", diagnostics: "Not a date.", expression: ["Patient.birthDate"] }],
   };
   const { origin } = await serving(() => ({ status: 422, body: outcome }));
-  const found = await failure(new Service(origin, credentials).put({ resourceType: "Patient", id: "1" }));
+  const found = await failure(new Service(origin, credentials).createOnce({ resourceType: "Patient", id: "1" }));
   expect(found?.kind).toBe("invalid");
   expect(found?.issues).toEqual([{ text: "Not a date.", at: "Patient.birthDate" }]);
 });

@@ -28,7 +28,9 @@ export function AddMember({ head, onClose }: { head: Organization; onClose(): vo
       const [id, affiliation] = ids.current;
       const levelName = known("level", chosen) ?? chosen;
       const institution = { id, name: name.trim(), level: chosen, levelName, creditCode: creditCode.trim().toUpperCase() };
-      for (const resource of joining(head, institution, affiliation)) await service.put(resource);
+      const [organization, tie] = joining(head, institution, affiliation);
+      const kept = await service.createOnce(organization);
+      await service.createOnce({ ...tie, participatingOrganization: { reference: `Organization/${kept.id}` } });
     },
     onSuccess: () => {
       void cache.invalidateQueries({ queryKey: ["consortium"] });

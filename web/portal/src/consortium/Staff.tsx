@@ -117,7 +117,7 @@ function AddPost({ organization, onDone }: { organization: Organization; onDone(
         organization: { reference: `Organization/${organization.id}` },
         code: [{ coding: [{ system: DUTY, code: duty }] }],
       };
-      return service.put(role);
+      return service.createOnce(role);
     },
     onSuccess: () => {
       id.current = newId();

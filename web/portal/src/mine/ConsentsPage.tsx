@@ -35,7 +35,7 @@ export default function ConsentsPage({ id }: { id: string }) {
       service.all<Organization>("Organization", { active: "true", type: "prov", _elements: "name", _count: "100" }, signal),
   });
   const close = useMutation({
-    mutationFn: () => service.put(closing(fresh.current, id, organization, new Date().toISOString())),
+    mutationFn: () => service.createOnce(closing(fresh.current, id, organization, new Date().toISOString())),
     onSuccess: () => {
       fresh.current = newId();
       setOrganization("");

@@ -62,7 +62,7 @@ export function RecordVital(props: { patient: string; name: string; person: Pati
         kind === "bloodPressure"
           ? bloodPressure(taken, first ?? Number.NaN, second ?? Number.NaN)
           : temperature(taken, first ?? Number.NaN);
-      return service.put(observation);
+      return service.createOnce(observation);
     },
     onSuccess: onDone,
   });

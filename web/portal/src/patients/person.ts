@@ -42,7 +42,9 @@ export function kindOf({ system, type }: Identifier): { key: Key } | { text: str
 
 /** The numbers that still hold, the identity card's first. */
 export function identifiersOf(patient: Pick<Patient, "identifier">): Identifier[] {
-  const valid = (patient.identifier ?? []).filter((identifier) => identifier.value && identifier.use !== "old");
+  // What a program gave a form it sent, so as to send it once, is no number that people know.
+  const known = (patient.identifier ?? []).filter((identifier) => identifier.system !== "urn:ietf:rfc:3986");
+  const valid = known.filter((identifier) => identifier.value && identifier.use !== "old");
   return valid.sort((left, right) => Number(right.system === RESIDENT_ID) - Number(left.system === RESIDENT_ID));
 }
 

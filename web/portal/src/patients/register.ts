@@ -97,6 +97,6 @@ export async function register(service: Service, checked: Checked, id: string, i
     const patients = found.filter((other) => other.id !== id && nameOf(other) === name);
     if (patients.length > 0) return { kind: "twins", patients };
   }
-  const kept = await service.put({ ...patient, id });
+  const kept = await service.createOnce({ ...patient, id });
   return { kind: "new", id: kept.id ?? id };
 }
