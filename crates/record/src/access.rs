@@ -208,6 +208,29 @@ async fn ties_by(rows: &mut impl Rows, column: &str, numbers: Vec<i64>, now: i64
     Ok(found)
 }
 
+/// Whether anything may open resources about a patient, of these types, to the caller. Whoever has nothing to do with a
+/// patient is so answered as quickly as if there were no such patient, however much is stored about them.
+pub(crate) async fn may_concern(
+    rows: &mut impl Rows,
+    sight: &Sight,
+    patient: i64,
+    types: &[&'static str],
+) -> Result<bool, Error> {
+    if sight.asks_nothing(types) || sight.own.contains(&patient) || sight.charges.contains(&patient) {
+        return Ok(true);
+    }
+    let ties = ties_by(rows, "subject", vec![patient], sight.now).await?;
+    if ties.iter().any(|tie| sight.parties.contains(&tie.party) || sight.group.contains(&tie.party)) {
+        return Ok(true);
+    }
+    let among = match rows.dialect() {
+        Dialect::Sqlite => "IN (SELECT value FROM rarray($2))",
+        Dialect::Postgres => "= ANY($2)",
+    };
+    let sql = format!("SELECT 1 FROM resource WHERE subject = $1 AND keeper {among} LIMIT 1");
+    Ok(!rows.rows(&sql, &[patient.into(), SqlValue::Ints(sight.house.clone())]).await?.is_empty())
+}
+
 /// Whether one resource may be read.
 pub(crate) async fn may_read(rows: &mut impl Rows, sight: &Sight, facts: &[Facts]) -> Result<bool, Error> {
     let subjects: Vec<i64> = facts.iter().map(|facts| facts.subject).collect();

@@ -15,6 +15,7 @@ mod value;
 
 use fhir::{Category, Error, IssueCode};
 
+use crate::access;
 use crate::access::sight::Sight;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, reads};
@@ -122,8 +123,27 @@ async fn page_through<R: Rows>(
     settle::criteria(rows, tools, &catalog, &mut query.criteria).await?;
     let known = Known::gather(rows, tools, &query.criteria).await?;
     let plan = Plan::new(&catalog, &query.types, &query.criteria);
+    if let (Some(sight), Some(patient)) = (sight, plan.patient.and_then(|patient| known.target(patient)))
+        && !access::may_concern(rows, sight, patient, &query.types).await?
+    {
+        return Ok(blank(&query, (query.total || query.count_only).then_some(0)));
+    }
     let mut search = Search { record, catalog: &catalog, known: &known, sight, query: &query, plan, rows };
     search.answer().await
+}
+
+/// A page without matches.
+fn blank(query: &Query, total: Option<u64>) -> SearchPage {
+    SearchPage {
+        matches: Vec::new(),
+        included: Vec::new(),
+        total,
+        understood: query.understood.clone(),
+        next: None,
+        summary: query.summary.clone(),
+        elements: query.elements.clone(),
+        warnings: query.warnings.clone(),
+    }
 }
 
 /// The criteria of a conditional interaction, percent-encoded. <http://hl7.org/fhir/R4/http.html#ccreate>
@@ -193,16 +213,7 @@ impl<R: Rows> Search<'_, R> {
     async fn answer(&mut self) -> Result<SearchPage, Error> {
         let query = self.query;
         let total = if query.total || query.count_only { Some(self.total().await?) } else { None };
-        let mut page = SearchPage {
-            matches: Vec::new(),
-            included: Vec::new(),
-            total,
-            understood: query.understood.clone(),
-            next: None,
-            summary: query.summary.clone(),
-            elements: query.elements.clone(),
-            warnings: query.warnings.clone(),
-        };
+        let mut page = blank(query, total);
         if query.count_only {
             return Ok(page);
         }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::facts::Kind;
 use super::rules::{Grant, Relation, Types};
+use crate::ResourceType;
 use crate::store::value::{Dialect, SqlValue};
 
 /// What is asked for.
@@ -173,6 +174,14 @@ impl Sight {
                 ties.iter().filter(of_subject).any(|tie| Some(tie.kind) == kind && self.parties.contains(&tie.party))
             }
         }
+    }
+
+    /// Whether a grant on one of these types asks nothing of the relation.
+    pub(crate) fn asks_nothing(&self, types: &[&'static str]) -> bool {
+        let numbers: Vec<i64> =
+            types.iter().filter_map(|name| ResourceType::named(name)).map(ResourceType::number).collect();
+        let of = |clause: &&Clause| numbers.iter().any(|number| clause.types.contains(*number));
+        self.clauses.read.iter().filter(of).any(|clause| clause.relations.contains(&Relation::Anyone))
     }
 
     /// The relations through which the caller's role may do something to resources of a type.

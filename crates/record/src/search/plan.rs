@@ -42,7 +42,9 @@ pub(super) struct Plan<'q> {
     near: Option<usize>,
     /// What the beginning costs.
     pub(super) cost: Cost,
-    /// The shard of the one patient searched, if there is one.
+    /// The one patient searched, if there is one.
+    pub(super) patient: Option<&'q str>,
+    /// The shard of that patient.
     pub(super) shard: Option<i64>,
 }
 
@@ -75,7 +77,8 @@ impl Stream {
 impl<'q> Plan<'q> {
     /// Chooses where to begin.
     pub(super) fn new(catalog: &Catalog, types: &'q [&'static str], criteria: &'q [Criterion]) -> Self {
-        let shard = criteria.iter().find_map(|criterion| home_shard(catalog, criterion));
+        let patient = criteria.iter().find_map(|criterion| home_patient(catalog, criterion));
+        let shard = patient.map(|patient| i64::from(shard_of(patient)));
         let near = shard.and_then(|_| criteria.iter().position(|criterion| is_near(catalog, criterion)));
         let costs = criteria.iter().map(entry_cost).enumerate();
         let best = costs.min_by_key(|(_, cost)| *cost).filter(|(_, cost)| *cost < POOR);
@@ -84,7 +87,7 @@ impl<'q> Plan<'q> {
             (_, Some((at, cost))) => (Some(at), cost),
             (_, None) => (None, POOR),
         };
-        Self { criteria, types, entry, near: near.filter(|near| entry == Some(*near)), cost, shard }
+        Self { criteria, types, entry, near: near.filter(|near| entry == Some(*near)), cost, patient, shard }
     }
 
     /// The same search, read in the order of the type instead.
@@ -279,12 +282,12 @@ fn hint(writer: &Writer<'_>, index: &str) -> String {
     }
 }
 
-/// The shard of the patient a criterion confines the search to.
-fn home_shard(catalog: &Catalog, criterion: &Criterion) -> Option<i64> {
+/// The patient a criterion confines the search to.
+fn home_patient<'c>(catalog: &Catalog, criterion: &'c Criterion) -> Option<&'c str> {
     let Criterion::Row(Sought { table: Table::Reference, params, tests, .. }) = criterion else { return None };
     match (params.as_slice(), tests.as_slice()) {
         ([param], [Test::Target(target)]) if target.starts_with("Patient/") => {
-            catalog.registry.leads_home(*param).then(|| i64::from(shard_of(target)))
+            catalog.registry.leads_home(*param).then_some(target.as_str())
         }
         _ => None,
     }

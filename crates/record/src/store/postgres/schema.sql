@@ -32,6 +32,7 @@ CREATE TABLE resource (
 );
 CREATE INDEX resource_type ON resource (type, rid) WHERE body IS NOT NULL;
 CREATE INDEX resource_at ON resource (type, at, rid) WHERE body IS NOT NULL;
+CREATE INDEX resource_subject ON resource (subject, keeper);
 ALTER TABLE resource ALTER COLUMN body SET STORAGE EXTERNAL;
 
 -- Every earlier version.

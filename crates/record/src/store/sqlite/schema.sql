@@ -14,6 +14,7 @@ CREATE TABLE resource (
 );
 CREATE INDEX resource_type ON resource (type, rid) WHERE body IS NOT NULL;
 CREATE INDEX resource_at ON resource (type, at, rid) WHERE body IS NOT NULL;
+CREATE INDEX resource_subject ON resource (subject, keeper);
 
 CREATE TABLE history (
   rid INTEGER NOT NULL, version INTEGER NOT NULL, shard INTEGER NOT NULL, at INTEGER NOT NULL,
