@@ -482,12 +482,14 @@ fn a_tail_cut_off_with_everything_that_tells_of_it_is_found_by_a_seal_kept_elsew
 
         // As somebody does who knows how the trail is kept, and has the database.
         let behind = Behind(&place);
-        let last = behind.blocks().into_iter().max_by_key(|(_, seq, ..)| *seq).unwrap();
-        let (chain, seq) = (last.0, last.1);
+        let newest = behind.run("SELECT shard || '|' || seq FROM audit ORDER BY at DESC LIMIT 1").remove(0);
+        let (chain, seq) = newest.split_once('|').unwrap();
+        let (chain, seq): (i64, i64) = (chain.parse().unwrap(), seq.parse().unwrap());
         behind.run(&format!("DELETE FROM audit WHERE shard = {chain} AND seq = {seq}"));
         behind.run(&format!("DELETE FROM audit_about WHERE chain = {chain} AND seq = {seq}"));
         behind.run(&format!(
-            "UPDATE audit_end SET seq = {seq} - 1, hash = (SELECT hash FROM audit WHERE shard = {chain} ORDER BY seq DESC LIMIT 1) \
+            "UPDATE audit_end SET seq = {seq} - 1, hash = \
+             coalesce((SELECT hash FROM audit WHERE shard = {chain} ORDER BY seq DESC LIMIT 1), hash) \
              WHERE shard = {chain}"
         ));
         let newest = behind.run("SELECT CAST(rid AS TEXT) FROM feed ORDER BY seq DESC LIMIT 1").remove(0);
