@@ -132,7 +132,7 @@ impl Drop for Trail {
 impl Caller {
     /// Whether this is the platform at its own work. What it reads, such as to follow the feed, is shown to nobody by
     /// itself, so only whom it is shown to stands on the trail. What it writes does as well.
-    fn is_platform(&self) -> bool {
+    pub(crate) fn is_platform(&self) -> bool {
         self.standing == Standing::System && self.actor == Self::system("").actor
     }
 }

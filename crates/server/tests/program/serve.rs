@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use testkit::cluster::Cluster;
 
@@ -13,7 +13,8 @@ use crate::{qingshan, said};
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
-    log: Arc<Mutex<Vec<String>>>,
+    /// Reads the log to its end, or the server would wait for a reader.
+    log: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Server {
@@ -39,16 +40,7 @@ impl Server {
             Some(rest.split('/').next().unwrap_or_default().to_owned())
         };
         let address = lines.find_map(named).expect("it says where it listens");
-        // The log must be read to its end, or the server would wait for a reader.
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let written = Arc::clone(&log);
-        std::thread::spawn(move || lines.for_each(|line| written.lock().expect("nobody panicked").push(line)));
-        Self { child, address, log }
-    }
-
-    /// What it has logged since it began to listen.
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().expect("nobody panicked").join("\n")
+        Self { child, address, log: Some(std::thread::spawn(move || lines.collect())) }
     }
 
     /// One request; the answer's status and body.
@@ -77,6 +69,17 @@ impl Server {
 
     /// Asks it to end, as a service manager does, and says whether it ended well.
     pub(crate) fn terminate(mut self) -> bool {
+        self.end()
+    }
+
+    /// Ends it and returns all it has logged since it began to listen.
+    pub(crate) fn whole_log(mut self) -> String {
+        assert!(self.end(), "it ends as it should");
+        let log = self.log.take().expect("it is taken once");
+        log.join().expect("the log can be read").join("\n")
+    }
+
+    fn end(&mut self) -> bool {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill is there").success());
         self.child.wait().expect("it ends").success()
