@@ -7,7 +7,7 @@ use std::time::Duration;
 use fhir::{Category, Error, IssueCode};
 use record::{Caller, FeedEntry, Record, Session};
 use tokio::sync::broadcast::{Receiver, Sender, channel};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::topic::Terms;
 use crate::settings::Live;
@@ -51,7 +51,11 @@ impl Hub {
         let sender = self.sender.get_or_init(|| {
             let (sender, receiver) = channel(HELD);
             first = Some(receiver);
-            tokio::spawn(run(self.record.clone(), self.session.clone(), sender.clone()));
+            // From where the feed stands now, and not from where it stands once the follower gets its turn: what is
+            // written in between would be told to nobody.
+            let head = self.record.head();
+            let position = *head.borrow();
+            tokio::spawn(follow(head, position, self.session.clone(), sender.clone()));
             sender
         });
         first.unwrap_or_else(|| sender.subscribe())
@@ -96,9 +100,7 @@ impl Seen {
 }
 
 /// Follows the feed as long as the process runs.
-async fn run(record: Record, session: Session, sender: Sender<Arc<Seen>>) {
-    let mut head = record.head();
-    let mut position = *head.borrow_and_update();
+async fn follow(mut head: watch::Receiver<u64>, mut position: u64, session: Session, sender: Sender<Arc<Seen>>) {
     loop {
         match session.changes(position, PAGE).await {
             Ok(changes) if changes.is_empty() => {
