@@ -87,6 +87,8 @@ impl Answer {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        // Whoever uses this browser next must not find in its cache what somebody else was shown.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((version, at)) = self.version {
             headers.insert(header::ETAG, text(&format!("W/\"{version}\"")));
             headers.insert(header::LAST_MODIFIED, text(&http_date(at)));
