@@ -1,0 +1,702 @@
+//! What a protocol says. The names of the fields are the words of the text it is written in.
+
+mod calendar;
+mod span;
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use calendar::{Calendar, Day, TimeOfDay, Weekday};
+pub use span::{Span, Unit};
+
+/// A code that remembers where in its text it stands. Two codes are equal when they read the same.
+#[derive(Clone, Default)]
+pub struct Code {
+    text: String,
+    at: usize,
+}
+
+impl Code {
+    /// The byte of the text it was read from at which it stands; 0 when it was not read from a text.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<T: Into<String>> From<T> for Code {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), at: 0 }
+    }
+}
+
+impl Deref for Code {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Borrow<str> for Code {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Code {}
+
+impl PartialOrd for Code {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Code {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<String>::deserialize(deserializer)?;
+        let at = spanned.span().start;
+        Ok(Self { text: spanned.into_inner(), at })
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// What a person reads, in both languages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// In Chinese as written on the mainland.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub zh: String,
+    /// In English.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub en: String,
+}
+
+/// A care process as data.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Protocol {
+    /// Its name among protocols.
+    pub code: Code,
+    /// Its version. A run stays with the one it began with.
+    pub version: String,
+    /// What it is called.
+    pub title: Words,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Words>,
+    /// Where its rules come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// The type of the resource a run is about besides its patient, such as `ServiceRequest`; `%focus` in conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Code>,
+    /// Grades that clocks tell apart, such as how urgent it is.
+    #[serde(default, rename = "class", skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Class>,
+    /// The class of a run, as FHIRPath on its focus, when whoever starts it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_from: Option<Code>,
+    /// Who takes part.
+    #[serde(default, rename = "role", skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// Working times that clocks keep to.
+    #[serde(default, rename = "calendar", skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<Calendar>,
+    /// What a run begins with.
+    #[serde(default, rename = "start", skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<Start>,
+    /// What conditions look up in the record.
+    #[serde(default, rename = "data", skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<Data>,
+    /// What can come about.
+    #[serde(default, rename = "milestone", skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<Milestone>,
+    /// What is done.
+    #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What runs meanwhile.
+    #[serde(default, rename = "clock", skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Clock>,
+    /// What the engine writes to the record.
+    #[serde(default, rename = "activity", skip_serializing_if = "Vec::is_empty")]
+    pub activities: Vec<Activity>,
+    /// What is counted.
+    #[serde(default, rename = "indicator", skip_serializing_if = "Vec::is_empty")]
+    pub indicators: Vec<Indicator>,
+    /// What a worklist says of a run.
+    #[serde(default, rename = "summary", skip_serializing_if = "Vec::is_empty")]
+    pub summaries: Vec<Summary>,
+    /// Runs of earlier versions that may go on under this one.
+    #[serde(default, rename = "migration", skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
+}
+
+/// A grade of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Class {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// `Task.priority`: routine, urgent, asap or stat.
+    pub priority: Code,
+}
+
+/// Somebody who takes part: an institution or a department with the duties that count, a person, a team, the patient, or
+/// a system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Role {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// What it is bound to.
+    pub party: PartyKind,
+    /// The duties that may act for an institution, department or team; any of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<Code>,
+    /// To whom it is bound when a run starts, as FHIRPath on the focus that gives a Reference; otherwise whoever starts
+    /// the run says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<Code>,
+    /// The role it falls back to when it is bound to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Code>,
+    /// A run can start without it being bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// What a role is bound to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartyKind {
+    /// An Organization: an institution or one of its departments.
+    #[default]
+    Institution,
+    /// A PractitionerRole or Practitioner.
+    Person,
+    /// A CareTeam.
+    Team,
+    /// The patient of the run, or who acts for them.
+    Patient,
+    /// The platform or another system.
+    System,
+}
+
+/// What a run begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Start {
+    /// How.
+    pub by: StartKind,
+    /// By hand: the duties that may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<Code>,
+    /// By an event: the type of the resource that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Code>,
+    /// By an event: what must hold of it, as FHIRPath.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
+    /// By a schedule: how often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// By a schedule: a search whose matches each begin a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Code>,
+    /// Which class the run has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Code>,
+    /// Milestones reached at the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Code>,
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartKind {
+    /// Somebody starts it.
+    #[default]
+    Hand,
+    /// Something is written to the record.
+    Event,
+    /// It is time.
+    Schedule,
+    /// Another protocol starts it.
+    Protocol,
+}
+
+/// What conditions look up: `%code` is what the search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Data {
+    /// The name of the variable.
+    pub code: Code,
+    /// A search, with `{patient}`, `{focus}` and `{run}` standing for ids.
+    pub query: Code,
+}
+
+/// Something that comes about, and what follows from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Milestone {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// In words for the patient; where absent, the patient is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<Words>,
+    /// The fact of the record that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<Fact>,
+    /// Milestones that come before it; a time before theirs is marked, not refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Code>,
+    /// The business status of the run from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Code>,
+    /// The role that owns the run from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Code>,
+    /// The run ends, with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<End>,
+    /// Roles that are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tell: Vec<Code>,
+    /// Activities that are written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub make: Vec<Code>,
+    /// Protocols that are started for the same patient in the same chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begin: Vec<Next>,
+    /// The protocol the run goes on under, its time points kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<Code>,
+}
+
+/// How a run ends: a `Task.status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// As intended.
+    Completed,
+    /// Whoever was asked refused.
+    Rejected,
+    /// Whoever asked took it back.
+    Cancelled,
+    /// It could not be done.
+    Failed,
+}
+
+/// A fact of the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fact {
+    /// The type of the resource.
+    pub on: Code,
+    /// What must hold of it, as FHIRPath; `%focus`, `%run` and the data stand for what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
+    /// When it came about, as FHIRPath on the resource; otherwise when it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Code>,
+}
+
+/// A protocol that follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Next {
+    /// Its code.
+    pub protocol: Code,
+    /// Its class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Code>,
+    /// Its roles, each bound to a role of this protocol; a role of the same name is bound without being named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Code>,
+    /// Its focus, as FHIRPath on what this run knows; otherwise this run's focus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Code>,
+}
+
+/// Something somebody does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Step {
+    /// Its code.
+    pub code: Code,
+    /// What it is called, as one says it to who does it.
+    pub title: Words,
+    /// The role that does it.
+    pub who: Code,
+    /// What must have come about first: each a milestone, or several of which one is enough, `accepted|redirected`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Code>,
+    /// Milestones each of whose further occurrences asks for the step anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Code>,
+    /// Milestones that make it unnecessary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Code>,
+    /// Whether it applies at all, as FHIRPath on the record; empty means it is not known yet, and the step waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
+    /// The run can end without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// Reasons for which it may be skipped; none means it may not. A code list of the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<Code>,
+    /// The form to be filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Code>,
+    /// The fact of the record that completes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<Fact>,
+    /// How many of the role acknowledge before it is complete; 0 where somebody simply does it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub acknowledgements: u32,
+    /// The protocol it consists of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Next>,
+    /// The platform does it, at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
+    /// Milestones reached when it is done, whatever its outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Code>,
+    /// The ways it can end; none means it is simply done.
+    #[serde(default, rename = "outcome", skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A way a step can end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Outcome {
+    /// Its code.
+    pub code: Code,
+    /// What the button says.
+    pub title: Words,
+    /// Milestones reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Code>,
+    /// The code list one of whose reasons must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Code>,
+    /// The form to be filled in for this outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Code>,
+    /// How often it may be chosen in one run; 0 means any number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub most: u32,
+    /// Roles that are bound anew, each as FHIRPath on the form's response that gives a Reference.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bind: BTreeMap<String, Code>,
+    /// The class the run has from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Code>,
+}
+
+/// What runs between milestones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Clock {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// The milestone that sets it going; each further occurrence sets it going anew once it has stopped.
+    pub from: Code,
+    /// The milestones of which any stops it.
+    pub to: Vec<Code>,
+    /// The working times it keeps to; otherwise it runs day and night.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Code>,
+    /// Milestones that hold it, and those that let it go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
+    /// Its limits; the one of the run's class, otherwise the one without a class. Without either it only measures.
+    #[serde(default, rename = "limit", skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// What happens as it runs.
+    #[serde(default, rename = "rung", skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Rung>,
+}
+
+/// What holds a clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pause {
+    /// The milestone that holds it.
+    pub from: Code,
+    /// The milestone that lets it go on.
+    pub to: Code,
+}
+
+/// How long a clock may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limit {
+    /// The class of runs it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Code>,
+    /// What is aimed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Span>,
+    /// When a warning is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<Span>,
+    /// What must not be exceeded.
+    pub breach: Span,
+    /// Where the figure comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What happens when a clock has run so long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rung {
+    /// From where it counts.
+    pub at: RungKind,
+    /// How long after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plus: Option<Span>,
+    /// Roles that are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tell: Vec<Code>,
+    /// The role to which the steps that would stop the clock are handed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand: Option<Code>,
+    /// Milestones reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Code>,
+}
+
+/// From where a rung counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RungKind {
+    /// The beginning.
+    Begin,
+    /// The target.
+    Target,
+    /// The warning.
+    Warn,
+    /// The limit.
+    #[default]
+    Breach,
+}
+
+/// A resource the engine writes, made of FHIRPath.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Activity {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Words>,
+    /// The type of the resource that is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<Code>,
+    /// What is changed instead: `focus`, or the code of the activity that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Code>,
+    /// Element by element, in order: where, and what as FHIRPath on what the run knows. An empty result leaves the
+    /// element out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Assignment>,
+}
+
+/// One element of an activity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Assignment {
+    /// The element, such as `status` or `participant[0].actor`.
+    pub path: Code,
+    /// Its value as FHIRPath.
+    pub value: Code,
+}
+
+/// What is counted over runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Indicator {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// What is made of the times.
+    pub kind: IndicatorKind,
+    /// The runs it is about: those that reached all of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub having: Vec<Code>,
+    /// And none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<Code>,
+    /// And are of one of these classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Code>,
+    /// Of a share: what those that count have reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<Code>,
+    /// Of a time: the clock whose time it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Code>,
+    /// Of a share: within how long the clock must have stopped; otherwise within its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+    /// What is aimed at, in percent or minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<u32>,
+    /// Where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What an indicator makes of runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IndicatorKind {
+    /// How many.
+    #[default]
+    Count,
+    /// Which share of them.
+    Share,
+    /// The median time.
+    Median,
+    /// The time nine in ten keep.
+    P90,
+}
+
+/// What a worklist says of a run besides its patient and its clocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Summary {
+    /// Its code.
+    pub code: Code,
+    /// The heading.
+    pub title: Words,
+    /// What stands under it, as FHIRPath on what the run knows.
+    pub value: Code,
+}
+
+/// How a run of an earlier version goes on under this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Migration {
+    /// The earlier version.
+    pub from: String,
+    /// Steps that are called otherwise now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, Code>,
+    /// Milestones that are called otherwise now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub milestones: BTreeMap<String, Code>,
+    /// Clocks that are called otherwise now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks: BTreeMap<String, Code>,
+}
+
+impl Protocol {
+    /// The milestone of that code.
+    pub fn milestone(&self, code: &str) -> Option<&Milestone> {
+        self.milestones.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The step of that code.
+    pub fn step(&self, code: &str) -> Option<&Step> {
+        self.steps.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The clock of that code.
+    pub fn clock(&self, code: &str) -> Option<&Clock> {
+        self.clocks.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The role of that code.
+    pub fn role(&self, code: &str) -> Option<&Role> {
+        self.roles.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The calendar of that code.
+    pub fn calendar(&self, code: &str) -> Option<&Calendar> {
+        self.calendars.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The activity of that code.
+    pub fn activity(&self, code: &str) -> Option<&Activity> {
+        self.activities.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The class of that code.
+    pub fn class(&self, code: &str) -> Option<&Class> {
+        self.classes.iter().find(|one| one.code.as_str() == code)
+    }
+}
+
+impl Step {
+    /// The outcome of that code.
+    pub fn outcome(&self, code: &str) -> Option<&Outcome> {
+        self.outcomes.iter().find(|one| one.code.as_str() == code)
+    }
+}
+
+impl Clock {
+    /// The limit that holds for runs of a class.
+    pub fn limit(&self, class: Option<&str>) -> Option<&Limit> {
+        let own = self.limits.iter().find(|limit| limit.class.is_some() && limit.class.as_deref() == class);
+        own.or_else(|| self.limits.iter().find(|limit| limit.class.is_none()))
+    }
+}

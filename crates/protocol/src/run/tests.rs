@@ -1,0 +1,349 @@
+use std::collections::BTreeMap;
+
+use fhir::Category;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::*;
+use crate::definition::Protocol;
+
+const REFERRAL: &str = r#"
+code = "referral"
+version = "1"
+title = { zh = "转诊", en = "Referral" }
+
+[[class]]
+code = "urgent"
+title = { zh = "紧急", en = "Urgent" }
+priority = "urgent"
+
+[[role]]
+code = "referrer"
+title = { zh = "转出医生", en = "Referrer" }
+party = "institution"
+
+[[role]]
+code = "receiver"
+title = { zh = "接诊科室", en = "Receiver" }
+party = "institution"
+
+[[role]]
+code = "chief"
+title = { zh = "总值班", en = "Duty chief" }
+party = "institution"
+otherwise = "receiver"
+
+[[milestone]]
+code = "submitted"
+title = { zh = "已提交", en = "Submitted" }
+owner = "receiver"
+tell = ["receiver"]
+
+[[milestone]]
+code = "asked"
+title = { zh = "要求补充", en = "Information asked" }
+owner = "referrer"
+
+[[milestone]]
+code = "answered"
+title = { zh = "已补充", en = "Answered" }
+owner = "receiver"
+
+[[milestone]]
+code = "accepted"
+title = { zh = "已接收", en = "Accepted" }
+
+[[milestone]]
+code = "rejected"
+title = { zh = "已退回", en = "Rejected" }
+owner = "referrer"
+ends = "rejected"
+
+[[milestone]]
+code = "arrived"
+title = { zh = "已到诊", en = "Arrived" }
+fact = { on = "Encounter", at = "period.start" }
+
+[[milestone]]
+code = "closed"
+title = { zh = "已结束", en = "Closed" }
+ends = "completed"
+
+[[step]]
+code = "review"
+title = { zh = "审核", en = "Review" }
+who = "receiver"
+requires = ["submitted"]
+again = ["answered"]
+
+[[step.outcome]]
+code = "accept"
+title = { zh = "接收", en = "Accept" }
+reach = ["accepted"]
+
+[[step.outcome]]
+code = "reject"
+title = { zh = "退回", en = "Reject" }
+reasons = "rejection"
+reach = ["rejected"]
+
+[[step.outcome]]
+code = "ask"
+title = { zh = "要求补充", en = "Ask" }
+most = 2
+reach = ["asked"]
+
+[[step]]
+code = "answer"
+title = { zh = "补充资料", en = "Answer" }
+who = "referrer"
+requires = ["asked"]
+again = ["asked"]
+reach = ["answered"]
+
+[[step]]
+code = "bed"
+title = { zh = "备床", en = "Prepare a bed" }
+who = "receiver"
+requires = ["accepted"]
+when = "%focus.code.exists()"
+skip = "no-bed-needed"
+
+[[step]]
+code = "team"
+title = { zh = "团队到位", en = "Team ready" }
+who = "receiver"
+requires = ["accepted"]
+acknowledgements = 2
+until = ["closed"]
+
+[[step]]
+code = "close"
+title = { zh = "结束", en = "Close" }
+who = "receiver"
+requires = ["arrived"]
+reach = ["closed"]
+
+[[clock]]
+code = "decide"
+title = { zh = "审核时限", en = "To decide" }
+from = "submitted"
+to = ["accepted", "rejected"]
+pauses = [{ from = "asked", to = "answered" }]
+
+[[clock.limit]]
+class = "urgent"
+warn = "1 h"
+breach = "2 h"
+
+[[clock.limit]]
+breach = "24 h"
+
+[[clock.rung]]
+at = "breach"
+plus = "10 min"
+tell = ["chief"]
+hand = "chief"
+"#;
+
+fn protocol() -> Protocol {
+    toml::from_str(REFERRAL).unwrap()
+}
+
+fn at(minutes: i64) -> i64 {
+    "2026-11-02T09:00:00+08:00".parse::<Timestamp>().unwrap().as_microsecond() + minutes * 60_000_000
+}
+
+fn zone() -> Offset {
+    jiff::tz::offset(8)
+}
+
+struct Play {
+    protocol: Protocol,
+    run: Run,
+    effects: Vec<Effect>,
+}
+
+impl Play {
+    fn new() -> Self {
+        let party = |reference: &str| Party { reference: reference.to_owned(), display: None };
+        let parties = [
+            ("referrer", "Organization/centre"),
+            ("receiver", "Organization/hospital"),
+            ("chief", "Organization/duty"),
+        ];
+        let run = Run {
+            id: "r".to_owned(),
+            class: Some("urgent".to_owned()),
+            parties: parties.map(|(role, reference)| (role.to_owned(), party(reference))).into(),
+            began: at(0),
+            ..Run::default()
+        };
+        let mut play = Self { protocol: protocol(), run, effects: Vec::new() };
+        play.does("referrer", Deed::Begin { reach: vec![("submitted".to_owned(), at(0))] }, 0);
+        play
+    }
+
+    fn tries(&mut self, by: &str, deed: Deed, minutes: i64) -> Result<(), fhir::Error> {
+        let event = Event { by: by.to_owned(), deed, answers: BTreeMap::new() };
+        let (run, effects) = step(&self.protocol, &self.run, &event, at(minutes))?;
+        (self.run, self.effects) = (run, effects);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn does(&mut self, by: &str, deed: Deed, minutes: i64) {
+        self.tries(by, deed, minutes).unwrap();
+    }
+
+    fn open(&self) -> Vec<(&str, u32)> {
+        self.run.open().map(|work| (work.step.as_str(), work.n)).collect()
+    }
+}
+
+fn complete(step: &str, n: u32, outcome: Option<&str>) -> Deed {
+    Deed::Complete {
+        step: step.to_owned(),
+        n,
+        outcome: outcome.map(str::to_owned),
+        reason: None,
+        response: None,
+        at: None,
+        bind: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn what_can_run_in_parallel_does() {
+    let mut play = Play::new();
+    assert_eq!(play.open(), [("review", 1)]);
+    play.does("receiver", complete("review", 1, Some("accept")), 5);
+    // Whether a bed is needed is not known yet, so that step waits.
+    assert_eq!(play.open(), [("team", 1)]);
+    let known = BTreeMap::from([("bed".to_owned(), true)]);
+    let event = Event { by: "system".to_owned(), deed: Deed::Look, answers: known };
+    play.run = step(&play.protocol, &play.run, &event, at(6)).unwrap().0;
+    assert_eq!(play.open(), [("team", 1), ("bed", 1)]);
+}
+
+#[test]
+fn the_second_of_two_who_decide_at_once_is_told_who_was_first() {
+    let mut play = Play::new();
+    play.does("one", complete("review", 1, Some("accept")), 5);
+    let refused = play.tries("two", complete("review", 1, Some("accept")), 5).unwrap_err();
+    assert_eq!(refused.category(), Category::Conflict);
+    assert_eq!(refused.issues()[0].text, "one has already done this.");
+    assert_eq!(play.run.occurrences("accepted"), 1);
+}
+
+#[test]
+fn a_refusal_without_a_coded_reason_is_refused() {
+    let mut play = Play::new();
+    assert!(play.tries("two", complete("review", 1, Some("reject")), 5).is_err());
+    let reason = Some(Reason { code: "no-bed".to_owned(), text: None });
+    let Deed::Complete { step, n, outcome, response, at, bind, .. } = complete("review", 1, Some("reject")) else {
+        unreachable!()
+    };
+    play.does("two", Deed::Complete { step, n, outcome, reason, response, at, bind }, 5);
+    assert_eq!(play.run.end, Some(End::Rejected));
+    assert_eq!(play.run.owner.as_deref(), Some("referrer"));
+    assert_eq!(play.run.due(&play.protocol, zone()), None);
+}
+
+#[test]
+fn information_can_be_asked_for_only_so_often_and_the_clock_waits_for_it() {
+    let mut play = Play::new();
+    for n in 1..=2 {
+        play.does("two", complete("review", n, Some("ask")), 20 * i64::from(n) - 10);
+        assert_eq!(play.open(), [("answer", n)]);
+        assert_eq!(play.run.due(&play.protocol, zone()), None, "a held clock is not due");
+        play.does("one", complete("answer", n, None), 20 * i64::from(n));
+        assert_eq!(play.open(), [("review", n + 1)]);
+    }
+    assert!(play.tries("two", complete("review", 3, Some("ask")), 50).is_err());
+    // Twice ten minutes were spent waiting.
+    let due = play.run.due(&play.protocol, zone()).unwrap();
+    assert_eq!((due.at, due.point), (at(120 + 20), 1));
+}
+
+#[test]
+fn points_of_a_clock_fire_in_order_and_once() {
+    let mut play = Play::new();
+    let mut fired = Vec::new();
+    while let Some(due) = play.run.due(&play.protocol, zone()) {
+        fired.push(due.at);
+        let tick = Deed::Tick { clock: due.clock.clone(), n: due.n, point: due.point, due: due.at };
+        // The machine was off for a day, and what fires fires late.
+        play.does("system", tick.clone(), 1_440);
+        let before = play.run.clone();
+        play.does("system", tick, 1_441);
+        assert_eq!(play.run, before);
+        assert!(play.effects.is_empty());
+    }
+    assert_eq!(fired, [at(120), at(130)]);
+    // The step that would have stopped the clock went to the duty chief.
+    let work = play.run.work("review", 1).unwrap();
+    assert_eq!(play.run.assignee(&play.protocol, work).unwrap().reference, "Organization/duty");
+    assert!(play.run.clocks[0].stopped.is_none(), "a clock that was broken still runs");
+}
+
+#[test]
+fn a_corrected_milestone_keeps_the_old_time_and_moves_the_clock() {
+    let mut play = Play::new();
+    let correct = |minutes, reason: &str| Deed::Correct {
+        milestone: "submitted".to_owned(),
+        n: 1,
+        at: at(minutes),
+        reason: reason.to_owned(),
+    };
+    assert!(play.tries("one", correct(-30, " "), 1).is_err());
+    assert!(play.tries("one", correct(300, "typed wrongly"), 1).is_err());
+    play.does("one", correct(-30, "typed wrongly"), 1);
+    assert_eq!(play.run.milestones.len(), 2);
+    assert!(play.run.milestones[0].superseded);
+    assert_eq!(play.run.reached("submitted").unwrap().at, at(-30));
+    assert_eq!(play.run.due(&play.protocol, zone()).unwrap().at, at(90));
+}
+
+#[test]
+fn a_fact_that_comes_twice_counts_once() {
+    let mut play = Play::new();
+    play.does("two", complete("review", 1, Some("accept")), 5);
+    let fact =
+        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(40) };
+    play.does("system", fact.clone(), 41);
+    play.does("system", fact, 42);
+    assert_eq!(play.run.occurrences("arrived"), 1);
+    assert_eq!(play.run.reached("arrived").unwrap().at, at(40));
+    assert!(play.open().contains(&("close", 1)));
+}
+
+#[test]
+fn acknowledging_twice_counts_once_and_enough_of_them_complete_the_step() {
+    let mut play = Play::new();
+    play.does("two", complete("review", 1, Some("accept")), 5);
+    let seen = Deed::Acknowledge { step: "team".to_owned(), n: 1 };
+    play.does("a", seen.clone(), 6);
+    play.does("a", seen.clone(), 7);
+    assert_eq!(play.open(), [("team", 1)]);
+    play.does("b", seen, 8);
+    assert!(play.open().is_empty());
+    assert_eq!(play.run.work("team", 1).unwrap().acknowledged.len(), 2);
+}
+
+#[test]
+fn a_run_that_ends_leaves_nothing_open_and_says_which_clocks_were_cut() {
+    let mut play = Play::new();
+    play.does("one", Deed::Cancel { reason: Reason { code: "patient".to_owned(), text: None } }, 10);
+    assert_eq!(play.run.end, Some(End::Cancelled));
+    assert!(play.open().is_empty());
+    assert!(play.run.clocks.iter().all(|clock| clock.cut));
+    assert!(play.tries("two", complete("review", 1, Some("accept")), 11).is_err());
+}
+
+#[test]
+fn a_protocol_reads_as_it_is_written() {
+    let read = protocol();
+    let written = toml::to_string(&read).unwrap();
+    assert_eq!(toml::from_str::<Protocol>(&written).unwrap(), read);
+}
