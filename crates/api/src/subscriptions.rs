@@ -29,6 +29,8 @@ use endpoint::Client;
 const QUEUE: &str = "subscription";
 /// The drawer that says how far each Subscription has been served.
 const DRAWER: &str = "subscription";
+/// The drawer in which the one job that serves a Subscription signs for it.
+const SIGNED: &str = "subscription-job";
 /// How long a Subscription belongs to a worker that does not say it is still there, in microseconds.
 const LEASE: i64 = 30_000_000;
 /// Subscriptions taken up at a time.
@@ -90,6 +92,12 @@ impl Office {
     async fn keep(&self, id: &str, paper: &Paper) -> Result<(), Error> {
         let body = sonic_rs::to_vec(paper).map_err(Error::fault)?;
         self.record.drawer(DRAWER).put(id, Bytes::from(body), None).await
+    }
+
+    /// Signs for a Subscription: of several jobs that were put down for it, one serves it.
+    async fn sign(&self, id: &str, job: i64) -> Result<bool, Error> {
+        let (signed, mine) = (self.record.drawer(SIGNED), Bytes::from(job.to_string()));
+        Ok(signed.add(id, mine.clone(), None).await? || signed.get(id).await?.is_some_and(|held| held == mine))
     }
 
     /// The turn to speak to an endpoint.

@@ -78,7 +78,8 @@ impl Worker<'_> {
     /// Serves until the Subscription no longer asks for it.
     async fn run(&mut self) -> Result<(), Error> {
         let Some(mut paper) = self.office.paper(&self.key.id).await? else { return Ok(()) };
-        if paper.job.is_some_and(|job| job != self.job.id) {
+        let other = paper.job.is_some_and(|job| job != self.job.id);
+        if other || !self.office.sign(&self.key.id, self.job.id).await? {
             return Ok(());
         }
         paper.job = Some(self.job.id);
@@ -275,6 +276,8 @@ impl Worker<'_> {
 
     async fn forget(&self) -> Result<(), Error> {
         let record: &Record = &self.office.record;
+        // The signature goes first: left behind alone, it would keep the Subscription from ever being served again.
+        record.drawer(super::SIGNED).remove(&self.key.id).await?;
         record.drawer(super::DRAWER).remove(&self.key.id).await
     }
 
