@@ -34,82 +34,11 @@ enum Kind {
     Bytes,
 }
 
-use Kind::{Bytes, Int, Real, Text};
-
+/// A table that a create writes to. All hold the column `rid`.
 struct Table {
-    name: &'static str,
-    columns: &'static [(&'static str, Kind)],
+    name: String,
+    columns: Vec<(String, Kind)>,
 }
-
-/// Every table that a create writes to. All hold the column `rid`.
-const TABLES: [Table; 8] = [
-    Table { name: "locator", columns: &[("shard", Int), ("type", Int), ("id", Text), ("rid", Int), ("home", Int)] },
-    Table {
-        name: "resource",
-        columns: &[
-            ("rid", Int),
-            ("shard", Int),
-            ("type", Int),
-            ("id", Text),
-            ("version", Int),
-            ("at", Int),
-            ("method", Int),
-            ("body", Bytes),
-        ],
-    },
-    Table {
-        name: "feed",
-        columns: &[
-            ("seq", Int),
-            ("shard", Int),
-            ("rid", Int),
-            ("type", Int),
-            ("version", Int),
-            ("at", Int),
-            ("method", Int),
-            ("actor", Int),
-            ("purpose", Int),
-            ("request", Text),
-        ],
-    },
-    Table {
-        name: "tok",
-        columns: &[
-            ("rid", Int),
-            ("param", Int),
-            ("grp", Int),
-            ("code", Text),
-            ("system", Int),
-            ("shard", Int),
-            ("near", Int),
-        ],
-    },
-    Table {
-        name: "ref",
-        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("target", Int), ("ttype", Int), ("shard", Int)],
-    },
-    Table {
-        name: "str",
-        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("folded", Text), ("exact", Text), ("shard", Int)],
-    },
-    Table {
-        name: "date",
-        columns: &[("rid", Int), ("param", Int), ("grp", Int), ("lo", Int), ("hi", Int), ("shard", Int)],
-    },
-    Table {
-        name: "qty",
-        columns: &[
-            ("rid", Int),
-            ("param", Int),
-            ("grp", Int),
-            ("lo", Real),
-            ("hi", Real),
-            ("system", Int),
-            ("code", Text),
-            ("shard", Int),
-        ],
-    },
-];
 
 /// The rows of one group, table by table.
 type Group = Vec<Vec<Vec<Value>>>;
@@ -118,15 +47,18 @@ type Group = Vec<Vec<Vec<Value>>>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [from, to, count] = words.as_slice() else { return Err("usage: floor FROM TO COUNT".into()) };
-    let (groups, resources) = read(Path::new(from), count.parse()?)?;
-    let time =
-        if to.starts_with("postgres://") { postgres(to, groups).await? } else { sqlite(Path::new(to), &groups)? };
+    let (tables, groups, resources) = read(Path::new(from), count.parse()?)?;
+    let time = if to.starts_with("postgres://") {
+        postgres(to, &tables, groups).await?
+    } else {
+        sqlite(Path::new(to), &tables, &groups)?
+    };
     writeln!(std::io::stdout(), "{:.0}", resources as f64 / time.as_secs_f64())?;
     Ok(())
 }
 
 /// The newest resources of a record and all that was written for them, in the order it was written.
-fn read(folder: &Path, count: i64) -> Result<(Vec<Group>, usize), Box<dyn Error>> {
+fn read(folder: &Path, count: i64) -> Result<(Vec<Table>, Vec<Group>, usize), Box<dyn Error>> {
     let connection = Connection::open_with_flags(folder.join("record.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // The feed is not found by resource, and need not be; here a copy is, in the temporary database of this connection.
     connection.execute_batch(
@@ -136,11 +68,12 @@ fn read(folder: &Path, count: i64) -> Result<(Vec<Group>, usize), Box<dyn Error>
     let mut statement = connection.prepare(newest)?;
     let mut rids: Vec<i64> = statement.query_map([count], |row| row.get(0))?.collect::<Result<_, _>>()?;
     rids.reverse();
+    let tables = tables(&connection)?;
     let mut groups = Vec::new();
     for rids in rids.chunks(GROUP) {
         let mut group = Vec::new();
-        for table in &TABLES {
-            let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+        for table in &tables {
+            let columns = table.names();
             let sql = format!("SELECT {} FROM {} WHERE rid = ?1", columns.join(", "), table.name);
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = Vec::new();
@@ -154,10 +87,42 @@ fn read(folder: &Path, count: i64) -> Result<(Vec<Group>, usize), Box<dyn Error>
         }
         groups.push(group);
     }
-    Ok((groups, rids.len()))
+    Ok((tables, groups, rids.len()))
 }
 
-fn sqlite(folder: &Path, groups: &[Group]) -> Result<Duration, Box<dyn Error>> {
+/// The tables of a record that are about resources, with all their columns; what a newly made resource has no row in costs
+/// next to nothing. The trail is no part of the floor.
+fn tables(connection: &Connection) -> Result<Vec<Table>, Box<dyn Error>> {
+    let mut named = connection.prepare(
+        "SELECT m.name FROM main.sqlite_schema m, pragma_table_info(m.name) c
+         WHERE m.type = 'table' AND c.name = 'rid' AND m.name NOT LIKE 'audit%' ORDER BY m.name",
+    )?;
+    let names: Vec<String> = named.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut tables = Vec::new();
+    for name in names {
+        let mut described = connection.prepare("SELECT name, type FROM pragma_table_info(?1)")?;
+        let columns = described.query_map([&name], |row| {
+            let kind = match row.get::<_, String>(1)?.as_str() {
+                "INTEGER" => Kind::Int,
+                "REAL" => Kind::Real,
+                "BLOB" => Kind::Bytes,
+                _ => Kind::Text,
+            };
+            Ok((row.get(0)?, kind))
+        })?;
+        let columns = columns.collect::<Result<_, _>>()?;
+        tables.push(Table { name, columns });
+    }
+    Ok(tables)
+}
+
+impl Table {
+    fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+fn sqlite(folder: &Path, tables: &[Table], groups: &[Group]) -> Result<Duration, Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     let connection = Connection::open(folder.join("record.db"))?;
     connection.execute_batch(
@@ -168,8 +133,8 @@ fn sqlite(folder: &Path, groups: &[Group]) -> Result<Duration, Box<dyn Error>> {
     let began = Instant::now();
     for group in groups {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        for (table, rows) in TABLES.iter().zip(group) {
-            let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+        for (table, rows) in tables.iter().zip(group) {
+            let columns = table.names();
             let places: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
             let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, columns.join(", "), places.join(", "));
             let mut statement = connection.prepare_cached(&sql)?;
@@ -182,7 +147,7 @@ fn sqlite(folder: &Path, groups: &[Group]) -> Result<Duration, Box<dyn Error>> {
     Ok(began.elapsed())
 }
 
-async fn postgres(url: &str, groups: Vec<Group>) -> Result<Duration, Box<dyn Error>> {
+async fn postgres(url: &str, tables: &[Table], groups: Vec<Group>) -> Result<Duration, Box<dyn Error>> {
     let mut clients = Vec::new();
     for _ in 0..LANES {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
@@ -194,9 +159,9 @@ async fn postgres(url: &str, groups: Vec<Group>) -> Result<Duration, Box<dyn Err
     let began = Instant::now();
     try_join_all(clients.iter().enumerate().map(async |(lane, client)| {
         let statements =
-            try_join_all(TABLES.iter().map(|table| client.prepare(Box::leak(insert(table).into())))).await?;
+            try_join_all(tables.iter().map(|table| client.prepare(Box::leak(insert(table).into())))).await?;
         for (_, group) in groups.iter().filter(|(at, _)| at % LANES == lane) {
-            write(client, &statements, group).await?;
+            write(client, tables, &statements, group).await?;
         }
         Ok::<(), tokio_postgres::Error>(())
     }))
@@ -206,23 +171,29 @@ async fn postgres(url: &str, groups: Vec<Group>) -> Result<Duration, Box<dyn Err
 
 /// A statement that takes a table's rows as one array for each column.
 fn insert(table: &Table) -> String {
-    let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+    let columns = table.names();
     let arrays: Vec<String> = (1..)
-        .zip(table.columns)
+        .zip(&table.columns)
         .map(|(at, (_, kind))| match kind {
-            Int => format!("${at}::int8[]"),
-            Real => format!("${at}::float8[]"),
-            Text => format!("${at}::text[]"),
-            Bytes => format!("${at}::bytea[]"),
+            Kind::Int => format!("${at}::int8[]"),
+            Kind::Real => format!("${at}::float8[]"),
+            Kind::Text => format!("${at}::text[]"),
+            Kind::Bytes => format!("${at}::bytea[]"),
         })
         .collect();
     format!("INSERT INTO {} ({}) SELECT * FROM unnest({})", table.name, columns.join(", "), arrays.join(", "))
 }
 
-async fn write(client: &Client, statements: &[Statement], group: &Group) -> Result<(), tokio_postgres::Error> {
+async fn write(
+    client: &Client,
+    tables: &[Table],
+    statements: &[Statement],
+    group: &Group,
+) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("BEGIN").await?;
     // The statements of a group travel together, without waiting for each other's answers.
-    try_join_all(TABLES.iter().zip(statements).zip(group).map(async |((table, statement), rows)| {
+    let written = tables.iter().zip(statements).zip(group).filter(|(_, rows)| !rows.is_empty());
+    try_join_all(written.map(async |((table, statement), rows)| {
         let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
             table.columns.iter().enumerate().map(|(at, (_, kind))| array(rows, at, *kind)).collect();
         let arguments: Vec<&(dyn ToSql + Sync)> =
@@ -230,7 +201,7 @@ async fn write(client: &Client, statements: &[Statement], group: &Group) -> Resu
         client.execute(statement, &arguments).await
     }))
     .await?;
-    let moved = group[2].len();
+    let moved = tables.iter().zip(group).find(|(table, _)| table.name == "feed").map_or(0, |(_, rows)| rows.len());
     client.batch_execute(&format!("UPDATE head SET value = value + {moved} WHERE name = 'feed'; COMMIT")).await
 }
 
@@ -238,16 +209,16 @@ async fn write(client: &Client, statements: &[Statement], group: &Group) -> Resu
 fn array(rows: &[Vec<Value>], at: usize, kind: Kind) -> Box<dyn ToSql + Sync + Send> {
     let column = rows.iter().map(|row| row[at].clone());
     match kind {
-        Int => {
+        Kind::Int => {
             Box::new(column.map(|value| if let Value::Integer(value) = value { value } else { 0 }).collect::<Vec<_>>())
         }
-        Real => {
+        Kind::Real => {
             Box::new(column.map(|value| if let Value::Real(value) = value { value } else { 0.0 }).collect::<Vec<_>>())
         }
-        Text => Box::new(
+        Kind::Text => Box::new(
             column.map(|value| if let Value::Text(value) = value { value } else { String::new() }).collect::<Vec<_>>(),
         ),
-        Bytes => Box::new(
+        Kind::Bytes => Box::new(
             column.map(|value| if let Value::Blob(value) = value { value } else { Vec::new() }).collect::<Vec<_>>(),
         ),
     }
