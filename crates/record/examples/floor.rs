@@ -103,7 +103,8 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, Box<dyn Error>> {
         let mut described = connection.prepare("SELECT name, type FROM pragma_table_info(?1)")?;
         let columns = described.query_map([&name], |row| {
             let kind = match row.get::<_, String>(1)?.as_str() {
-                "INTEGER" => Kind::Int,
+                // A copied table says INT.
+                "INTEGER" | "INT" => Kind::Int,
                 "REAL" => Kind::Real,
                 "BLOB" => Kind::Bytes,
                 _ => Kind::Text,
