@@ -6,10 +6,38 @@
 /** A moment or a day in FHIR's own notation: `2026`, `2026-03`, `2026-03-09` or `2026-03-09T08:30:00+08:00`. */
 export type When = string;
 
-export interface Coding {
+export interface Extension {
+  url: string;
+  extension?: Extension[];
+  valueString?: string;
+  valueCode?: string;
+  valueBoolean?: boolean;
+  valueInteger?: number;
+  valueDecimal?: number;
+  valueDate?: When;
+  valueDateTime?: When;
+  valueCoding?: Coding;
+  valueCodeableConcept?: CodeableConcept;
+  valueExpression?: Expression;
+}
+
+/** What an element carries besides its value, such as its translations. <http://hl7.org/fhir/R4/extensibility.html> */
+export interface Element {
+  extension?: Extension[];
+}
+
+/** <http://hl7.org/fhir/R4/metadatatypes.html#Expression> */
+export interface Expression {
+  name?: string;
+  language: string;
+  expression?: string;
+}
+
+export interface Coding extends Element {
   system?: string;
   code?: string;
   display?: string;
+  _display?: Element;
 }
 
 export interface CodeableConcept {
@@ -41,6 +69,13 @@ export interface ContactPoint {
   system?: "phone" | "fax" | "email" | "pager" | "url" | "sms" | "other";
   value?: string;
   use?: string;
+}
+
+export interface Attachment {
+  contentType?: string;
+  data?: string;
+  title?: string;
+  size?: number;
 }
 
 export interface Quantity {
@@ -214,6 +249,112 @@ export interface Flag extends Resource {
   period?: Period;
 }
 
+export type ItemType =
+  | "group"
+  | "display"
+  | "question"
+  | "boolean"
+  | "decimal"
+  | "integer"
+  | "date"
+  | "dateTime"
+  | "time"
+  | "string"
+  | "text"
+  | "url"
+  | "choice"
+  | "open-choice"
+  | "attachment"
+  | "reference"
+  | "quantity";
+
+/** One value of an answer, a default or a choice; exactly one member is there. */
+export interface AnswerValue {
+  valueBoolean?: boolean;
+  valueDecimal?: number;
+  valueInteger?: number;
+  valueDate?: When;
+  valueDateTime?: When;
+  valueTime?: string;
+  valueString?: string;
+  valueUri?: string;
+  valueAttachment?: Attachment;
+  valueCoding?: Coding;
+  valueQuantity?: Quantity;
+  valueReference?: Reference;
+}
+
+export interface EnableWhen {
+  question: string;
+  operator: "exists" | "=" | "!=" | ">" | "<" | ">=" | "<=";
+  answerBoolean?: boolean;
+  answerDecimal?: number;
+  answerInteger?: number;
+  answerDate?: When;
+  answerDateTime?: When;
+  answerTime?: string;
+  answerString?: string;
+  answerCoding?: Coding;
+  answerQuantity?: Quantity;
+  answerReference?: Reference;
+}
+
+/** <http://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item> */
+export interface QuestionnaireItem extends Element {
+  linkId: string;
+  type: ItemType;
+  code?: Coding[];
+  prefix?: string;
+  text?: string;
+  _text?: Element;
+  enableWhen?: EnableWhen[];
+  enableBehavior?: "all" | "any";
+  required?: boolean;
+  repeats?: boolean;
+  readOnly?: boolean;
+  maxLength?: number;
+  answerValueSet?: string;
+  answerOption?: (Element & AnswerValue & { initialSelected?: boolean })[];
+  initial?: AnswerValue[];
+  item?: QuestionnaireItem[];
+}
+
+export interface Questionnaire extends Resource, Element {
+  resourceType: "Questionnaire";
+  url?: string;
+  version?: string;
+  title?: string;
+  _title?: Element;
+  status: string;
+  item?: QuestionnaireItem[];
+}
+
+export interface ResponseItem {
+  linkId: string;
+  text?: string;
+  answer?: (AnswerValue & { item?: ResponseItem[] })[];
+  item?: ResponseItem[];
+}
+
+export interface QuestionnaireResponse extends Resource {
+  resourceType: "QuestionnaireResponse";
+  identifier?: Identifier;
+  basedOn?: Reference[];
+  partOf?: Reference[];
+  questionnaire?: string;
+  status: "in-progress" | "completed" | "amended" | "entered-in-error" | "stopped";
+  subject?: Reference;
+  authored?: When;
+  author?: Reference;
+  item?: ResponseItem[];
+}
+
+export interface ValueSet extends Resource {
+  resourceType: "ValueSet";
+  url?: string;
+  expansion?: { contains?: (Coding & { extension?: Extension[]; designation?: { language?: string; value: string }[] })[] };
+}
+
 export interface Annotation {
   text: string;
   time?: When;
@@ -243,6 +384,11 @@ export interface Task extends Resource {
   resourceType: "Task";
   status: string;
   intent: string;
+  priority?: string;
+  instantiatesCanonical?: string;
+  groupIdentifier?: Identifier;
+  partOf?: Reference[];
+  performerType?: CodeableConcept[];
   code?: CodeableConcept;
   description?: string;
   focus?: Reference;

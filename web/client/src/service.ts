@@ -150,6 +150,18 @@ export class Service {
     return (await bodyOf(await this.fetch(`/fhir/${path}`, { ...body, signal }))) as T;
   }
 
+  /**
+   * Asks or tells what is not FHIR: runs and protocols, in plain JSON.
+   *
+   * @param path such as `/runs/1`, with its query if it has one
+   */
+  async json(method: "GET" | "POST", path: string, body?: object, signal?: AbortSignal): Promise<unknown> {
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const init = { method, headers, signal, ...(body !== undefined && { body: JSON.stringify(body) }) };
+    return bodyOf(await this.fetch(path, init));
+  }
+
   /** Opens the live stream of a topic; the caller reads and ends it. */
   async stream(topic: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };

@@ -1,0 +1,323 @@
+import type { QuestionnaireResponse, When } from "./fhir";
+import type { Service } from "./service";
+
+/** What a person reads, in both languages; a protocol may leave one of them out. */
+export interface Words {
+  zh?: string;
+  en?: string;
+}
+
+/** A code and what it is called. */
+export interface Coded {
+  code: string;
+  title: Words;
+}
+
+/** Somebody a role is bound to. */
+export interface Party {
+  reference: string;
+  display?: string;
+}
+
+/** How far a clock is: before its target, past it, near its limit, over it, held, or stopped in time, late or cut off. */
+export type ClockLevel = "running" | "target" | "warn" | "breach" | "held" | "met" | "late" | "cut";
+
+/** One clock of a run. Its points are moments, with what held it already counted in. */
+export interface RunClock extends Coded {
+  n: number;
+  from: string;
+  to: string[];
+  began: When;
+  stopped?: When;
+  /** Since when it is held. */
+  paused?: When;
+  /** How long it was held before, in seconds. */
+  held?: number;
+  cut?: boolean;
+  target?: When;
+  warn?: When;
+  breach?: When;
+  level: ClockLevel;
+  /** When it next comes to a point. */
+  next?: When;
+}
+
+/** Something that has come about. */
+export interface RunMilestone extends Coded {
+  /** In words for the patient. */
+  patient?: Words;
+  n: number;
+  at: When;
+  recorded: When;
+  source?: string;
+  by?: string;
+  reason?: string;
+  superseded?: boolean;
+  /** It lies before one that should have come first. */
+  early?: boolean;
+}
+
+export type StepState = "waiting" | "unknown" | "not-applicable" | "ready" | "taken" | "done" | "skipped" | "cancelled";
+
+/** A way a step can end. */
+export interface Outcome extends Coded {
+  /** The list one of whose reasons must be given. */
+  reasons?: string;
+  /** The form that is filled in for it. */
+  form?: string;
+  /** How often it may still be chosen in this run; absent when any number of times. */
+  left?: number;
+}
+
+/** A reason: a code of the list that is asked for, and free words besides. */
+export interface Reason {
+  code: string;
+  text?: string;
+}
+
+/** One thing somebody does, each time it was asked for. */
+export interface RunStep extends Coded {
+  n: number;
+  /** The id of its Task, once it was asked for. */
+  task?: string;
+  state: StepState;
+  role: Coded;
+  party?: Party;
+  duties?: string[];
+  since?: When;
+  ended?: When;
+  outcome?: string;
+  reason?: Reason;
+  /** Who is at it or did it. */
+  by?: string;
+  /** A reference to the response to its form. */
+  response?: string;
+  acknowledged?: { by: string; at: When }[];
+  /** How many acknowledge before it is done. */
+  acknowledgements?: number;
+  /** What must come about first: each one of several milestones. */
+  requires: string[][];
+  /** Those of them that have not. */
+  missing: string[];
+  optional?: boolean;
+  /** The list of reasons for which it may be skipped. */
+  skip?: string;
+  form?: string;
+  outcomes: Outcome[];
+  /** Whether whoever asks may act on it. */
+  may: boolean;
+}
+
+/** A run as a screen shows it. */
+export interface RunView {
+  id: string;
+  protocol: Coded & { version: string };
+  patient?: Party;
+  focus?: string;
+  chain: string;
+  parent?: { run: string; step: string; n: number };
+  class?: Coded;
+  /** How it ended. */
+  end?: "completed" | "rejected" | "cancelled" | "failed";
+  /** Its business status, a code. */
+  status?: string;
+  owner?: { role: string; title: Words; party?: Party };
+  began: When;
+  now: When;
+  milestones: RunMilestone[];
+  steps: RunStep[];
+  clocks: RunClock[];
+  summary: (Coded & { value: unknown })[];
+  /** The steps that hold the run up. */
+  blocking: string[];
+}
+
+/** A protocol as a list shows it. */
+export interface ProtocolEntry extends Coded {
+  version: string;
+  purpose?: Words;
+  starts: { by: "hand" | "event" | "schedule" | "protocol"; class?: string }[];
+  mayStart: boolean;
+}
+
+/** One limit of a clock; spans are as they are written, such as `30 min`. */
+export interface Limit {
+  class?: string;
+  target?: string;
+  warn?: string;
+  breach: string;
+  source?: string;
+}
+
+/** A whole protocol, in the words of the text it is written in. */
+export interface Protocol {
+  code: string;
+  version: string;
+  title: Words;
+  purpose?: Words;
+  sources?: string[];
+  focus?: string;
+  class?: { code: string; title: Words; priority: string }[];
+  role?: {
+    code: string;
+    title: Words;
+    party: "institution" | "person" | "team" | "patient" | "system";
+    duties?: string[];
+    bind?: string;
+    otherwise?: string;
+    optional?: boolean;
+  }[];
+  start?: { by: "hand" | "event" | "schedule" | "protocol"; duties?: string[]; class?: string; reach?: string[] }[];
+  milestone?: {
+    code: string;
+    title: Words;
+    patient?: Words;
+    after?: string[];
+    status?: string;
+    owner?: string;
+    ends?: NonNullable<RunView["end"]>;
+    tell?: string[];
+    begin?: { protocol: string }[];
+    switch?: string;
+  }[];
+  step?: {
+    code: string;
+    title: Words;
+    who: string;
+    requires?: string[];
+    again?: string[];
+    until?: string[];
+    when?: string;
+    optional?: boolean;
+    skip?: string;
+    form?: string;
+    acknowledgements?: number;
+    protocol?: { protocol: string };
+    automatic?: boolean;
+    reach?: string[];
+    outcome?: (Coded & { reach?: string[]; reasons?: string; form?: string; most?: number })[];
+  }[];
+  clock?: {
+    code: string;
+    title: Words;
+    from: string;
+    to: string[];
+    calendar?: string;
+    pauses?: { from: string; to: string }[];
+    limit?: Limit[];
+  }[];
+  indicator?: (Coded & { kind: FigureKind; goal?: number; source?: string })[];
+  summary?: (Coded & { value: string })[];
+  /** The forms it asks for. */
+  forms?: Coded[];
+  /** Its code lists. */
+  lists?: { code: string; title?: Words; codes: Coded[] }[];
+}
+
+export type FigureKind = "count" | "share" | "median" | "p90";
+
+/** An indicator over the runs of a period. */
+export interface Figure extends Coded {
+  kind: FigureKind;
+  numerator?: number;
+  denominator: number;
+  /** A number, a percentage, or minutes; absent when there is nothing to count. */
+  value?: number;
+  goal?: number;
+  unit?: string;
+  /** The runs it is about, and those that count. */
+  runs: string[];
+  counted: string[];
+}
+
+/** What is done to a run, or to one of its steps. */
+export type Act =
+  | {
+      deed: "complete";
+      step: string;
+      n: number;
+      outcome?: string;
+      reason?: Reason;
+      response?: QuestionnaireResponse;
+      at?: When;
+    }
+  | { deed: "take" | "acknowledge"; step: string; n: number }
+  | { deed: "hand"; step: string; n: number; party: Party }
+  | { deed: "skip"; step: string; n: number; reason: Reason }
+  | { deed: "correct"; milestone: string; n: number; at: When; reason: Reason }
+  | { deed: "regrade"; class: string; reason: Reason }
+  | { deed: "switch"; protocol: string; reason: Reason }
+  | { deed: "cancel"; reason: Reason };
+
+/** How a run is started. */
+export interface Begin {
+  /** Chosen by whoever starts it, so that sending it twice starts one. */
+  id: string;
+  protocol: string;
+  patient: string;
+  focus?: string;
+  class?: string;
+  roles: Record<string, string>;
+  response?: QuestionnaireResponse;
+}
+
+/** A dry run under a clock of its own. */
+export interface Rehearsal {
+  class?: string;
+  /** What is supposed of the conditions of steps. */
+  facts: Record<string, boolean>;
+  events: ({ at: When; by?: string } & Act)[];
+  now: When;
+}
+
+/** Protocols and their runs. Every method throws {@link Failure} and nothing else. */
+export class Runs {
+  constructor(private readonly service: Service) {}
+
+  /** The protocols that are installed, the newest version of each. */
+  async protocols(signal?: AbortSignal): Promise<ProtocolEntry[]> {
+    return (await this.service.json("GET", "/protocols", undefined, signal)) as ProtocolEntry[];
+  }
+
+  /** A whole protocol; its newest version unless another is named. */
+  async protocol(code: string, version?: string, signal?: AbortSignal): Promise<Protocol> {
+    const query = version === undefined ? "" : `?version=${encodeURIComponent(version)}`;
+    return (await this.service.json("GET", `/protocols/${encodeURIComponent(code)}${query}`, undefined, signal)) as Protocol;
+  }
+
+  /** Starts a run, once however often the same one is sent. */
+  async start(begin: Begin): Promise<RunView> {
+    return (await this.service.json("POST", "/runs", begin)) as RunView;
+  }
+
+  /** A run as it stands. */
+  async run(id: string, signal?: AbortSignal): Promise<RunView> {
+    return (await this.service.json("GET", `/runs/${encodeURIComponent(id)}`, undefined, signal)) as RunView;
+  }
+
+  /**
+   * Does something to a run and gives how it stands then.
+   *
+   * @throws Failure of kind `conflict` when it no longer can be done; its text says who was first
+   */
+  async act(id: string, act: Act): Promise<RunView> {
+    return (await this.service.json("POST", `/runs/${encodeURIComponent(id)}/acts`, act)) as RunView;
+  }
+
+  /** Plays a protocol under a clock of its own; nothing is kept. */
+  async rehearse(code: string, rehearsal: Rehearsal, signal?: AbortSignal): Promise<RunView> {
+    const path = `/protocols/${encodeURIComponent(code)}/rehearsal`;
+    return (await this.service.json("POST", path, rehearsal, signal)) as RunView;
+  }
+
+  /** The indicators of a protocol over a period and, if one is named, an institution. */
+  async figures(
+    code: string,
+    asked: { from?: When; to?: When; organization?: string },
+    signal?: AbortSignal,
+  ): Promise<Figure[]> {
+    const query = new URLSearchParams(asked as Record<string, string>).toString();
+    const path = `/protocols/${encodeURIComponent(code)}/figures${query === "" ? "" : `?${query}`}`;
+    return (await this.service.json("GET", path, undefined, signal)) as Figure[];
+  }
+}
