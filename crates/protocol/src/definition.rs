@@ -144,6 +144,9 @@ pub struct Protocol {
     /// What a run begins with.
     #[serde(default, rename = "start", skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<Start>,
+    /// How a run is taken back; without it, whoever may act can stop it for any reason at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
     /// What conditions look up in the record.
     #[serde(default, rename = "data", skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Data>,
@@ -229,8 +232,21 @@ pub enum PartyKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Start {
+    /// Its code, where there are several ways to start and it matters which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// What the button says, where it is not simply the protocol's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Words>,
     /// How.
     pub by: StartKind,
+    /// By hand: the form to be filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Code>,
+    /// The activity that makes what the run is about. `%focus` in it is what the run was given; whoever starts a run by
+    /// hand and gives it a focus has made that already, and the activity is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub make: Option<Code>,
     /// By hand: the duties that may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duties: Vec<Code>,
@@ -250,6 +266,24 @@ pub struct Start {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Code>,
     /// Milestones reached at the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Code>,
+}
+
+/// How a run is taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cancel {
+    /// The roles that may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub who: Vec<Code>,
+    /// The code list one of whose reasons must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Code>,
+    /// Milestones after any of which it is too late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Code>,
+    /// Milestones reached; the run ends even if none of them ends it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reach: Vec<Code>,
 }
@@ -345,6 +379,9 @@ pub struct Fact {
     /// When it came about, as FHIRPath on the resource; otherwise when it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Code>,
+    /// Of a milestone: milestones after any of which it says nothing more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Code>,
 }
 
 /// A protocol that follows.
@@ -353,9 +390,15 @@ pub struct Fact {
 pub struct Next {
     /// Its code.
     pub protocol: Code,
-    /// Its class.
+    /// The way it starts, where it matters which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Code>,
+    /// Its class; otherwise that of this run, where the protocol has one of that code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Code>,
+    /// Milestones that it begins with, at the times they have in this run; those not reached are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<Code>,
     /// Its roles, each bound to a role of this protocol; a role of the same name is bound without being named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Code>,
@@ -374,6 +417,9 @@ pub struct Step {
     pub title: Words,
     /// The role that does it.
     pub who: Code,
+    /// The classes of runs it is part of; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Code>,
     /// What must have come about first: each a milestone, or several of which one is enough, `accepted|redirected`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Code>,
@@ -407,6 +453,9 @@ pub struct Step {
     /// The platform does it, at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub automatic: bool,
+    /// Milestones reached when somebody takes it on, or does it without having said so before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begins: Vec<Code>,
     /// Milestones reached when it is done, whatever its outcome.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reach: Vec<Code>,
@@ -427,6 +476,9 @@ pub struct Outcome {
     pub code: Code,
     /// What the button says.
     pub title: Words,
+    /// The classes of runs it is for; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Code>,
     /// Milestones reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reach: Vec<Code>,
@@ -459,6 +511,10 @@ pub struct Clock {
     pub from: Code,
     /// The milestones of which any stops it.
     pub to: Vec<Code>,
+    /// The moment from which its limits count, such as the end of an appointment, as FHIRPath on what the run knows;
+    /// where it gives nothing they count from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Code>,
     /// The working times it keeps to; otherwise it runs day and night.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Code>,
@@ -498,6 +554,9 @@ pub struct Limit {
     pub warn: Option<Span>,
     /// What must not be exceeded.
     pub breach: Span,
+    /// It counts day and night, whatever working times the clock keeps to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
     /// Where the figure comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -588,7 +647,8 @@ pub struct Indicator {
     /// And are of one of these classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<Code>,
-    /// Of a share: what those that count have reached.
+    /// Of a share: what those that count have reached. Of a ratio: what those above the line have reached, who need not
+    /// be among those `having` names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<Code>,
     /// Of a time: the clock whose time it is.
@@ -614,6 +674,8 @@ pub enum IndicatorKind {
     Count,
     /// Which share of them.
     Share,
+    /// How many of some there are for each of the others.
+    Ratio,
     /// The median time.
     Median,
     /// The time nine in ten keep.
@@ -686,10 +748,27 @@ impl Protocol {
     }
 }
 
+/// Whether something that is for these classes is for runs of that class.
+fn is_for(classes: &[Code], class: Option<&str>) -> bool {
+    classes.is_empty() || class.is_some_and(|class| classes.iter().any(|one| one.as_str() == class))
+}
+
 impl Step {
+    /// Whether it is part of runs of that class.
+    pub fn is_for(&self, class: Option<&str>) -> bool {
+        is_for(&self.classes, class)
+    }
+
     /// The outcome of that code.
     pub fn outcome(&self, code: &str) -> Option<&Outcome> {
         self.outcomes.iter().find(|one| one.code.as_str() == code)
+    }
+}
+
+impl Outcome {
+    /// Whether it may be chosen in runs of that class.
+    pub fn is_for(&self, class: Option<&str>) -> bool {
+        is_for(&self.classes, class)
     }
 }
 

@@ -164,6 +164,8 @@ pub struct Ticking {
     pub n: u32,
     /// When it was set going, in microseconds since 1970.
     pub began: i64,
+    /// The moment from which its limits count, where that is another.
+    pub base: Option<i64>,
     /// When it stopped.
     pub stopped: Option<i64>,
     /// It stopped because the run ended, and not because it was in time.
@@ -185,6 +187,8 @@ pub struct Event {
     pub deed: Deed,
     /// What is known at that time of the conditions of steps.
     pub answers: BTreeMap<String, bool>,
+    /// What is known at that time of the moments from which limits of clocks count, in microseconds since 1970.
+    pub instants: BTreeMap<String, i64>,
 }
 
 /// What happens to a run.

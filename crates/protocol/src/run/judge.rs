@@ -16,7 +16,8 @@ const AHEAD: i64 = 60_000_000;
 /// fit is refused with a reason people can read, and changes nothing; an event that was taken in before is refused as a
 /// conflict, except a point of a clock, which then simply does nothing.
 pub fn step(protocol: &Protocol, run: &Run, event: &Event, now: i64) -> Result<(Run, Vec<Effect>), Error> {
-    let mut course = Course { protocol, run: run.clone(), effects: Vec::new(), now, by: event.by.clone() };
+    let (by, instants) = (event.by.clone(), &event.instants);
+    let mut course = Course { protocol, run: run.clone(), effects: Vec::new(), now, by, instants };
     course.run.answers.extend(event.answers.iter().map(|(code, holds)| (code.clone(), *holds)));
     if run.end.is_some() {
         return match event.deed {
@@ -28,6 +29,11 @@ pub fn step(protocol: &Protocol, run: &Run, event: &Event, now: i64) -> Result<(
             }
             _ => Err(conflict("This has already been closed.")),
         };
+    }
+    for ticking in course.run.clocks.iter_mut().filter(|ticking| ticking.stopped.is_none()) {
+        if let Some(base) = instants.get(&ticking.clock) {
+            ticking.base = Some(*base);
+        }
     }
     course.take_in(&event.deed)?;
     course.settle();
@@ -42,7 +48,7 @@ fn required(text: impl Into<String>) -> Error {
     Error::new(Category::Invalid, IssueCode::Required, text)
 }
 
-impl Course<'_> {
+impl<'p> Course<'p> {
     fn take_in(&mut self, deed: &Deed) -> Result<(), Error> {
         match deed {
             Deed::Begin { reach } => {
@@ -56,9 +62,12 @@ impl Course<'_> {
                 let at = self.plausible(*at)?;
                 let definition = self.definition(step)?;
                 let outcome = self.outcome(definition, outcome.as_deref(), reason.as_ref())?;
-                self.open(step, *n)?;
+                let open = self.open(step, *n)?.status == WorkStatus::Ready;
                 if definition.form.is_some() && response.is_none() {
                     return Err(required("The form of this step has not been filled in."));
+                }
+                if open {
+                    self.begin(definition, *n, at);
                 }
                 self.run.parties.extend(bind.iter().map(|(role, party)| (role.clone(), party.clone())));
                 if let Some(class) = outcome.and_then(|outcome| outcome.class.as_ref()) {
@@ -77,6 +86,8 @@ impl Course<'_> {
                     return Err(conflict(format!("{other} is already at it.")));
                 }
                 (work.status, work.by) = (WorkStatus::Taken, Some(by));
+                let (definition, now) = (self.definition(step)?, self.now);
+                self.begin(definition, *n, now);
             }
             Deed::Hand { step, n, party } => {
                 let work = self.open(step, *n)?;
@@ -114,16 +125,17 @@ impl Course<'_> {
                 self.effects.push(Effect::Switch { protocol: protocol.clone() });
                 self.finish(crate::definition::End::Cancelled);
             }
-            Deed::Cancel { .. } => self.finish(crate::definition::End::Cancelled),
+            Deed::Cancel { reason } => self.cancel(reason)?,
             Deed::Look => {}
             Deed::Migrate { from } => self.migrate(from)?,
         }
         Ok(())
     }
 
-    fn known(&self, code: &str) -> Result<&Milestone, Error> {
+    fn known(&self, code: &str) -> Result<&'p Milestone, Error> {
         let text = || Error::invalid(format!("There is no milestone \"{code}\"."));
-        self.protocol.milestone(code).ok_or_else(text)
+        let protocol = self.protocol;
+        protocol.milestone(code).ok_or_else(text)
     }
 
     /// A time that is not in the future; now, when none is given.
@@ -161,11 +173,14 @@ impl Course<'_> {
             return if step.outcomes.is_empty() {
                 Ok(None)
             } else {
-                let all: Vec<&str> = step.outcomes.iter().map(|outcome| outcome.code.as_str()).collect();
+                let class = self.run.class.as_deref();
+                let open = step.outcomes.iter().filter(|outcome| outcome.is_for(class));
+                let all: Vec<&str> = open.map(|outcome| outcome.code.as_str()).collect();
                 Err(required(format!("Say how it ended; one of {}.", all.join(", "))))
             };
         };
         let outcome = step.outcome(code);
+        let outcome = outcome.filter(|outcome| outcome.is_for(self.run.class.as_deref()));
         let outcome = outcome.ok_or_else(|| Error::invalid(format!("This step cannot end as \"{code}\".")))?;
         let coded = reason.is_some_and(|reason| !reason.code.is_empty());
         if outcome.reasons.is_some() && !coded {
@@ -177,6 +192,33 @@ impl Course<'_> {
             return Err(Error::new(Category::Conflict, IssueCode::BusinessRule, text));
         }
         Ok(Some(outcome))
+    }
+
+    /// Somebody is at a step for the first time since it was asked for.
+    fn begin(&mut self, step: &Step, n: u32, at: i64) {
+        let since = self.run.work(step.code.as_str(), n).map_or(at, |work| work.since);
+        for code in &step.begins {
+            let already = |one: &Reached| one.code == code.as_str() && one.recorded >= since;
+            if !self.run.milestones.iter().any(already) {
+                self.reach(code, at, None);
+            }
+        }
+    }
+
+    /// The run is taken back, if it is not too late.
+    fn cancel(&mut self, reason: &Reason) -> Result<(), Error> {
+        if let Some(cancel) = &self.protocol.cancel {
+            if cancel.until.iter().any(|code| self.run.reached(code).is_some()) {
+                return Err(conflict("It is too late to take this back."));
+            }
+            if cancel.reasons.is_some() && reason.code.is_empty() {
+                return Err(required("Give one of the reasons of the list; words alone are not enough."));
+            }
+            let now = self.now;
+            cancel.reach.iter().for_each(|code| self.reach(code, now, None));
+        }
+        self.finish(crate::definition::End::Cancelled);
+        Ok(())
     }
 
     /// A step is done, and what it and its outcome reach comes about.
@@ -223,9 +265,10 @@ impl Course<'_> {
         at: i64,
     ) -> Result<(), Error> {
         if let Some(code) = milestone {
-            self.known(code)?;
+            let fact = self.known(code)?.fact.as_ref();
+            let over = fact.is_some_and(|fact| fact.until.iter().any(|until| self.run.reached(until).is_some()));
             let again = self.run.milestones.iter().any(|one| one.code == code && one.source.as_deref() == Some(source));
-            if !again {
+            if !again && !over {
                 self.reach(code, at, Some(source));
             }
         }
@@ -330,9 +373,7 @@ impl Course<'_> {
         self.run.version = self.protocol.version.clone();
         Ok(())
     }
-}
 
-impl<'p> Course<'p> {
     fn definition(&self, step: &str) -> Result<&'p Step, Error> {
         self.protocol.step(step).ok_or_else(|| Error::invalid(format!("There is no step \"{step}\".")))
     }

@@ -1,5 +1,7 @@
 //! What follows from what has come about: steps are asked for or become unnecessary, clocks start and stop.
 
+use std::collections::BTreeMap;
+
 use super::{About, Effect, Reached, Run, Ticking, Work, WorkStatus};
 use crate::definition::{End, Protocol, Step};
 
@@ -10,6 +12,7 @@ pub(super) struct Course<'p> {
     pub(super) effects: Vec<Effect>,
     pub(super) now: i64,
     pub(super) by: String,
+    pub(super) instants: &'p BTreeMap<String, i64>,
 }
 
 impl Course<'_> {
@@ -87,10 +90,10 @@ impl Course<'_> {
                     ticking.stopped = Some(at);
                 } else if clock.pauses.iter().any(|pause| pause.from.as_str() == code) {
                     ticking.paused.get_or_insert(at);
-                } else if clock.pauses.iter().any(|pause| pause.to.as_str() == code) {
-                    if let Some(since) = ticking.paused.take() {
-                        ticking.held += (at - since).max(0);
-                    }
+                } else if clock.pauses.iter().any(|pause| pause.to.as_str() == code)
+                    && let Some(since) = ticking.paused.take()
+                {
+                    ticking.held += (at - since).max(0);
                 }
             } else if clock.from.as_str() == code {
                 // What ends a clock may be known before what sets it going; it has then run no time at all.
@@ -101,6 +104,7 @@ impl Course<'_> {
                     clock: clock.code.to_string(),
                     n,
                     began: at,
+                    base: self.instants.get(clock.code.as_str()).copied(),
                     stopped,
                     cut: false,
                     paused: None,
@@ -151,7 +155,8 @@ impl Course<'_> {
     }
 
     fn drop_unnecessary(&mut self, step: &Step) -> bool {
-        if !step.until.iter().any(|code| self.run.reached(code).is_some()) {
+        let over = step.until.iter().any(|code| self.run.reached(code).is_some());
+        if !over && step.is_for(self.run.class.as_deref()) {
             return false;
         }
         let now = self.now;
@@ -165,7 +170,8 @@ impl Course<'_> {
     fn is_asked_for(&self, step: &Step) -> bool {
         let met =
             |requirement: &crate::Code| requirement.split('|').any(|code| self.run.reached(code.trim()).is_some());
-        step.requires.iter().all(met)
+        step.is_for(self.run.class.as_deref())
+            && step.requires.iter().all(met)
             && !step.until.iter().any(|code| self.run.reached(code).is_some())
             && (step.when.is_none() || self.run.answers.get(step.code.as_str()) == Some(&true))
     }

@@ -12,6 +12,23 @@ code = "referral"
 version = "1"
 title = { zh = "转诊", en = "Referral" }
 
+[cancel]
+who = ["referrer"]
+reasons = "withdrawal"
+until = ["arrived"]
+reach = ["withdrawn"]
+
+[[calendar]]
+code = "office"
+days = ["mon", "tue", "wed", "thu", "fri"]
+from = "08:00"
+until = "17:30"
+
+[[class]]
+code = "emergency"
+title = { zh = "急诊", en = "Emergency" }
+priority = "stat"
+
 [[class]]
 code = "urgent"
 title = { zh = "紧急", en = "Urgent" }
@@ -62,7 +79,28 @@ ends = "rejected"
 [[milestone]]
 code = "arrived"
 title = { zh = "已到诊", en = "Arrived" }
-fact = { on = "Encounter", at = "period.start" }
+fact = { on = "Encounter", at = "period.start", until = ["arrived"] }
+
+[[milestone]]
+code = "opened"
+title = { zh = "已查看", en = "Opened" }
+
+[[milestone]]
+code = "reserved"
+title = { zh = "已预约", en = "Reserved" }
+
+[[milestone]]
+code = "no-show"
+title = { zh = "未到诊", en = "Did not come" }
+
+[[milestone]]
+code = "prepared"
+title = { zh = "已备好", en = "Prepared" }
+
+[[milestone]]
+code = "withdrawn"
+title = { zh = "已撤回", en = "Withdrawn" }
+owner = "referrer"
 
 [[milestone]]
 code = "closed"
@@ -75,6 +113,7 @@ title = { zh = "审核", en = "Review" }
 who = "receiver"
 requires = ["submitted"]
 again = ["answered"]
+begins = ["opened"]
 
 [[step.outcome]]
 code = "accept"
@@ -84,6 +123,7 @@ reach = ["accepted"]
 [[step.outcome]]
 code = "reject"
 title = { zh = "退回", en = "Reject" }
+classes = ["urgent"]
 reasons = "rejection"
 reach = ["rejected"]
 
@@ -108,6 +148,22 @@ who = "receiver"
 requires = ["accepted"]
 when = "%focus.code.exists()"
 skip = "no-bed-needed"
+
+[[step]]
+code = "reserve"
+title = { zh = "预约", en = "Reserve" }
+who = "receiver"
+requires = ["accepted"]
+classes = ["urgent"]
+reach = ["reserved"]
+
+[[step]]
+code = "prepare"
+title = { zh = "抢救间备好", en = "Prepare the room" }
+who = "receiver"
+requires = ["submitted"]
+classes = ["emergency"]
+reach = ["prepared"]
 
 [[step]]
 code = "team"
@@ -144,6 +200,22 @@ at = "breach"
 plus = "10 min"
 tell = ["chief"]
 hand = "chief"
+
+[[clock]]
+code = "hold"
+title = { zh = "号源保留", en = "Held" }
+from = "reserved"
+to = ["arrived", "no-show"]
+base = "%response.item.answer.value"
+calendar = "office"
+
+[[clock.limit]]
+breach = "30 min"
+always = true
+
+[[clock.rung]]
+at = "breach"
+reach = ["no-show"]
 "#;
 
 fn protocol() -> Protocol {
@@ -185,7 +257,7 @@ impl Play {
     }
 
     fn tries(&mut self, by: &str, deed: Deed, minutes: i64) -> Result<(), fhir::Error> {
-        let event = Event { by: by.to_owned(), deed, answers: BTreeMap::new() };
+        let event = event(by, deed);
         let (run, effects) = step(&self.protocol, &self.run, &event, at(minutes))?;
         (self.run, self.effects) = (run, effects);
         Ok(())
@@ -196,9 +268,17 @@ impl Play {
         self.tries(by, deed, minutes).unwrap();
     }
 
+    fn reached(&self) -> Vec<&str> {
+        self.run.milestones.iter().map(|one| one.code.as_str()).collect()
+    }
+
     fn open(&self) -> Vec<(&str, u32)> {
         self.run.open().map(|work| (work.step.as_str(), work.n)).collect()
     }
+}
+
+fn event(by: &str, deed: Deed) -> Event {
+    Event { by: by.to_owned(), deed, answers: BTreeMap::new(), instants: BTreeMap::new() }
 }
 
 fn complete(step: &str, n: u32, outcome: Option<&str>) -> Deed {
@@ -219,11 +299,11 @@ fn what_can_run_in_parallel_does() {
     assert_eq!(play.open(), [("review", 1)]);
     play.does("receiver", complete("review", 1, Some("accept")), 5);
     // Whether a bed is needed is not known yet, so that step waits.
-    assert_eq!(play.open(), [("team", 1)]);
+    assert_eq!(play.open(), [("reserve", 1), ("team", 1)]);
     let known = BTreeMap::from([("bed".to_owned(), true)]);
-    let event = Event { by: "system".to_owned(), deed: Deed::Look, answers: known };
+    let event = Event { answers: known, ..event("system", Deed::Look) };
     play.run = step(&play.protocol, &play.run, &event, at(6)).unwrap().0;
-    assert_eq!(play.open(), [("team", 1), ("bed", 1)]);
+    assert_eq!(play.open(), [("reserve", 1), ("team", 1), ("bed", 1)]);
 }
 
 #[test]
@@ -325,9 +405,9 @@ fn acknowledging_twice_counts_once_and_enough_of_them_complete_the_step() {
     let seen = Deed::Acknowledge { step: "team".to_owned(), n: 1 };
     play.does("a", seen.clone(), 6);
     play.does("a", seen.clone(), 7);
-    assert_eq!(play.open(), [("team", 1)]);
+    assert_eq!(play.open(), [("reserve", 1), ("team", 1)]);
     play.does("b", seen, 8);
-    assert!(play.open().is_empty());
+    assert_eq!(play.open(), [("reserve", 1)]);
     assert_eq!(play.run.work("team", 1).unwrap().acknowledged.len(), 2);
 }
 
@@ -339,6 +419,89 @@ fn a_run_that_ends_leaves_nothing_open_and_says_which_clocks_were_cut() {
     assert!(play.open().is_empty());
     assert!(play.run.clocks.iter().all(|clock| clock.cut));
     assert!(play.tries("two", complete("review", 1, Some("accept")), 11).is_err());
+}
+
+#[test]
+fn a_run_is_taken_back_for_a_coded_reason_and_in_time() {
+    let mut play = Play::new();
+    let words = Reason { code: String::new(), text: Some("changed my mind".to_owned()) };
+    assert!(play.tries("one", Deed::Cancel { reason: words }, 1).is_err());
+    let coded = Deed::Cancel { reason: Reason { code: "patient".to_owned(), text: None } };
+    let mut late = Play::new();
+    let arrived =
+        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(1) };
+    late.does("system", arrived, 1);
+    assert_eq!(late.tries("one", coded.clone(), 2).unwrap_err().category(), Category::Conflict);
+    play.does("one", coded, 2);
+    assert_eq!((play.run.end, play.run.owner.as_deref()), (Some(End::Cancelled), Some("referrer")));
+    assert!(play.run.reached("withdrawn").is_some());
+}
+
+#[test]
+fn whoever_takes_a_step_on_has_begun_it_once() {
+    let mut play = Play::new();
+    play.does("two", Deed::Take { step: "review".to_owned(), n: 1 }, 3);
+    assert_eq!(play.reached(), ["submitted", "opened"]);
+    play.does("two", complete("review", 1, Some("accept")), 5);
+    assert_eq!(play.run.reached("opened").unwrap().at, at(3));
+    assert_eq!(play.run.occurrences("opened"), 1);
+
+    let mut direct = Play::new();
+    direct.does("two", complete("review", 1, Some("accept")), 5);
+    assert_eq!(direct.reached(), ["submitted", "opened", "accepted"]);
+}
+
+#[test]
+fn steps_and_outcomes_are_for_their_classes_only() {
+    let mut play = Play::new();
+    let class = |class: &str| Deed::Regrade { class: class.to_owned(), reason: "worse".to_owned() };
+    play.does("two", class("emergency"), 1);
+    assert_eq!(play.open(), [("review", 1), ("prepare", 1)]);
+    let reason = Some(Reason { code: "no-bed".to_owned(), text: None });
+    let reject = match complete("review", 1, Some("reject")) {
+        Deed::Complete { step, n, outcome, response, at, bind, .. } => {
+            Deed::Complete { step, n, outcome, reason, response, at, bind }
+        }
+        other => other,
+    };
+    assert!(play.tries("two", reject, 2).is_err(), "an emergency is not simply rejected");
+    play.does("two", class("urgent"), 3);
+    assert_eq!(play.open(), [("review", 1)]);
+}
+
+#[test]
+fn a_limit_can_count_from_a_moment_that_is_planned_and_moves_with_it() {
+    let mut play = Play::new();
+    play.does("two", complete("review", 1, Some("accept")), 5);
+    let planned = |deed: Deed, minutes: i64| Event {
+        instants: BTreeMap::from([("hold".to_owned(), at(minutes))]),
+        ..event("two", deed)
+    };
+    // The appointment lies outside working hours; this limit does not mind.
+    let reserve = planned(complete("reserve", 1, None), 720);
+    play.run = step(&play.protocol, &play.run, &reserve, at(6)).unwrap().0;
+    assert_eq!(play.run.due(&play.protocol, zone()).unwrap().at, at(750));
+    play.run = step(&play.protocol, &play.run, &planned(Deed::Look, 780), at(7)).unwrap().0;
+    let due = play.run.due(&play.protocol, zone()).unwrap();
+    assert_eq!(due.at, at(810));
+    play.does("system", Deed::Tick { clock: due.clock, n: due.n, point: due.point, due: due.at }, 810);
+    assert!(play.run.reached("no-show").is_some());
+    assert_eq!(play.run.clocks.iter().find(|one| one.clock == "hold").unwrap().stopped, Some(at(810)));
+}
+
+#[test]
+fn a_fact_that_is_no_longer_asked_for_says_nothing() {
+    let mut play = Play::new();
+    let arrival = |source: &str, minutes| Deed::Fact {
+        step: None,
+        milestone: Some("arrived".to_owned()),
+        source: source.to_owned(),
+        at: at(minutes),
+    };
+    play.does("system", arrival("Encounter/emergency", 40), 41);
+    play.does("system", arrival("Encounter/ward", 200), 201);
+    assert_eq!(play.run.occurrences("arrived"), 1);
+    assert_eq!(play.run.reached("arrived").unwrap().at, at(40));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use jiff::tz::Offset;
 
 use super::{Run, Ticking};
-use crate::definition::{Clock, Limit, Protocol, RungKind, Span};
+use crate::definition::{Calendar, Clock, Limit, Protocol, RungKind, Span};
 
 /// A point of a clock that has not fired.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,8 +53,10 @@ impl Run {
         }
         let clock = protocol.clock(&ticking.clock)?;
         let limit = clock.limit(self.class.as_deref())?;
-        let start = ticking.began.saturating_add(ticking.held);
-        Some((Reckoning { protocol, clock, start, zone }, limit))
+        let start = ticking.base.unwrap_or(ticking.began).saturating_add(ticking.held);
+        let calendar = clock.calendar.as_deref().filter(|_| !limit.always);
+        let calendar = calendar.and_then(|code| protocol.calendar(code));
+        Some((Reckoning { calendar, clock, start, zone }, limit))
     }
 
     fn next(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Option<Due> {
@@ -71,7 +73,7 @@ impl Run {
 }
 
 struct Reckoning<'p> {
-    protocol: &'p Protocol,
+    calendar: Option<&'p Calendar>,
     clock: &'p Clock,
     start: i64,
     zone: Offset,
@@ -79,8 +81,7 @@ struct Reckoning<'p> {
 
 impl Reckoning<'_> {
     fn after(&self, at: i64, span: Span) -> i64 {
-        let calendar = self.clock.calendar.as_deref().and_then(|code| self.protocol.calendar(code));
-        calendar.map_or_else(|| span.after(at, self.zone), |calendar| calendar.after(at, span, self.zone))
+        self.calendar.map_or_else(|| span.after(at, self.zone), |calendar| calendar.after(at, span, self.zone))
     }
 
     /// When a point is due; none for a rung that counts from what the limit does not have.
