@@ -485,7 +485,7 @@ pub struct Outcome {
     /// The code list one of whose reasons must be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasons: Option<Code>,
-    /// The form to be filled in for this outcome.
+    /// The form to be filled in for this outcome, instead of that of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Code>,
     /// How often it may be chosen in one run; 0 means any number.
@@ -568,6 +568,9 @@ pub struct Limit {
 pub struct Rung {
     /// From where it counts.
     pub at: RungKind,
+    /// The classes of runs in which it happens; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Code>,
     /// How long after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plus: Option<Span>,
@@ -767,6 +770,13 @@ impl Step {
 
 impl Outcome {
     /// Whether it may be chosen in runs of that class.
+    pub fn is_for(&self, class: Option<&str>) -> bool {
+        is_for(&self.classes, class)
+    }
+}
+
+impl Rung {
+    /// Whether it happens in runs of that class.
     pub fn is_for(&self, class: Option<&str>) -> bool {
         is_for(&self.classes, class)
     }

@@ -63,7 +63,8 @@ impl<'p> Course<'p> {
                 let definition = self.definition(step)?;
                 let outcome = self.outcome(definition, outcome.as_deref(), reason.as_ref())?;
                 let open = self.open(step, *n)?.status == WorkStatus::Ready;
-                if definition.form.is_some() && response.is_none() {
+                let form = outcome.and_then(|outcome| outcome.form.as_ref()).or(definition.form.as_ref());
+                if form.is_some() && response.is_none() {
                     return Err(required("The form of this step has not been filled in."));
                 }
                 if open {

@@ -201,6 +201,12 @@ plus = "10 min"
 tell = ["chief"]
 hand = "chief"
 
+[[clock.rung]]
+at = "begin"
+plus = "2 min"
+classes = ["emergency"]
+tell = ["receiver"]
+
 [[clock]]
 code = "hold"
 title = { zh = "号源保留", en = "Held" }
@@ -343,7 +349,7 @@ fn information_can_be_asked_for_only_so_often_and_the_clock_waits_for_it() {
     assert!(play.tries("two", complete("review", 3, Some("ask")), 50).is_err());
     // Twice ten minutes were spent waiting.
     let due = play.run.due(&play.protocol, zone()).unwrap();
-    assert_eq!((due.at, due.point), (at(120 + 20), 1));
+    assert_eq!((due.at, due.point), (at(120 + 20), 2));
 }
 
 #[test]

@@ -67,7 +67,9 @@ impl Run {
         let clock = reckoning.clock;
         let limit_itself = clock.rungs.len() as u32;
         let points = (0..=limit_itself).filter(|point| !ticking.fired.contains(point));
-        let due = points.filter_map(|point| Some((reckoning.point(limit, point)?, point)));
+        let happens =
+            |point: &u32| clock.rungs.get(*point as usize).is_none_or(|rung| rung.is_for(self.class.as_deref()));
+        let due = points.filter(happens).filter_map(|point| Some((reckoning.point(limit, point)?, point)));
         due.min().map(|(at, point)| Due { at, clock: ticking.clock.clone(), n: ticking.n, point })
     }
 }
