@@ -353,13 +353,23 @@ test("an address of nobody says so and leads back", async () => {
   await page.locator("#finder").waitFor();
 });
 
-test("signing out leaves nothing of the patient on the screen", async () => {
+test("signing out leaves nothing of the patient on the screen, also when the page hears of it before it is answered", async () => {
   const page = await window("lin");
-  await page.goto("/patients/shan");
-  await page.getByRole("heading", { name: "单小雨" }).waitFor();
-  await page.getByRole("button", { name: "退出登录" }).click();
-  await page.getByRole("button", { name: "登录", exact: true }).waitFor();
-  expect(await page.getByText("单小雨").count()).toBe(0);
+  // One who is not in the cast, whom the page to sign in names.
+  await page.goto("/patients/qiu");
+  await page.getByRole("heading", { name: "仇建安" }).waitFor();
+  const enter = page.getByRole("button", { name: "登录", exact: true });
+  await page.route("**/auth/sign-out", async (route) => {
+    const response = await route.fetch();
+    // The session has ended and the page does not know; what it asks next is told so.
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await enter.waitFor();
+    expect(await page.getByText("仇建安").count()).toBe(0);
+    await route.fulfill({ response });
+  });
+  await Promise.all([page.waitForResponse("**/auth/sign-out"), page.getByRole("button", { name: "退出登录" }).click()]);
+  await enter.waitFor();
+  expect(await page.getByText("仇建安").count()).toBe(0);
   await page.reload();
   await page.getByRole("button", { name: "登录", exact: true }).waitFor();
 });

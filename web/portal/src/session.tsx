@@ -65,14 +65,23 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
   const heard = useRef(Date.now());
   const account = useMemo(() => new Account(location.origin), []);
   const hat = useRef<string>(undefined);
+  const isLeaving = useRef(false);
 
   const hear = useCallback(() => {
     // Other tabs keep the same session awake; they need not know it to the second.
     if (Date.now() - heard.current > 5_000) tabs.postMessage("heard");
     heard.current = Date.now();
   }, []);
+  const forget = useCallback(() => {
+    hat.current = undefined;
+    cache.clear();
+    setStanding({ kind: "out" });
+  }, [cache]);
   const settle = useCallback(
     (session: Session | undefined) => {
+      // The stream of a session that is being signed out may hear of its end before the answer to signing out comes;
+      // nothing is kept behind the door for somebody who is leaving.
+      if (session === undefined && isLeaving.current) return forget();
       const next = session && hatOf(session);
       if (next !== undefined && next !== hat.current) {
         // What one person could see, or one person in another post, must not be on the screen of the next.
@@ -84,7 +93,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
         return "session" in old ? { kind: "locked", session: old.session } : { kind: "out" };
       });
     },
-    [cache],
+    [cache, forget],
   );
   const renew = useCallback(async (isPeek = false) => {
     try {
@@ -97,11 +106,6 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
       setStanding((old) => (old.kind === "asking" || old.kind === "unknown" ? { kind: "unknown", cause } : old));
     }
   }, [account, hear, settle]);
-  const forget = useCallback(() => {
-    hat.current = undefined;
-    cache.clear();
-    setStanding({ kind: "out" });
-  }, [cache]);
 
   useEffect(() => {
     void renew();
@@ -143,8 +147,13 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
       },
       renew,
       async leave() {
-        if (csrf !== undefined) await account.signOut(csrf);
-        forget();
+        isLeaving.current = true;
+        try {
+          if (csrf !== undefined) await account.signOut(csrf);
+          forget();
+        } finally {
+          isLeaving.current = false;
+        }
         tabs.postMessage("left");
       },
     }),
