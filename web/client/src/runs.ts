@@ -81,7 +81,7 @@ export interface RunStep extends Coded {
   /** The id of its Task, once it was asked for. */
   task?: string;
   state: StepState;
-  role: Coded;
+  role?: Coded;
   party?: Party;
   duties?: string[];
   since?: When;
@@ -92,6 +92,8 @@ export interface RunStep extends Coded {
   by?: string;
   /** A reference to the response to its form. */
   response?: string;
+  /** The run it consists of. */
+  run?: string;
   acknowledged?: { by: string; at: When }[];
   /** How many acknowledge before it is done. */
   acknowledgements?: number;
@@ -125,11 +127,15 @@ export interface RunView {
   began: When;
   now: When;
   milestones: RunMilestone[];
+  /** What has not come about and stands between here and the end. */
+  ahead?: Coded[];
   steps: RunStep[];
   clocks: RunClock[];
-  summary: (Coded & { value: unknown })[];
+  summary: (Coded & { value: string })[];
   /** The steps that hold the run up. */
   blocking: string[];
+  /** What people and institutions that are named by reference are called. */
+  names?: Record<string, string>;
 }
 
 /** A protocol as a list shows it. */
