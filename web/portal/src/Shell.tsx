@@ -22,6 +22,7 @@ const MinePage = lazy(() => import("./mine/MinePage"));
 const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
+const WorkPage = lazy(() => import("./work/WorkPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
@@ -150,6 +151,7 @@ function Screens() {
           <Redirect to={places[first]} replace />
         </Route>
         <Route path={places.find} component={Finder} />
+        <Route path={places.work} component={WorkPage} />
         <Route path={places.mine} component={MinePage} />
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />

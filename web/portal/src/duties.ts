@@ -26,11 +26,13 @@ export const duties = [
 export type Duty = (typeof duties)[number];
 
 /** A screen that stands in the main navigation. */
-export type Screen = "mine" | "find" | "register" | "emergencies" | "people" | "consortium";
+export type Screen = "mine" | "work" | "protocols" | "find" | "register" | "emergencies" | "people" | "consortium";
 
 /** Where each screen is. */
 export const places: Readonly<Record<Screen, string>> = {
   mine: "/mine",
+  work: "/work",
+  protocols: "/protocols",
   find: "/find",
   register: "/patients/new",
   emergencies: "/emergencies",
@@ -57,11 +59,16 @@ const clinical: readonly Duty[] = [
  * record, so a duty that is missing here sees a shorter menu and nothing else.
  */
 const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly Duty[]>> = {
+  work: [...clinical, "registrar"],
+  protocols: [...clinical, "quality"],
   find: [...clinical, "registrar", "privacy-officer"],
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
   emergencies: ["privacy-officer"],
   people: ["registrar"],
 };
+
+/** Duties that begin with what is waiting, and not with a person who stands before them. */
+const waitsFor: readonly Duty[] = ["referral-officer", "radiologist", "dispatcher", "paramedic"];
 
 /** The post that is worn, if one is. */
 export function postOf(session: Session): Post | undefined {
@@ -78,8 +85,10 @@ export function screensOf(session: Session): Screen[] {
   if (isLay(session)) return ["mine"];
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
-  // A worklist comes before the search for whoever has both: it is what waits.
-  const order = ["emergencies", "find", "register", "people"] as const;
+  // A worklist comes before the search for those whose whole work it is: it is what waits.
+  const waits = ["emergencies", "work", "find", "register", "people"] as const;
+  const searches = ["emergencies", "find", "work", "register", "people"] as const;
+  const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }
 

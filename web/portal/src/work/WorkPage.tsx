@@ -1,0 +1,379 @@
+import type { Change, Organization, Resource, Task } from "@qingshan/client";
+import { useInfiniteQuery, useQuery, useQueryClient, type InfiniteData } from "@tanstack/react-query";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Link, useSearchParams } from "wouter";
+import { postOf } from "../duties";
+import { useTexts } from "../language";
+import { LiveMark, StaleBanner, useLive } from "../live";
+import { usePlaceNames } from "../patients/reading";
+import { nameOf } from "../patients/person";
+import { useShown } from "../patients/show";
+import { ClockMark } from "../runs/ClockMark";
+import { levelAt } from "../runs/clock";
+import { useTick } from "../runs/tick";
+import { conceptIn } from "../runs/words";
+import { hatOf, useService, useSession } from "../session";
+import { FailureNotice, Loading, Nothing } from "../states";
+import { Working } from "../Working";
+import {
+  criteria,
+  next,
+  ownersOf,
+  patched,
+  priorities,
+  PROTOCOL,
+  scopes,
+  search,
+  withRuns,
+  type Narrowing,
+  type Row,
+  type Scope,
+  type Shown,
+} from "./worklist";
+import "../runs/runs.css";
+import "./worklist.css";
+
+const PAGE = "50";
+/** How long changes are gathered before what changed is read, in milliseconds; the first is read at once. */
+const GATHER = 300;
+
+interface Part {
+  rows: Row[];
+  next?: string;
+}
+
+/** What is to be done: by me, by my team, by my institution. */
+export default function WorkPage() {
+  const { t } = useTexts();
+  const [address, setAddress] = useSearchParams();
+  const scope = scopes.find((one) => one === address.get("of")) ?? "institution";
+  const protocol = address.get("protocol") ?? undefined;
+  const priority = priorities.find((one) => one === address.get("class"));
+  const narrowing: Narrowing = { ...(protocol && { protocol }), ...(priority && { priority }) };
+  const isAll = address.has("all");
+  const choose = (part: Record<string, string | undefined>) => {
+    setAddress(
+      (old) => {
+        const params = new URLSearchParams(old);
+        for (const [name, value] of Object.entries(part)) value ? params.set(name, value) : params.delete(name);
+        return params;
+      },
+      { replace: true },
+    );
+  };
+  const owners = useOwners(scope);
+  const session = useSession();
+  const duties = scope === "institution" && !isAll ? postOf(session)?.duties : undefined;
+  return (
+    <section className="work">
+      <div className="work-head">
+        <h1>{t("work.title")}</h1>
+        <div className="filters" role="group" aria-label={t("work.of")}>
+          {scopes.map((one) => (
+            <button key={one} type="button" className="filter" aria-pressed={one === scope} onClick={() => choose({ of: one })}>
+              {t(`work.of.${one}`)}
+            </button>
+          ))}
+        </div>
+      </div>
+      {owners.isPending && <Loading rows={8} />}
+      {owners.isError && <FailureNotice cause={owners.error} retry={() => void owners.refetch()} />}
+      {owners.data?.length === 0 && <Nothing title={t(`work.nobody.${scope}`)} help={t("work.nobody.help")} />}
+      {owners.data !== undefined && owners.data.length > 0 && (
+        <List key={scope} scope={scope} owners={owners.data} duties={duties} narrowing={narrowing} isAll={isAll} choose={choose} />
+      )}
+    </section>
+  );
+}
+
+/** The references of those whose work a scope means. */
+function useOwners(scope: Scope) {
+  const service = useService();
+  const session = useSession();
+  const post = postOf(session);
+  const holders = ownersOf("mine", { ...session, post }, { teams: [], departments: [] });
+  return useQuery({
+    queryKey: ["work", "owners", hatOf(session), scope],
+    staleTime: 600_000,
+    queryFn: async ({ signal }) => {
+      const none: Resource[] = [];
+      const ids = (found: Resource[]) => found.map((one) => one.id).filter((id) => id !== undefined);
+      const teams =
+        scope === "team" && holders.length > 0
+          ? await service.all<Resource>("CareTeam", { participant: holders.join(","), _elements: "id" }, signal)
+          : none;
+      const departments =
+        scope === "institution" && post !== undefined
+          ? await service.all<Organization>("Organization", { partof: `Organization/${post.organization}`, _elements: "id" }, signal)
+          : none;
+      return ownersOf(scope, { ...session, post }, { teams: ids(teams), departments: ids(departments) });
+    },
+  });
+}
+
+function List(props: {
+  scope: Scope;
+  owners: readonly string[];
+  duties: readonly string[] | undefined;
+  narrowing: Narrowing;
+  isAll: boolean;
+  choose(part: Record<string, string | undefined>): void;
+}) {
+  const { scope, owners, duties, narrowing, isAll, choose } = props;
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const service = useService();
+  const cache = useQueryClient();
+  const asked = search(owners, duties, narrowing).toString();
+  const key = useMemo(() => ["work", "list", asked], [asked]);
+  const list = useInfiniteQuery({
+    queryKey: key,
+    queryFn: async ({ pageParam, signal }): Promise<Part> => {
+      const page = await service.page<Task>(pageParam ?? `/fhir/Task?${asked}&_count=${PAGE}`, signal);
+      const rows = await withRuns(service, page.found, signal);
+      return { rows, ...(page.next !== undefined && { next: page.next }) };
+    },
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (part) => part.next,
+  });
+  const readAnew = useCallback(
+    async (ids: readonly string[]) => {
+      const { found } = await service.page<Task>(`/fhir/Task?${asked}&_id=${ids.join(",")}&_count=200`);
+      const fresh = await withRuns(service, found, AbortSignal.timeout(30_000));
+      cache.setQueryData<InfiniteData<Part>>(key, (old) => old && { ...old, pages: patched(old.pages, new Set(ids), fresh) });
+    },
+    [service, cache, key, asked],
+  );
+  const gather = useGather(readAnew, () => void list.refetch());
+  const topic = `Task?${new URLSearchParams(criteria(owners, duties)).toString()}`;
+  const live = useLive(topic, (change: Change | undefined) => gather(change?.id));
+
+  const rows = useMemo(() => {
+    const all = (list.data?.pages ?? []).flatMap((part) => part.rows);
+    return [...new Map(all.map((row) => [row.task.id, row])).values()];
+  }, [list.data]);
+  const { shown, hold, show } = useCalm(rows, asked);
+  const now = useTick(shown.rows.map((row) => row.clock));
+  const place = usePlaceNames(
+    service,
+    shown.rows.flatMap(({ root, task }) => [root?.requester, task.owner]).filter((one) => one?.reference?.startsWith("Organization/") === true).filter((one) => one !== undefined),
+  );
+  useKeys();
+
+  const protocols = useProtocols(rows);
+  const over = shown.rows.filter((row) => levelAt(row.clock, now) === "breach").length;
+  const isNarrowed = narrowing.protocol !== undefined || narrowing.priority !== undefined;
+  return (
+    <>
+      <StaleBanner state={live.state} retry={live.retry} />
+      <div className="work-tools">
+        <label>
+          <span className="what">{t("work.protocol")}</span>
+          <select value={narrowing.protocol ?? ""} onChange={(event) => choose({ protocol: event.target.value })}>
+            <option value="">{t("work.protocol.all")}</option>
+            {protocols.map(([code, title]) => (
+              <option key={code} value={code}>
+                {title(locale) ?? code}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span className="what">{t("work.class")}</span>
+          <select value={narrowing.priority ?? ""} onChange={(event) => choose({ class: event.target.value })}>
+            <option value="">{t("work.class.all")}</option>
+            {priorities.map((one) => (
+              <option key={one} value={one}>
+                {t(`priority.${one}`)}
+              </option>
+            ))}
+          </select>
+        </label>
+        {scope === "institution" && (
+          <label className="work-all">
+            <input type="checkbox" checked={isAll} onChange={() => choose({ all: isAll ? undefined : "1" })} />
+            {t("work.all")}
+          </label>
+        )}
+        <span className="work-end">
+          <span className="work-keys what">{t("work.keys")}</span>
+          <LiveMark state={live.state} />
+        </span>
+      </div>
+      {list.isPending && <Loading rows={8} />}
+      {list.isError && <FailureNotice cause={list.error} retry={() => void list.refetch()} />}
+      {list.isSuccess && shown.rows.length === 0 && (
+        <Nothing title={t(isNarrowed ? "work.empty.narrow" : `work.empty.${scope}`)} help={t("work.empty.help")}>
+          {isNarrowed && (
+            <button type="button" className="button-link" onClick={() => choose({ protocol: undefined, class: undefined })}>
+              {t("work.widen")}
+            </button>
+          )}
+        </Nothing>
+      )}
+      {shown.rows.length > 0 && (
+        <p className="count" role="status">
+          {t(list.hasNextPage ? "work.countMore" : "work.count", { count: shown.rows.length - shown.gone.size })}
+          {over > 0 && <strong className="caution">{t("work.over", { count: over })}</strong>}
+        </p>
+      )}
+      {shown.waiting > 0 && (
+        <button type="button" className="work-new" onClick={show}>
+          <span role="status">{t("work.new", { count: shown.waiting })}</span>
+        </button>
+      )}
+      <ul className="work-list" aria-label={t("work.title")} {...hold}>
+        {shown.rows.map((row) => (
+          <Line
+            key={row.task.id}
+            row={row}
+            now={now}
+            isGone={shown.gone.has(row.task.id ?? "")}
+            from={place(row.root?.requester) ?? ""}
+            owner={place(row.task.owner) ?? ""}
+          />
+        ))}
+      </ul>
+      {list.hasNextPage && (
+        <Working block busy={list.isFetchingNextPage ? t("state.loading") : undefined} onClick={() => void list.fetchNextPage()}>
+          {t("work.more")}
+        </Working>
+      )}
+    </>
+  );
+}
+
+const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean; from: string; owner: string }) {
+  const { row, now, isGone, from, owner } = props;
+  const { task, patient, root, clock } = row;
+  const { t, locale } = useTexts();
+  const name = (patient && nameOf(patient)) ?? task.for?.display ?? t("patient.nameless");
+  const isTaken = task.status === "in-progress";
+  const priority = priorities.find((one) => one === task.priority);
+  const title = conceptIn(locale, root?.code);
+  return (
+    <li className={isGone ? "work-row is-gone" : "work-row"}>
+      <Link href={`/tasks/${encodeURIComponent(task.id ?? "")}`} className="work-link">
+        <span className="work-clock">
+          {isGone ? (
+            <span className="clock clock-met">{t("work.gone")}</span>
+          ) : clock.breach === undefined ? (
+            <span className="clock clock-none">{t("clock.none")}</span>
+          ) : (
+            <ClockMark clock={clock} now={now} />
+          )}
+        </span>
+        <span className="work-who">
+          <strong>{name}</strong>
+          {patient !== undefined && <SexAndAge patient={patient} />}
+        </span>
+        <span className="work-what">
+          <strong>{conceptIn(locale, task.code) ?? t("work.untitled")}</strong>
+          <span className="work-of">
+            {title}
+            {priority !== undefined && priority !== "routine" && (
+              <span className={priority === "urgent" ? "tag tag-care" : "tag tag-grave"}>{t(`priority.${priority}`)}</span>
+            )}
+          </span>
+        </span>
+        <span className="work-from">
+          {from !== "" && (
+            <>
+              <span className="what">{t("work.from")}</span> {from}
+            </>
+          )}
+        </span>
+        <span className="work-taker">
+          {isTaken ? (
+            <>
+              <span aria-hidden>◐ </span>
+              {t("work.taken", { who: task.owner?.display ?? owner })}
+            </>
+          ) : (
+            <span className="what">{t("work.free")}</span>
+          )}
+        </span>
+      </Link>
+    </li>
+  );
+});
+
+function SexAndAge({ patient }: { patient: NonNullable<Row["patient"]> }) {
+  const { sexAndAge } = useShown(patient);
+  return <span>{sexAndAge}</span>;
+}
+
+/** The protocols that the rows are of, and those that were seen before, so that a narrowed list can be widened again. */
+function useProtocols(rows: readonly Row[]) {
+  const seen = useRef(new Map<string, (locale: "zh-CN" | "en") => string | undefined>());
+  for (const { root } of rows) {
+    const code = root?.code?.coding?.find((coding) => coding.system === PROTOCOL)?.code;
+    if (code !== undefined && !seen.current.has(code)) seen.current.set(code, (locale) => conceptIn(locale, root?.code));
+  }
+  return [...seen.current].sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+/** Reads what changed: the first change at once, what follows shortly after it together. */
+function useGather(read: (ids: readonly string[]) => Promise<void>, readAll: () => void) {
+  const told = useRef({ read, readAll });
+  told.current = { read, readAll };
+  const waiting = useRef<Set<string>>(undefined);
+  return useCallback((id: string | undefined) => {
+    if (id === undefined) return told.current.readAll();
+    if (waiting.current !== undefined) return void waiting.current.add(id);
+    waiting.current = new Set();
+    const go = (ids: readonly string[]) => {
+      // What could not be read is no reason to stay blind: everything is asked for again.
+      if (ids.length > 0) told.current.read(ids).catch(() => told.current.readAll());
+    };
+    go([id]);
+    setTimeout(() => {
+      const ids = [...(waiting.current ?? [])];
+      waiting.current = undefined;
+      if (ids.length > 100) told.current.readAll();
+      else go(ids);
+    }, GATHER);
+  }, []);
+}
+
+/** Keeps a list still while somebody points at it, moves through it by keyboard, or has scrolled into it by finger. */
+function useCalm(rows: readonly Row[], asked: string) {
+  const [isHeld, setIsHeld] = useState(false);
+  const [shown, setShown] = useState<Shown>({ rows: [], gone: new Set(), waiting: 0 });
+  const before = useRef(asked);
+  useEffect(() => {
+    const isSame = before.current === asked;
+    before.current = asked;
+    const isTouch = matchMedia("(pointer: coarse)").matches;
+    setShown((old) => next(old, rows, isSame && (isHeld || (isTouch && scrollY > 0))));
+  }, [rows, isHeld, asked]);
+  const hold = {
+    onPointerEnter: () => setIsHeld(true),
+    onPointerLeave: () => setIsHeld(false),
+    onFocus: () => setIsHeld(true),
+    onBlur: (event: { relatedTarget: EventTarget | null; currentTarget: Element }) => {
+      if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setIsHeld(false);
+    },
+  };
+  const show = () => setShown((old) => next(old, rows, false));
+  return { shown, hold, show };
+}
+
+/** Moves through the rows by j and k as well as by the arrows. */
+function useKeys() {
+  useEffect(() => {
+    const walk = (event: KeyboardEvent) => {
+      const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
+      const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key] ?? 0;
+      if (step === 0 || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      const links = [...document.querySelectorAll<HTMLAnchorElement>(".work-list a")];
+      const at = links.indexOf(document.activeElement as HTMLAnchorElement);
+      const link = links[at === -1 ? 0 : Math.min(links.length - 1, Math.max(0, at + step))];
+      if (link === undefined) return;
+      event.preventDefault();
+      link.focus();
+    };
+    addEventListener("keydown", walk);
+    return () => removeEventListener("keydown", walk);
+  }, []);
+}
