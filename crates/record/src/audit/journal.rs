@@ -22,7 +22,7 @@ const ENDING: &str = "journal";
 const FULL: u64 = 16 << 20;
 
 /// Entries that go to the database together.
-const TOGETHER: usize = 2_000;
+const TOGETHER: usize = 10_000;
 
 /// Bytes before each entry: its length and the beginning of its digest.
 const HEADER: usize = 8;

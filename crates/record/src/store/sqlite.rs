@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -190,6 +191,9 @@ fn connect(path: &Path, write: bool) -> Result<Connection, Error> {
     connection.set_prepared_statement_cache_capacity(PREPARED);
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failure)?;
     rusqlite::vtab::array::load_module(&connection).map_err(failure)?;
+    // A statement keeps the plan it was prepared with. Otherwise each new value of an argument has it planned anew, which
+    // costs more than running it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failure)?;
     // FULL, because an acknowledged write must survive the loss of power; group commit pays for it once per group.
     // No automatic indexes: every statement has an index to begin at, and building one costs more than it saves.
     // The writer itself copies the log back: only then does the log begin anew instead of growing while it is busy.
