@@ -370,6 +370,17 @@ export interface TaskInput {
   valueCode?: string;
 }
 
+/** A message about a run. <http://hl7.org/fhir/R4/communication.html> */
+export interface Communication extends Resource {
+  resourceType: "Communication";
+  status: string;
+  category?: CodeableConcept[];
+  about?: Reference[];
+  sent?: When;
+  recipient?: Reference[];
+  payload?: { contentString?: string; _contentString?: Element }[];
+}
+
 export interface AuditEvent extends Resource {
   resourceType: "AuditEvent";
   type: Coding;

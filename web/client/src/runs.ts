@@ -146,6 +146,18 @@ export interface ProtocolEntry extends Coded {
   mayStart: boolean;
 }
 
+/** A way to begin. */
+export interface ProtocolStart {
+  code?: string;
+  title?: Words;
+  by: "hand" | "event" | "schedule" | "protocol";
+  duties?: string[];
+  class?: string;
+  reach?: string[];
+  /** The form to be filled in. */
+  form?: string;
+}
+
 /** One limit of a clock; spans are as they are written, such as `30 min`. */
 export interface Limit {
   class?: string;
@@ -173,11 +185,13 @@ export interface Protocol {
     otherwise?: string;
     optional?: boolean;
   }[];
-  start?: { by: "hand" | "event" | "schedule" | "protocol"; duties?: string[]; class?: string; reach?: string[] }[];
+  start?: ProtocolStart[];
   milestone?: {
     code: string;
     title: Words;
     patient?: Words;
+    /** The fact of the record that says so. */
+    fact?: { on: string };
     after?: string[];
     status?: string;
     owner?: string;
@@ -195,8 +209,11 @@ export interface Protocol {
     until?: string[];
     when?: string;
     optional?: boolean;
+    /** The classes of runs it is part of; absent means all. */
+    classes?: string[];
     skip?: string;
     form?: string;
+    fact?: { on: string };
     acknowledgements?: number;
     protocol?: { protocol: string };
     automatic?: boolean;
@@ -211,7 +228,16 @@ export interface Protocol {
     calendar?: string;
     pauses?: { from: string; to: string }[];
     limit?: Limit[];
+    rung?: {
+      at: "begin" | "target" | "warn" | "breach";
+      plus?: string;
+      tell?: string[];
+      hand?: string;
+      reach?: string[];
+      classes?: string[];
+    }[];
   }[];
+  calendar?: { code: string; days: string[]; from: string; until: string }[];
   indicator?: (Coded & { kind: FigureKind; goal?: number; source?: string })[];
   summary?: (Coded & { value: string })[];
   /** The forms it asks for. */

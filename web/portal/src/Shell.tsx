@@ -23,6 +23,7 @@ const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const WorkPage = lazy(() => import("./work/WorkPage"));
+const RunPage = lazy(() => import("./runs/RunPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
@@ -152,6 +153,7 @@ function Screens() {
         </Route>
         <Route path={places.find} component={Finder} />
         <Route path={places.work} component={WorkPage} />
+        <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.mine} component={MinePage} />
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />

@@ -44,6 +44,7 @@ export type Family =
   | "loinc"
   | "purpose"
   | "relation"
+  | "run.end"
   | "setting"
   | "status"
   | "trail";

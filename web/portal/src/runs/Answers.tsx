@@ -1,0 +1,59 @@
+import type { QuestionnaireResponse, ResponseItem } from "@qingshan/client";
+import { useQuery } from "@tanstack/react-query";
+import { useTexts, type Texts } from "../language";
+import { useService } from "../session";
+import { FailureNotice, Loading } from "../states";
+import { showMoment } from "../views/Readable";
+import { conceptIn } from "./words";
+
+type Answer = NonNullable<ResponseItem["answer"]>[number];
+
+/** A form that was filled in, to be read. What was left empty is not shown. */
+export default function Answers({ reference }: { reference: string }) {
+  const service = useService();
+  const [, id = ""] = reference.split("/");
+  const response = useQuery({
+    queryKey: ["answers", id],
+    queryFn: ({ signal }) => service.read<QuestionnaireResponse>("QuestionnaireResponse", id, signal),
+  });
+  if (response.isError) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
+  if (response.data === undefined) return <Loading />;
+  return <Items items={response.data.item ?? []} />;
+}
+
+function Items({ items }: { items: readonly ResponseItem[] }) {
+  const texts = useTexts();
+  const asked = items.filter((item) => (item.answer ?? []).length > 0 || (item.item ?? []).length > 0);
+  return (
+    <dl className="answers">
+      {asked.map((item, place) => (
+        <div key={`${item.linkId} ${place}`}>
+          <dt>{conceptIn(texts.locale, item) ?? item.linkId}</dt>
+          {(item.answer ?? []).map((answer, index) => (
+            <dd key={index}>
+              {valueOf(texts, answer)}
+              {answer.item !== undefined && <Items items={answer.item} />}
+            </dd>
+          ))}
+          {item.item !== undefined && (
+            <dd>
+              <Items items={item.item} />
+            </dd>
+          )}
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function valueOf(texts: Texts, answer: Answer): string {
+  const { t, locale } = texts;
+  if (answer.valueBoolean !== undefined) return t(answer.valueBoolean ? "value.yes" : "value.no");
+  if (answer.valueCoding !== undefined) return conceptIn(locale, { coding: [answer.valueCoding] }) ?? answer.valueCoding.code ?? "";
+  if (answer.valueQuantity !== undefined) return `${answer.valueQuantity.value ?? ""} ${answer.valueQuantity.unit ?? ""}`.trim();
+  if (answer.valueReference !== undefined) return answer.valueReference.display ?? answer.valueReference.reference ?? "";
+  if (answer.valueAttachment !== undefined) return answer.valueAttachment.title ?? answer.valueAttachment.contentType ?? "";
+  if (answer.valueDateTime !== undefined) return showMoment(texts, answer.valueDateTime);
+  const plain = answer.valueString ?? answer.valueDecimal ?? answer.valueInteger ?? answer.valueDate ?? answer.valueTime ?? answer.valueUri;
+  return plain === undefined ? "" : String(plain);
+}

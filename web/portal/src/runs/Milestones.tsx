@@ -1,0 +1,129 @@
+import type { RunMilestone, RunView } from "@qingshan/client";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button, Input } from "antd";
+import { useState, type FormEvent } from "react";
+import { bounds, minuteAt, readMinute } from "../calendar";
+import { Dialog } from "../Dialog";
+import { Field } from "../Field";
+import { useTexts, type Texts } from "../language";
+import { FailureNotice } from "../states";
+import { useUnsaved } from "../unsaved";
+import { showMoment } from "../views/Readable";
+import { Working } from "../Working";
+import { occurrences } from "./graph";
+import { aboutRun, useRuns } from "./reading";
+import { nameOf } from "./RunPage";
+import { say } from "./words";
+
+/** How much later than it happened something became known before that is worth a word, in milliseconds. */
+const LATE = 5 * 60_000;
+
+/** What has come about in a run, in the order of time, and what was corrected of it. */
+export function Milestones({ run, mayCorrect }: { run: RunView; mayCorrect: boolean }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const [wrong, setWrong] = useState<RunMilestone>();
+  const all = occurrences(run);
+  return (
+    <section className="card" aria-label={t("milestone.title")}>
+      <h2>{t("milestone.title")}</h2>
+      {all.length === 0 && <p className="hint">{t("milestone.none")}</p>}
+      <ol className="milestones">
+        {all.map(({ now, before }) => (
+          <li key={`${now.code} ${now.n}`}>
+            <time className="milestone-at">{showMoment(texts, now.at)}</time>
+            <span className="milestone-what">
+              <strong>
+                {say(locale, now.title)}
+                {now.n > 1 && ` (${now.n})`}
+              </strong>
+              {now.early && <span className="tag tag-care">{t("milestone.early")}</span>}
+              <span className="what line-note">{sourceOf(texts, run, now)}</span>
+              {before.map((old) => (
+                <span key={old.recorded} className="line-note milestone-old">
+                  <del>{showMoment(texts, old.at)}</del>{" "}
+                  {t("milestone.corrected", { by: whoOf(run, now.by) ?? "–", reason: now.reason ?? "–" })}
+                </span>
+              ))}
+            </span>
+            {mayCorrect && (
+              <button type="button" className="inline-button" onClick={() => setWrong(now)}>
+                {t("milestone.correct")}
+              </button>
+            )}
+          </li>
+        ))}
+      </ol>
+      {wrong !== undefined && <Correct run={run} milestone={wrong} onClose={() => setWrong(undefined)} />}
+    </section>
+  );
+}
+
+const whoOf = (run: RunView, by: string | undefined) => nameOf(run, by) ?? (by?.startsWith("Device/") ? undefined : by);
+
+/** From what it is known, by whom, and since when if not at once. */
+function sourceOf(texts: Texts, run: RunView, one: RunMilestone): string {
+  const { t, known } = texts;
+  const kind = one.source?.split("/")[0];
+  const parts = [
+    one.by?.startsWith("Device/") ? t("milestone.byPlatform") : whoOf(run, one.by),
+    kind !== undefined && t("milestone.source", { kind: known("kind", kind) ?? kind }),
+    Date.parse(one.recorded) - Date.parse(one.at) > LATE && t("milestone.recorded", { at: showMoment(texts, one.recorded) }),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** Corrects the time of a milestone; the old one stays, struck through, with the reason. */
+function Correct({ run, milestone, onClose }: { run: RunView; milestone: RunMilestone; onClose(): void }) {
+  const { t, locale } = useTexts();
+  const runs = useRuns();
+  const cache = useQueryClient();
+  const before = minuteAt(bounds(milestone.at)?.from ?? 0);
+  const [at, setAt] = useState(before);
+  const [reason, setReason] = useState("");
+  const [isAsked, setIsAsked] = useState(false);
+  const moment = readMinute(at);
+  const correct = useMutation({
+    mutationFn: () =>
+      runs.act(run.id, {
+        deed: "correct",
+        milestone: milestone.code,
+        n: milestone.n,
+        at: moment ?? milestone.at,
+        reason: { code: "", text: reason.trim() },
+      }),
+    onSuccess: async () => {
+      await cache.invalidateQueries({ queryKey: aboutRun(run.id) });
+      onClose();
+    },
+  });
+  useUnsaved(at !== before || reason !== "");
+  const isFuture = moment !== undefined && Date.parse(moment) > Date.now();
+  const send = (event: FormEvent) => {
+    event.preventDefault();
+    setIsAsked(true);
+    if (moment !== undefined && !isFuture && reason.trim() !== "" && !correct.isPending) correct.mutate();
+  };
+  const timeError = moment === undefined ? t("milestone.correct.time") : isFuture ? t("milestone.correct.future") : undefined;
+  return (
+    <Dialog title={t("milestone.correct.title", { what: say(locale, milestone.title) })} onClose={onClose}>
+      <form onSubmit={send}>
+        <Field label={t("milestone.correct.at")} help={t("milestone.correct.format")} error={isAsked ? timeError : undefined}>
+          {(field) => <Input {...field} className="measure" value={at} onChange={(event) => setAt(event.target.value)} />}
+        </Field>
+        <Field label={t("milestone.correct.reason")} error={isAsked && reason.trim() === "" ? t("milestone.correct.why") : undefined}>
+          {(field) => <Input {...field} maxLength={200} value={reason} onChange={(event) => setReason(event.target.value)} />}
+        </Field>
+        {correct.isError && <FailureNotice cause={correct.error} unsaved={t("milestone.correct.unsaved")} />}
+        <div className="form-end">
+          <Button size="large" onClick={onClose}>
+            {t("milestone.correct.cancel")}
+          </Button>
+          <Working type="primary" htmlType="submit" busy={correct.isPending ? t("state.saving") : undefined}>
+            {t("milestone.correct.save")}
+          </Working>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

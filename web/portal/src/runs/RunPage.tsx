@@ -1,0 +1,316 @@
+import type { Communication, RunView, Task } from "@qingshan/client";
+import { useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import { isLay } from "../duties";
+import { useTexts, type Texts } from "../language";
+import { LiveMark, StaleBanner, useLive } from "../live";
+import { useSession } from "../session";
+import { useMatch } from "../settings";
+import { FailureNotice, Loading } from "../states";
+import { showMoment } from "../views/Readable";
+import { ClockBar, ClockMark } from "./ClockMark";
+import { Graph, Lanes } from "./Graph";
+import { latest } from "./graph";
+import { Milestones } from "./Milestones";
+import { aboutRun, useChain, useMessages, useProtocol, useRun } from "./reading";
+import { useTick } from "./tick";
+import { conceptIn, say, showLength } from "./words";
+import "./runs.css";
+
+const Answers = lazy(() => import("./Answers"));
+
+/** Where a drawing of several lanes no longer fits. */
+const narrow = matchMedia("(max-width: 900px)");
+
+/** One run of a protocol: where it stands, what holds it up, what has come about. */
+export default function RunPage({ id }: { id: string }) {
+  const { t } = useTexts();
+  const cache = useQueryClient();
+  const view = useRun(id);
+  const live = useLive(`Task/${id}`, () => void cache.invalidateQueries({ queryKey: aboutRun(id) }));
+  return (
+    <section className="run stack">
+      <StaleBanner state={live.state} retry={live.retry} />
+      {view.isPending && <Loading rows={10} />}
+      {view.isError && view.data === undefined && <FailureNotice cause={view.error} retry={() => void view.refetch()} />}
+      {view.data !== undefined && (
+        <Standing run={view.data.run} behind={view.data.behind} mark={<LiveMark state={live.state} />} label={t("run.label")} />
+      )}
+    </section>
+  );
+}
+
+function Standing({ run, behind, mark, label }: { run: RunView; behind: number; mark: ReactNode; label: string }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const now = useTick(run.clocks) + behind;
+  const protocol = useProtocol(run.protocol.code, run.protocol.version);
+  const isNarrow = useMatch(narrow);
+  const mayCorrect = !isLay(useSession());
+  return (
+    <>
+      <header className="card run-head" aria-label={label}>
+        <div className="run-title">
+          <h1>
+            {run.patient === undefined ? (
+              say(locale, run.protocol.title)
+            ) : (
+              <Link href={`/patients/${encodeURIComponent(run.patient.reference.replace("Patient/", ""))}`}>
+                {nameOf(run, run.patient.reference) ?? t("patient.nameless")}
+              </Link>
+            )}
+          </h1>
+          {mark}
+        </div>
+        <p className="run-of">
+          <Link href={`/protocols/${encodeURIComponent(run.protocol.code)}`}>{say(locale, run.protocol.title)}</Link>
+          {run.class !== undefined && <span className="tag tag-care">{say(locale, run.class.title)}</span>}
+          <span className={run.end === undefined ? "tag tag-new" : "tag"}>
+            {run.end === undefined ? t("run.going") : t(`run.end.${run.end}`)}
+          </span>
+        </p>
+        <dl className="banner-facts">
+          <Fact name={t("run.began")}>{showMoment(texts, run.began)}</Fact>
+          {run.owner !== undefined && run.end === undefined && (
+            <Fact name={t("run.owner")}>{[nameOf(run, run.owner.party?.reference), say(locale, run.owner.title)].filter(Boolean).join(" · ")}</Fact>
+          )}
+          {run.summary.map((one) => (
+            <Fact key={one.code} name={say(locale, one.title)}>
+              {one.value}
+            </Fact>
+          ))}
+        </dl>
+        <Blocking run={run} now={now} />
+      </header>
+      {run.clocks.length > 0 && <Clocks run={run} now={now} />}
+      <section className="card" aria-label={t("graph.title")}>
+        <h2>{t("graph.title")}</h2>
+        {protocol.isPending && <Loading rows={6} />}
+        {protocol.isError && <FailureNotice cause={protocol.error} retry={() => void protocol.refetch()} />}
+        {protocol.data !== undefined &&
+          (isNarrow ? <Lanes protocol={protocol.data} run={run} /> : <Graph protocol={protocol.data} run={run} />)}
+      </section>
+      <Acknowledgements run={run} />
+      <Milestones run={run} mayCorrect={mayCorrect} />
+      <Forms run={run} />
+      <Messages run={run} />
+      <Chain run={run} />
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** What somebody who is named by reference is called; nothing when it is not known. */
+export function nameOf(run: RunView, reference: string | undefined): string | undefined {
+  if (reference === undefined) return undefined;
+  const parties = [run.patient, run.owner?.party, ...run.steps.map((step) => step.party)];
+  return run.names?.[reference] ?? parties.find((party) => party?.reference === reference)?.display;
+}
+
+/** On what everything else waits. */
+function Blocking({ run, now }: { run: RunView; now: number }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  if (run.end !== undefined || run.blocking.length === 0) return null;
+  const steps = run.blocking.map((code) => latest(run, code)?.step).filter((step) => step !== undefined);
+  return (
+    <div className="run-blocking">
+      <strong>{t("run.blocking")}</strong>
+      <ul>
+        {steps.map((step) => {
+          const who = nameOf(run, step.party?.reference) ?? (step.role && say(locale, step.role.title));
+          const waited = step.since === undefined ? undefined : showLength(texts, now - Date.parse(step.since));
+          return (
+            <li key={step.code}>
+              {step.task === undefined ? (
+                say(locale, step.title)
+              ) : (
+                <Link href={`/tasks/${encodeURIComponent(step.task)}`}>{say(locale, step.title)}</Link>
+              )}
+              {who && ` · ${who}`}
+              {" · "}
+              {step.state === "unknown" ? t("run.unknown") : waited === undefined ? t(`step.state.${step.state}`) : t("run.waited", { length: waited })}
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function Clocks({ run, now }: { run: RunView; now: number }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  return (
+    <section className="card" aria-label={t("clock.title")}>
+      <h2>{t("clock.title")}</h2>
+      <ul className="clocks">
+        {run.clocks.map((clock) => (
+          <li key={`${clock.code} ${clock.n}`}>
+            <span className="clocks-name">
+              {say(locale, clock.title)}
+              {clock.n > 1 && ` (${clock.n})`}
+            </span>
+            <ClockMark clock={clock} now={now} />
+            <ClockBar clock={clock} now={now} />
+            <span className="clocks-points what">
+              {t("clock.began", { at: showMoment(texts, clock.began) })}
+              {(["target", "warn", "breach"] as const).map(
+                (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, { at: showMoment(texts, clock[point]) })}`,
+              )}
+              {clock.stopped !== undefined && ` · ${t("clock.stopped", { at: showMoment(texts, clock.stopped) })}`}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Of steps that several must have seen: who has, and how many have not. */
+function Acknowledgements({ run }: { run: RunView }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const steps = run.steps.filter((step) => (step.acknowledgements ?? 0) > 0 && step.task !== undefined);
+  if (steps.length === 0) return null;
+  return (
+    <section className="card" aria-label={t("acknowledged.title")}>
+      <h2>{t("acknowledged.title")}</h2>
+      {steps.map((step) => {
+        const seen = step.acknowledged ?? [];
+        const left = Math.max(0, (step.acknowledgements ?? 0) - seen.length);
+        const isOpen = step.state === "ready" || step.state === "taken";
+        return (
+          <div key={`${step.code} ${step.n}`} className="acknowledged">
+            <h3>{say(locale, step.title)}</h3>
+            <ul>
+              {seen.map(({ by, at }) => (
+                <li key={by}>
+                  <span aria-hidden>✓ </span>
+                  {nameOf(run, by) ?? by} · <time>{showMoment(texts, at)}</time>
+                </li>
+              ))}
+              {left > 0 && isOpen && (
+                <li className="is-missing">
+                  <span aria-hidden>○ </span>
+                  {t("acknowledged.left", { count: left, who: (step.role && say(locale, step.role.title)) ?? "" })}
+                </li>
+              )}
+            </ul>
+          </div>
+        );
+      })}
+    </section>
+  );
+}
+
+function Forms({ run }: { run: RunView }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const [opened, setOpened] = useState<string>();
+  const filled = run.steps.filter((step) => step.response !== undefined);
+  if (filled.length === 0) return null;
+  return (
+    <section className="card" aria-label={t("run.forms")}>
+      <h2>{t("run.forms")}</h2>
+      <ul className="lines">
+        {filled.map((step) => {
+          const isOpen = opened === step.response;
+          return (
+            <li key={`${step.code} ${step.n}`}>
+              <span>
+                <strong>{say(locale, step.title)}</strong>
+                <span className="what line-note">
+                  {[nameOf(run, step.by), step.ended && showMoment(texts, step.ended)].filter(Boolean).join(" · ")}
+                </span>
+              </span>
+              <button type="button" className="button-link" aria-expanded={isOpen} onClick={() => setOpened(isOpen ? undefined : step.response)}>
+                {t(isOpen ? "run.forms.close" : "run.forms.open")}
+              </button>
+              {isOpen && (
+                <Suspense fallback={<Loading />}>
+                  <Answers reference={step.response ?? ""} />
+                </Suspense>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
+
+function Messages({ run }: { run: RunView }) {
+  const texts = useTexts();
+  const { t } = texts;
+  const messages = useMessages(run);
+  if (messages.isSuccess && messages.data.length === 0) return null;
+  return (
+    <section className="card" aria-label={t("run.messages")}>
+      <h2>{t("run.messages")}</h2>
+      {messages.isPending && run.patient !== undefined && <Loading rows={2} />}
+      {messages.isError && <FailureNotice cause={messages.error} retry={() => void messages.refetch()} />}
+      <ul className="lines">
+        {(messages.data ?? []).map((message) => (
+          <li key={message.id}>
+            <span>
+              {textOf(texts, message)}
+              <span className="what line-note">
+                {message.sent !== undefined && showMoment(texts, message.sent)}
+                {" · "}
+                {(message.recipient ?? []).map((one) => one.display ?? nameOf(run, one.reference)).filter(Boolean).join(texts.locale === "zh-CN" ? "、" : ", ")}
+              </span>
+            </span>
+            <span className={message.status === "completed" ? "tag" : "tag tag-care"}>
+              {t(message.status === "completed" ? "run.messages.seen" : "run.messages.unseen")}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function textOf({ locale }: Texts, message: Communication): string {
+  const [payload] = message.payload ?? [];
+  const concept = { ...(payload?.contentString !== undefined && { text: payload.contentString }), ...(payload?._contentString && { _text: payload._contentString }) };
+  return conceptIn(locale, concept) ?? "";
+}
+
+/** Runs before and after this one that belong together with it. */
+function Chain({ run }: { run: RunView }) {
+  const texts = useTexts();
+  const { t } = texts;
+  const chain = useChain(run);
+  if (chain.isError) return <FailureNotice cause={chain.error} retry={() => void chain.refetch()} />;
+  if (chain.data === undefined || chain.data.length < 2) return null;
+  return (
+    <section className="card" aria-label={t("run.chain")}>
+      <h2>{t("run.chain")}</h2>
+      <ol className="chain">
+        {chain.data.map((task) => (
+          <li key={task.id} aria-current={task.id === run.id ? "true" : undefined}>
+            {task.id === run.id ? <strong>{chainTitle(texts, task)}</strong> : <Link href={`/runs/${encodeURIComponent(task.id ?? "")}`}>{chainTitle(texts, task)}</Link>}
+            <span className="what">
+              {task.authoredOn !== undefined && showMoment(texts, task.authoredOn)}
+              {" · "}
+              {conceptIn(texts.locale, task.businessStatus) ?? (task.status === "in-progress" ? t("run.going") : (texts.known("run.end", task.status) ?? task.status))}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const chainTitle = ({ locale, t }: Texts, task: Task) => conceptIn(locale, task.code) ?? t("work.untitled");
+
