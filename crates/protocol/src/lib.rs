@@ -10,7 +10,11 @@
 //! runs from one milestone to another.
 
 pub mod definition;
+pub mod form;
 pub mod run;
+pub mod text;
 
 pub use definition::{Code, Protocol, Words};
+pub use form::Form;
 pub use run::{Deed, Effect, Event, Run, step};
+pub use text::{Files, Line};

@@ -1,0 +1,128 @@
+use super::*;
+use crate::form::Kind;
+
+const PROTOCOL: &str = r#"code = "visit"
+version = "1"
+title = { zh = "随访", en = "Visit" }
+
+[[milestone]]
+code = "begun"
+title = { zh = "已开始", en = "Begun" }
+
+[[milestone]]
+code = "over"
+title = { zh = "已结束", en = "Over" }
+ends = "completed"
+
+[[step]]
+code = "ask"
+title = { zh = "询问", en = "Ask" }
+who = "nurse"
+requires = ["begun"]
+form = "pain"
+reach = ["over"]
+"#;
+
+const FORM: &str = r#"code = "pain"
+title = { zh = "疼痛评估", en = "Pain" }
+
+[[item]]
+code = "where"
+title = { zh = "部位", en = "Where" }
+kind = "choice"
+list = "places"
+
+[[item]]
+code = "how-much"
+title = { zh = "程度", en = "How much" }
+kind = "number"
+min = 0
+max = 10.5
+"#;
+
+const CODES: &str = r#"
+[[list]]
+code = "places"
+title = { zh = "部位", en = "Places" }
+entry = [
+    { code = "head", title = { zh = "头部", en = "Head" }, score = 1 },
+    { code = "back", title = { zh = "背部", en = "Back" } },
+]
+"#;
+
+fn folder(files: &[(&str, &str)]) -> Files {
+    files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+#[track_caller]
+fn refused(path: &str, text: &str, told: &str) {
+    let error = Line::read(&folder(&[(path, text)])).unwrap_err().to_string();
+    assert_eq!(error, told);
+}
+
+#[test]
+fn a_folder_is_read_as_one_line() {
+    let files = folder(&[
+        ("protocol.toml", PROTOCOL),
+        ("forms/pain.toml", FORM),
+        ("codes.toml", CODES),
+        ("criteria.toml", "read = 'elsewhere'"),
+        ("scenarios/story.toml", "not even TOML"),
+    ]);
+    let line = Line::read(&files).unwrap();
+    assert_eq!(line.protocol("visit").unwrap().steps[0].form.as_deref(), Some("pain"));
+    let form = line.form("pain").unwrap();
+    assert_eq!(form.items[0].kind, Kind::Choice);
+    assert_eq!(form.items[1].max.as_ref().map(Number::as_str), Some("10.5"));
+    assert_eq!(line.list("places").unwrap().entries[0].score.as_ref().map(Number::as_str), Some("1"));
+}
+
+#[test]
+fn a_line_reads_as_it_is_printed() {
+    let older = PROTOCOL.replace("version = \"1\"", "version = \"0.10\"");
+    let oldest = PROTOCOL.replace("version = \"1\"", "version = \"0.9\"");
+    let other = PROTOCOL.replace("code = \"visit\"", "code = \"call\"");
+    let files = folder(&[
+        ("protocol.toml", PROTOCOL),
+        ("a.protocol.toml", &older),
+        ("b.protocol.toml", &oldest),
+        ("c.protocol.toml", &other),
+        ("forms/pain.toml", FORM),
+        ("codes.toml", CODES),
+    ]);
+    let line = Line::read(&files).unwrap();
+    let versions: Vec<&str> = line.protocols.iter().map(|one| one.version.as_str()).collect();
+    assert_eq!(versions, ["1", "0.9", "0.10", "1"]);
+    let printed = line.print();
+    assert!(printed.contains_key("call.protocol.toml") && printed.contains_key("visit-0.10.protocol.toml"));
+    assert_eq!(Line::read(&printed).unwrap(), line);
+    assert_eq!(Line::read(&printed).unwrap().print(), printed);
+}
+
+#[test]
+fn what_is_printed_is_what_one_would_have_written() {
+    let line = Line::read(&folder(&[("protocol.toml", PROTOCOL), ("forms/pain.toml", FORM)])).unwrap();
+    assert_eq!(line.print()["protocol.toml"], PROTOCOL);
+    assert_eq!(line.print()["forms/pain.toml"], FORM);
+}
+
+#[test]
+fn an_unknown_key_is_refused_where_it_stands_with_the_one_that_was_meant() {
+    let text = PROTOCOL.replace("requires", "requries");
+    refused("protocol.toml", &text, "protocol.toml:18:1: There is no key `requries` here; did you mean `requires`?");
+    let text = FORM.replace("\"choice\"", "\"chioce\"");
+    refused("forms/pain.toml", &text, "forms/pain.toml:7:8: There is no word `chioce` here; did you mean `choice`?");
+}
+
+#[test]
+fn what_is_missing_and_what_is_no_toml_is_said_with_its_place() {
+    refused("protocol.toml", "code = \"a\"\nversion = \"1\"\n", "protocol.toml:1:1: `title` is missing here.");
+    let error = Line::read(&folder(&[("codes.toml", "[[list]\n")])).unwrap_err().to_string();
+    assert!(error.starts_with("codes.toml:1:"), "{error}");
+}
+
+#[test]
+fn a_form_is_named_as_its_file_is_and_a_line_has_no_other_files() {
+    refused("forms/ache.toml", FORM, "forms/ache.toml:1:8: The form is called `pain`, so its file is forms/pain.toml.");
+    assert!(Line::read(&folder(&[("protocols.toml", PROTOCOL)])).is_err());
+}
