@@ -10,9 +10,14 @@
 //! runs from one milestone to another.
 
 pub mod definition;
+<<<<<<< HEAD
 pub mod form;
 pub mod run;
 pub mod text;
+=======
+pub mod run;
+pub mod view;
+>>>>>>> 467e4df (wip)
 
 pub use definition::{Code, Protocol, Words};
 pub use form::Form;

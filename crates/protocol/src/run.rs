@@ -6,6 +6,8 @@ mod timer;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::definition::{End, Next, Protocol};
 
 pub use judge::step;
@@ -62,7 +64,7 @@ pub struct Party {
 }
 
 /// The step a run is part of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parent {
     /// The id of the root Task.
     pub run: String,
@@ -125,11 +127,12 @@ pub struct Work {
 }
 
 /// A reason: a code of the list that is asked for, and free words besides.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// The code.
     pub code: String,
     /// In words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
@@ -407,4 +410,4 @@ impl Run {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -224,26 +224,26 @@ at = "breach"
 reach = ["no-show"]
 "#;
 
-fn protocol() -> Protocol {
+pub(crate) fn protocol() -> Protocol {
     toml::from_str(REFERRAL).unwrap()
 }
 
-fn at(minutes: i64) -> i64 {
+pub(crate) fn at(minutes: i64) -> i64 {
     "2026-11-02T09:00:00+08:00".parse::<Timestamp>().unwrap().as_microsecond() + minutes * 60_000_000
 }
 
-fn zone() -> Offset {
+pub(crate) fn zone() -> Offset {
     jiff::tz::offset(8)
 }
 
-struct Play {
-    protocol: Protocol,
-    run: Run,
-    effects: Vec<Effect>,
+pub(crate) struct Play {
+    pub(crate) protocol: Protocol,
+    pub(crate) run: Run,
+    pub(crate) effects: Vec<Effect>,
 }
 
 impl Play {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let party = |reference: &str| Party { reference: reference.to_owned(), display: None };
         let parties = [
             ("referrer", "Organization/centre"),
@@ -270,7 +270,7 @@ impl Play {
     }
 
     #[track_caller]
-    fn does(&mut self, by: &str, deed: Deed, minutes: i64) {
+    pub(crate) fn does(&mut self, by: &str, deed: Deed, minutes: i64) {
         self.tries(by, deed, minutes).unwrap();
     }
 
@@ -283,11 +283,11 @@ impl Play {
     }
 }
 
-fn event(by: &str, deed: Deed) -> Event {
+pub(crate) fn event(by: &str, deed: Deed) -> Event {
     Event { by: by.to_owned(), deed, answers: BTreeMap::new(), instants: BTreeMap::new() }
 }
 
-fn complete(step: &str, n: u32, outcome: Option<&str>) -> Deed {
+pub(crate) fn complete(step: &str, n: u32, outcome: Option<&str>) -> Deed {
     Deed::Complete {
         step: step.to_owned(),
         n,

@@ -42,6 +42,31 @@ impl Run {
         Times { target: at(limit.target), warn: at(limit.warn), breach: at(Some(limit.breach)) }
     }
 
+    /// The instant at which a clock that runs or ran comes to a length of time of its own; none while it is held.
+    pub fn point(&self, protocol: &Protocol, ticking: &Ticking, span: Span, zone: Offset) -> Option<i64> {
+        let clock = protocol.clock(&ticking.clock).filter(|_| ticking.paused.is_none())?;
+        let reckoning = self.pace(protocol, clock, ticking, zone);
+        Some(reckoning.after(reckoning.start, span))
+    }
+
+    /// How long a clock took until it stopped, in microseconds: without what held it, and in working time where its
+    /// limit counts in working time. None while it runs, and when it was cut off.
+    pub fn took(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Option<i64> {
+        let stopped = ticking.stopped.filter(|_| !ticking.cut)?;
+        let start = ticking.began.saturating_add(ticking.held);
+        let calendar = self.pace(protocol, protocol.clock(&ticking.clock)?, ticking, zone).calendar;
+        let plain = stopped.saturating_sub(start).max(0);
+        Some(calendar.map_or(plain, |calendar| calendar.between(start, stopped, zone)))
+    }
+
+    fn pace<'p>(&self, protocol: &'p Protocol, clock: &'p Clock, ticking: &Ticking, zone: Offset) -> Reckoning<'p> {
+        let start = ticking.base.unwrap_or(ticking.began).saturating_add(ticking.held);
+        let always = clock.limit(self.class.as_deref()).is_some_and(|limit| limit.always);
+        let calendar = clock.calendar.as_deref().filter(|_| !always);
+        let calendar = calendar.and_then(|code| protocol.calendar(code));
+        Reckoning { calendar, clock, start, zone }
+    }
+
     fn reckoning<'p>(
         &self,
         protocol: &'p Protocol,
@@ -53,13 +78,11 @@ impl Run {
         }
         let clock = protocol.clock(&ticking.clock)?;
         let limit = clock.limit(self.class.as_deref())?;
-        let start = ticking.base.unwrap_or(ticking.began).saturating_add(ticking.held);
-        let calendar = clock.calendar.as_deref().filter(|_| !limit.always);
-        let calendar = calendar.and_then(|code| protocol.calendar(code));
-        Some((Reckoning { calendar, clock, start, zone }, limit))
+        Some((self.pace(protocol, clock, ticking, zone), limit))
     }
 
-    fn next(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Option<Due> {
+    /// The next point of one clock that is due.
+    pub fn next(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Option<Due> {
         if self.end.is_some() || ticking.stopped.is_some() {
             return None;
         }
