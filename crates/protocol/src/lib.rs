@@ -15,6 +15,7 @@ pub mod form;
 pub mod run;
 pub mod text;
 =======
+pub mod figures;
 pub mod rehearsal;
 pub mod run;
 pub mod view;
