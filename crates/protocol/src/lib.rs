@@ -10,16 +10,12 @@
 //! runs from one milestone to another.
 
 pub mod definition;
-<<<<<<< HEAD
-pub mod form;
-pub mod run;
-pub mod text;
-=======
 pub mod figures;
+pub mod form;
 pub mod rehearsal;
 pub mod run;
+pub mod text;
 pub mod view;
->>>>>>> 467e4df (wip)
 
 pub use definition::{Code, Protocol, Words};
 pub use form::Form;

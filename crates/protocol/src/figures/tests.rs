@@ -84,7 +84,10 @@ impl Line {
         let answered = asked.filter(|_| dice.chance(0.8)).map(|asked| asked + 1 + dice.below(60) as i64);
         let free = if asked.is_some() { answered } else { Some(0) };
         let decided = free.filter(|_| dice.chance(0.8)).map(|free| free + 1 + dice.below(200) as i64);
-        Self { urgent: dice.chance(0.5), asked, answered, decided: decided.map(|at| (at, dice.chance(0.7))) }
+        // Only an urgent one can be refused.
+        let urgent = dice.chance(0.5);
+        let decided = decided.map(|at| (at, !urgent || dice.chance(0.7)));
+        Self { urgent, asked, answered, decided }
     }
 
     /// How long it took to decide, without what was spent waiting for an answer.
