@@ -81,6 +81,14 @@ test("one person's looks of one day are one line, and an emergency stands by its
   ]);
 });
 
+test("the platform and a person's own look are not told as a post's", () => {
+  const by = (reference: string) => lookOf({ ...look("2026-03-01T09:00:00+08:00", "某"), agent: [{ who: { reference } }] });
+  expect(by("Device/qingshan")?.as).toBe("platform");
+  expect(by("Patient/p")?.as).toBe("lay");
+  expect(by("RelatedPerson/r")?.as).toBe("lay");
+  expect(by("Practitioner/p")?.as).toBe("post");
+});
+
 const answer = (...parameter: NonNullable<Parameters["parameter"]>): Parameters => ({ resourceType: "Parameters", parameter });
 
 test("a closed record says what would open it", () => {

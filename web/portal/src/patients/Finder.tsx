@@ -90,6 +90,13 @@ export default function Finder() {
   const hasNamesakes = names.some((name, place) => name !== undefined && names.indexOf(name) !== place);
   const isBehind = typed.trim() !== settled.trim();
 
+  // Enter opens the one who was found, and goes to the list where there are several; never what was found for other words.
+  const take = () => {
+    if (isBehind || search.isFetching) return;
+    if (isOnlyOne && only?.id !== undefined) go(`/patients/${encodeURIComponent(only.id)}`);
+    else list.current?.querySelector<HTMLAnchorElement>("a")?.focus();
+  };
+
   const walk = (event: KeyboardEvent<HTMLElement>) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step === 0) return;
@@ -168,6 +175,7 @@ export default function Finder() {
         placeholder={t("finder.placeholder")}
         value={typed}
         onChange={(event) => setTyped(event.target.value)}
+        onPressEnter={take}
       />
       <div className={isBehind || search.isFetching ? "answer is-behind" : "answer"} aria-busy={search.isFetching}>
         {answer()}

@@ -71,7 +71,7 @@ function Line({ visit }: { visit: Visit }) {
   return (
     <li className={visit.isEmergency ? "look is-emergency" : "look"}>
       <span className="look-who">
-        <strong>{visit.who}</strong>
+        <strong>{visit.as === "platform" ? t("looked.platform") : visit.who}</strong>
         {visit.duties.length > 0 && <span className="tag">{words(texts, "duty", visit.duties)}</span>}
         {visit.isEmergency && (
           <span className="tag tag-grave">
@@ -80,7 +80,7 @@ function Line({ visit }: { visit: Visit }) {
           </span>
         )}
       </span>
-      <span>{visit.where ?? t("looked.nowhere")}</span>
+      <span>{visit.where ?? (visit.as === "post" ? t("looked.nowhere") : "")}</span>
       <span className="what">
         {t("looked.did", {
           acts: words(texts, "trail", visit.acts),

@@ -9,6 +9,8 @@ export interface Look {
   /** Who, by name, else as the trail names them. */
   who: string;
   where: string | undefined;
+  /** Whether it was a person at a post, a person about themselves or their family, or the platform by itself. */
+  as: "post" | "lay" | "platform";
   duties: string[];
   /** What was done: a code of a FHIR interaction such as `read`, or `emergency`. */
   act: string;
@@ -21,6 +23,7 @@ export interface Look {
 export interface Visit {
   who: string;
   where: string | undefined;
+  as: Look["as"];
   duties: string[];
   from: number;
   to: number;
@@ -31,6 +34,8 @@ export interface Visit {
 }
 
 const RELATION = "https://qingshan.dev/fhir/CodeSystem/relation";
+/** What the trail calls the platform. */
+const PLATFORM = "Device/qingshan";
 /** “Emergency Override Started” of DICOM PS3.16. */
 const OVERRIDE = "110127";
 
@@ -43,8 +48,10 @@ export function lookOf(event: AuditEvent): Look | undefined {
   const subtype = event.subtype?.[0]?.code;
   const purpose = event.purposeOfEvent?.[0]?.coding?.[0]?.code;
   const byRelation = roles.some(({ system, code }) => system === RELATION && code === "emergency");
+  const actor = who.who?.reference ?? "";
   return {
     at,
+    as: actor === PLATFORM ? "platform" : /^(Patient|RelatedPerson)\//.test(actor) ? "lay" : "post",
     who: who.who?.display ?? who.who?.reference ?? who.who?.identifier?.value ?? "",
     where: where?.who?.display ?? where?.who?.reference,
     duties: roles.filter(({ system }) => system === DUTY).map(({ code }) => code ?? ""),
@@ -61,9 +68,9 @@ export function visitsOf(looks: readonly Look[]): Visit[] {
     const key = [look.who, look.where, dayAt(look.at), look.isEmergency].join("|");
     const visit = visits.get(key);
     if (visit === undefined) {
-      const { who, where, duties, isEmergency, at, act, purpose } = look;
+      const { who, where, as, duties, isEmergency, at, act, purpose } = look;
       const purposes = purpose === undefined ? [] : [purpose];
-      visits.set(key, { who, where, duties, isEmergency, from: at, to: at, times: 1, acts: [act], purposes });
+      visits.set(key, { who, where, as, duties, isEmergency, from: at, to: at, times: 1, acts: [act], purposes });
       continue;
     }
     visit.from = look.at;
