@@ -1,0 +1,7 @@
+//! The lines, as they are embedded: that they are sound, and that they do what their scenarios tell.
+
+mod folders;
+mod paths;
+mod scenarios;
+mod stage;
+mod story;

@@ -1,0 +1,100 @@
+//! What a run knows, for FHIRPath, where there is no record: the response that was just given, the run and its focus.
+
+use std::collections::BTreeMap;
+
+use fhir::path::{Environment, Expression, Item, Node};
+use fhir::{Value, definitions, json};
+use jiff::Timestamp;
+use protocol::run::{Party, Run};
+use protocol::{Code, Protocol};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+/// An answer to a question of a form, as it is written in a scenario.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Flag(bool),
+    Number(f64),
+    Text(String),
+}
+
+/// A response to a form with these answers.
+pub(crate) fn response(answers: &BTreeMap<String, Answer>) -> Json {
+    let items: Vec<Json> = answers
+        .iter()
+        .map(|(code, answer)| {
+            let value = match answer {
+                Answer::Flag(flag) => json!({ "valueBoolean": flag }),
+                Answer::Number(number) => json!({ "valueDecimal": number }),
+                Answer::Text(text) if text.parse::<Timestamp>().is_ok() => json!({ "valueDateTime": text }),
+                Answer::Text(text) if text.starts_with("Organization/") => {
+                    json!({ "valueReference": { "reference": text } })
+                }
+                Answer::Text(text) => json!({ "valueString": text }),
+            };
+            json!({ "linkId": code, "answer": [value] })
+        })
+        .collect();
+    json!({ "resourceType": "QuestionnaireResponse", "status": "completed", "item": items })
+}
+
+/// What FHIRPath may ask about.
+pub(crate) struct Known {
+    response: Value,
+    run: Value,
+    focus: Value,
+}
+
+fn value(json: &Json) -> Value {
+    json::parse(json.to_string().as_bytes()).unwrap()
+}
+
+impl Known {
+    pub(crate) fn new(protocol: &Protocol, run: &Run, focus: &Json, response: &Json) -> Self {
+        let class = run.class.as_deref().and_then(|class| protocol.class(class));
+        let input: Vec<Json> = run
+            .parties
+            .iter()
+            .map(|(role, party)| {
+                json!({
+                    "type": { "coding": [{ "system": "https://qingshan.dev/fhir/CodeSystem/role", "code": role }] },
+                    "valueReference": { "reference": party.reference },
+                })
+            })
+            .collect();
+        let task = json!({
+            "resourceType": "Task", "id": run.id, "status": "in-progress", "intent": "order",
+            "priority": class.map_or("routine", |class| class.priority.as_str()), "input": input,
+        });
+        Self { response: value(response), run: value(&task), focus: value(focus) }
+    }
+
+    fn found<R>(&self, expression: &Code, read: impl Fn(&[Item<'_>]) -> R) -> R {
+        let expression = Expression::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let node = |value| vec![Item::Node(Node::resource(definitions::r4(), value))];
+        let env = Environment::new(definitions::r4())
+            .of(&self.run)
+            .with("response", node(&self.response))
+            .with("run", node(&self.run))
+            .with("focus", node(&self.focus));
+        read(&expression.evaluate(&self.run, &env).unwrap_or_else(|error| panic!("{}: {error}", expression.text())))
+    }
+
+    /// The instant an expression gives.
+    pub(crate) fn instant(&self, expression: &Code) -> Option<i64> {
+        self.found(expression, |items| {
+            let text = items.first()?.to_text()?.into_owned();
+            Some(text.parse::<Timestamp>().ok()?.as_microsecond())
+        })
+    }
+
+    /// The reference an expression gives.
+    pub(crate) fn party(&self, expression: &Code) -> Option<Party> {
+        self.found(expression, |items| {
+            let reference = items.first()?.node()?.value()?;
+            let reference = serde_json::from_slice::<Json>(&json::to_bytes(reference)).ok()?;
+            Some(Party { reference: reference["reference"].as_str()?.to_owned(), display: None })
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Where stories are played: runs that move by pure judgement alone, under a clock of their own.
+
+use std::collections::BTreeMap;
+
+use fhir::Error;
+use jiff::tz::Offset;
+use protocol::definition::{Next, Protocol, Start};
+use protocol::run::{About, Deed, Effect, Event, Party, Run};
+use protocol::step;
+use serde_json::{Value as Json, json};
+
+use crate::paths::{Answer, Known, response};
+
+/// The platform itself, when it acts.
+pub(crate) const PLATFORM: &str = "Device/platform";
+
+/// China keeps one time.
+pub(crate) fn zone() -> Offset {
+    jiff::tz::offset(8)
+}
+
+/// Protocols and their runs.
+pub(crate) struct Stage {
+    protocols: Vec<Protocol>,
+    /// In the order in which they began.
+    pub(crate) runs: Vec<Run>,
+    focuses: BTreeMap<String, Json>,
+    pub(crate) now: i64,
+    /// Who was told since somebody asked, by run.
+    pub(crate) told: Vec<(String, String)>,
+    /// Which points of clocks fired since somebody asked: run, clock, when it was due.
+    pub(crate) fired: Vec<(String, String, i64)>,
+    /// Which activities were written since somebody asked, by run.
+    pub(crate) made: Vec<(String, String)>,
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Opening {
+    pub(crate) id: String,
+    pub(crate) protocol: String,
+    pub(crate) start: String,
+    pub(crate) class: Option<String>,
+    pub(crate) roles: BTreeMap<String, String>,
+    pub(crate) answers: BTreeMap<String, Answer>,
+}
+
+impl Stage {
+    pub(crate) fn new(protocols: Vec<Protocol>, now: i64) -> Self {
+        Self {
+            protocols,
+            runs: Vec::new(),
+            focuses: BTreeMap::new(),
+            now,
+            told: Vec::new(),
+            fired: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    pub(crate) fn protocol(&self, code: &str) -> &Protocol {
+        self.protocols.iter().find(|one| one.code.as_str() == code).unwrap_or_else(|| panic!("no protocol {code}"))
+    }
+
+    pub(crate) fn run(&self, id: &str) -> &Run {
+        self.runs.iter().find(|run| run.id == id).unwrap_or_else(|| panic!("no run {id}"))
+    }
+
+    /// The runs of a chain, in the order in which they began.
+    pub(crate) fn chain(&self, first: &str) -> Vec<&Run> {
+        self.runs.iter().filter(|run| run.chain == first).collect()
+    }
+
+    /// Somebody starts a run by hand.
+    pub(crate) fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
+        let parties = opening.roles.into_iter();
+        let parties = parties.map(|(role, reference)| (role, Party { reference, display: None })).collect();
+        let run = Run { chain: opening.id.clone(), class: opening.class, parties, ..Run::default() };
+        let given = response(&opening.answers);
+        self.begin(by, &opening.protocol, Some(&opening.start), Run { id: opening.id, ..run }, &[], &given)
+    }
+
+    fn begin(
+        &mut self,
+        by: &str,
+        protocol: &str,
+        start: Option<&str>,
+        run: Run,
+        kept: &[(String, i64)],
+        given: &Json,
+    ) -> Result<(), Error> {
+        let protocol = self.protocol(protocol).clone();
+        let start = start_of(&protocol, start);
+        let mut reach: Vec<(String, i64)> = kept.to_vec();
+        reach.extend(start.reach.iter().map(|code| (code.to_string(), self.now)));
+        let expected = given["item"].as_array().into_iter().flatten().find(|item| item["linkId"] == "expected");
+        let focus = json!({
+            "resourceType": "ServiceRequest", "id": run.id, "status": "active",
+            "occurrenceDateTime": expected.map_or(Json::Null, |item| item["answer"][0]["valueDateTime"].clone()),
+        });
+        self.focuses.insert(run.id.clone(), focus);
+        let run =
+            Run { protocol: protocol.code.to_string(), version: protocol.version.clone(), began: self.now, ..run };
+        self.runs.push(run.clone());
+        self.judge(&run.id, by, Deed::Begin { reach }, given)
+    }
+
+    /// Somebody acts on a run, with what they filled in.
+    pub(crate) fn act(
+        &mut self,
+        run: &str,
+        by: &str,
+        deed: Deed,
+        answers: &BTreeMap<String, Answer>,
+    ) -> Result<(), Error> {
+        self.judge(run, by, deed, &response(answers))
+    }
+
+    fn judge(&mut self, id: &str, by: &str, mut deed: Deed, given: &Json) -> Result<(), Error> {
+        let run = self.run(id).clone();
+        let protocol = self.protocol(&run.protocol).clone();
+        let known = Known::new(&protocol, &run, &self.focuses[id], given);
+        if let Deed::Complete { step, outcome: Some(outcome), bind, .. } = &mut deed {
+            let outcome = protocol.step(step).and_then(|step| step.outcome(outcome));
+            for (role, path) in outcome.into_iter().flat_map(|outcome| &outcome.bind) {
+                bind.extend(known.party(path).map(|party| (role.clone(), party)));
+            }
+        }
+        let bases = protocol.clocks.iter().filter_map(|clock| Some((clock, clock.base.as_ref()?)));
+        let instants = bases.filter_map(|(clock, base)| Some((clock.code.to_string(), known.instant(base)?))).collect();
+        let event = Event { by: by.to_owned(), deed, answers: BTreeMap::new(), instants };
+        let (after, effects) = step(&protocol, &run, &event, self.now)?;
+        let place = self.runs.iter().position(|run| run.id == id).expect("it was just read");
+        self.runs[place] = after;
+        for effect in effects {
+            self.follow(id, &protocol, effect)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, id: &str, protocol: &Protocol, effect: Effect) -> Result<(), Error> {
+        match effect {
+            Effect::Tell { roles, about } => {
+                let (About::Milestone { code, .. } | About::Clock { code, .. }) = &about;
+                assert!(protocol.milestone(code).is_some() || protocol.clock(code).is_some(), "{code}");
+                self.told.extend(roles.into_iter().map(|role| (id.to_owned(), role)));
+                Ok(())
+            }
+            Effect::Make { activity } => {
+                assert!(protocol.activity(&activity).is_some(), "there is no activity {activity}");
+                self.made.push((id.to_owned(), activity));
+                Ok(())
+            }
+            Effect::Begin { next, .. } => self.follow_on(id, protocol, &next),
+            Effect::Switch { protocol } => panic!("nothing here switches to {protocol}"),
+        }
+    }
+
+    /// Another run begins in the same chain: see [`Next`].
+    fn follow_on(&mut self, id: &str, protocol: &Protocol, next: &Next) -> Result<(), Error> {
+        let from = self.run(id).clone();
+        let into = self.protocol(&next.protocol).clone();
+        let bound = into.roles.iter().filter_map(|role| {
+            let source = next.roles.get(role.code.as_str()).map_or(role.code.as_str(), |source| source.as_str());
+            let party = if next.roles.contains_key(role.code.as_str()) {
+                from.party(protocol, source)
+            } else {
+                from.parties.get(source)
+            };
+            Some((role.code.to_string(), party?.clone()))
+        });
+        let own = from.class.clone().filter(|class| into.class(class).is_some());
+        let run = Run {
+            id: format!("{}-{}", from.chain, self.runs.len() + 1),
+            chain: from.chain.clone(),
+            patient: from.patient.clone(),
+            class: next.class.as_ref().map(ToString::to_string).or(own),
+            parties: bound.collect(),
+            ..Run::default()
+        };
+        let kept = next.keep.iter().filter_map(|code| Some((code.to_string(), from.reached(code)?.at)));
+        let kept: Vec<(String, i64)> = kept.collect();
+        let start = next.start.as_ref().map(|code| code.as_str());
+        self.begin(PLATFORM, into.code.as_str(), start, run, &kept, &response(&BTreeMap::new()))
+    }
+
+    /// Time goes by, and what is due meanwhile happens when it is due.
+    pub(crate) fn pass(&mut self, to: i64) {
+        while let Some((id, due)) = self.next().filter(|(_, due)| due.at <= to) {
+            self.now = self.now.max(due.at);
+            self.fired.push((id.clone(), due.clock.clone(), due.at));
+            let tick = Deed::Tick { clock: due.clock, n: due.n, point: due.point, due: due.at };
+            let nothing = response(&BTreeMap::new());
+            self.judge(&id, PLATFORM, tick, &nothing).expect("a clock that is due can tick");
+        }
+        self.now = to;
+    }
+
+    fn next(&self) -> Option<(String, protocol::run::Due)> {
+        let due = self.runs.iter().filter_map(|run| Some((run, run.due(self.protocol(&run.protocol), zone())?)));
+        due.min_by(|one, other| one.1.cmp(&other.1)).map(|(run, due)| (run.id.clone(), due))
+    }
+}
+
+/// The way to start of that code, or the first.
+fn start_of<'p>(protocol: &'p Protocol, code: Option<&str>) -> &'p Start {
+    let found = protocol.starts.iter().find(|start| code.is_none() || start.code.as_deref() == code);
+    found.unwrap_or_else(|| panic!("{} does not start as {code:?}", protocol.code))
+}

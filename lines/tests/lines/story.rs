@@ -1,0 +1,239 @@
+//! Scenarios: who does what when, and what must be the case then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir::Category;
+use jiff::Timestamp;
+use protocol::definition::{End, Span};
+use protocol::run::{Deed, Reason, Run};
+use serde::Deserialize;
+
+use crate::folders::protocols;
+use crate::paths::Answer;
+use crate::stage::{Opening, PLATFORM, Stage, zone};
+
+/// One scenario as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Story {
+    /// What it tells, in Chinese.
+    #[serde(rename = "title")]
+    _title: String,
+    protocol: String,
+    start: String,
+    class: Option<String>,
+    begins: String,
+    roles: BTreeMap<String, String>,
+    #[serde(default)]
+    answers: BTreeMap<String, Answer>,
+    #[serde(default)]
+    then: Option<Then>,
+    #[serde(rename = "event")]
+    events: Vec<Happening>,
+}
+
+/// One thing that happens. Without a deed, time goes by.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Happening {
+    /// So long after the one before.
+    after: Span,
+    /// A role, or a person as a reference.
+    #[serde(default)]
+    by: Option<String>,
+    /// Which run of the chain, from 1.
+    #[serde(default = "first")]
+    run: usize,
+    /// The step that is completed.
+    does: Option<String>,
+    outcome: Option<String>,
+    reason: Option<String>,
+    takes: Option<String>,
+    acknowledges: Option<String>,
+    /// The reason for which the run is taken back.
+    cancels: Option<String>,
+    /// The milestone a fact of the record reaches.
+    fact: Option<String>,
+    /// How long ago the fact came about.
+    ago: Option<Span>,
+    #[serde(default)]
+    answers: BTreeMap<String, Answer>,
+    /// It is refused, with words that contain these.
+    refused: Option<String>,
+    then: Option<Then>,
+}
+
+fn first() -> usize {
+    1
+}
+
+/// What is the case afterwards; what is not named may be as it likes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Then {
+    /// Which run of the chain; the one that was acted on, unless said.
+    run: Option<usize>,
+    /// How many runs the chain has.
+    runs: Option<usize>,
+    status: Option<String>,
+    owner: Option<String>,
+    class: Option<String>,
+    end: Option<End>,
+    /// All steps that are to be done, without those that may be left.
+    open: Option<BTreeSet<String>>,
+    #[serde(default)]
+    reached: BTreeSet<String>,
+    #[serde(default)]
+    unreached: BTreeSet<String>,
+    /// Roles that were told since the event before, among others.
+    #[serde(default)]
+    told: BTreeSet<String>,
+    /// Clocks of which a point fired since the event before, all of them.
+    fired: Option<BTreeSet<String>>,
+    /// Activities written since the event before, among others.
+    #[serde(default)]
+    made: BTreeSet<String>,
+    /// Whom roles are bound to.
+    #[serde(default)]
+    roles: BTreeMap<String, String>,
+}
+
+impl Story {
+    pub(crate) fn read(name: &str, text: &str) -> Self {
+        toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Plays it by pure judgement.
+    pub(crate) fn play(&self, line: &str, name: &str) {
+        let begins = self.begins.parse::<Timestamp>().unwrap().as_microsecond();
+        let mut stage = Stage::new(protocols(line), begins);
+        let opening = Opening {
+            id: "r".to_owned(),
+            protocol: self.protocol.clone(),
+            start: self.start.clone(),
+            class: self.class.clone(),
+            roles: self.roles.clone(),
+            answers: self.answers.clone(),
+        };
+        stage.start("PractitionerRole/referrer", opening).unwrap();
+        if let Some(then) = &self.then {
+            then.check(&stage, 1, &format!("{name}, at the start"));
+        }
+        for (n, event) in self.events.iter().enumerate() {
+            let at = format!("{name}, event {}", n + 1);
+            (stage.told, stage.fired, stage.made) = Default::default();
+            stage.pass(event.after.after(stage.now, zone()));
+            let id = stage.chain("r").get(event.run - 1).unwrap_or_else(|| panic!("{at}: no such run")).id.clone();
+            if let Some(deed) = event.deed(stage.run(&id), stage.now) {
+                let by = match event.by.as_deref() {
+                    Some(person) if person.contains('/') => person.to_owned(),
+                    Some(role) => format!("PractitionerRole/{role}"),
+                    None => PLATFORM.to_owned(),
+                };
+                match (stage.act(&id, &by, deed, &event.answers), &event.refused) {
+                    (Ok(()), None) => {}
+                    (Ok(()), Some(words)) => panic!("{at}: should be refused with \"{words}\""),
+                    (Err(error), None) => panic!("{at}: {error}"),
+                    (Err(error), Some(words)) => {
+                        assert!(error.category() != Category::Fault, "{at}: {error}");
+                        let text = &error.issues()[0].text;
+                        assert!(text.contains(words.as_str()), "{at}: refused with \"{text}\", not \"{words}\"");
+                    }
+                }
+            }
+            stage.runs.iter().for_each(|run| owned(&stage, run, &at));
+            if let Some(then) = &event.then {
+                then.check(&stage, event.run, &at);
+            }
+        }
+    }
+}
+
+/// A run that goes on belongs to one party that can be named, and somebody can do something or something is due.
+pub(crate) fn owned(stage: &Stage, run: &Run, at: &str) {
+    if run.end.is_some() {
+        return;
+    }
+    let protocol = stage.protocol(&run.protocol);
+    let owner = run.owner.as_deref().unwrap_or_else(|| panic!("{at}: nobody owns {}", run.id));
+    assert!(run.party(protocol, owner).is_some(), "{at}: {} belongs to \"{owner}\", who is nobody", run.id);
+    let open = run.open().any(|work| protocol.step(&work.step).is_some_and(|step| !step.optional));
+    let waits = run.due(protocol, zone()).is_some();
+    assert!(open || waits, "{at}: {} is lost: nothing is to be done, and nothing is due", run.id);
+}
+
+impl Happening {
+    fn deed(&self, run: &Run, now: i64) -> Option<Deed> {
+        let n = |step: &str| run.steps.iter().filter(|work| work.step == step).map(|work| work.n).max().unwrap_or(1);
+        let reason = |code: &String| Reason { code: code.clone(), text: None };
+        if let Some(step) = &self.does {
+            return Some(Deed::Complete {
+                step: step.clone(),
+                n: n(step),
+                outcome: self.outcome.clone(),
+                reason: self.reason.as_ref().map(reason),
+                response: Some("QuestionnaireResponse/given".to_owned()),
+                at: None,
+                bind: BTreeMap::new(),
+            });
+        }
+        if let Some(step) = &self.takes {
+            return Some(Deed::Take { step: step.clone(), n: n(step) });
+        }
+        if let Some(step) = &self.acknowledges {
+            return Some(Deed::Acknowledge { step: step.clone(), n: n(step) });
+        }
+        if let Some(code) = &self.cancels {
+            return Some(Deed::Cancel { reason: reason(code) });
+        }
+        let milestone = self.fact.clone()?;
+        let at = now - self.ago.and_then(Span::micros).unwrap_or(0);
+        let source = format!("Encounter/{milestone}");
+        Some(Deed::Fact { step: None, milestone: Some(milestone), source, at })
+    }
+}
+
+impl Then {
+    fn check(&self, stage: &Stage, acted: usize, at: &str) {
+        let chain = stage.chain("r");
+        if let Some(runs) = self.runs {
+            assert_eq!(chain.len(), runs, "{at}: runs of the chain");
+        }
+        let run = chain.get(self.run.unwrap_or(acted) - 1).unwrap_or_else(|| panic!("{at}: no such run"));
+        let protocol = stage.protocol(&run.protocol);
+        let same = |what: &str, wanted: &Option<String>, found: &Option<String>| {
+            if wanted.is_some() {
+                assert_eq!(found, wanted, "{at}: {what}");
+            }
+        };
+        same("status", &self.status, &run.status);
+        same("owner", &self.owner, &run.owner);
+        same("class", &self.class, &run.class);
+        // What a scenario says nothing of must not have ended.
+        assert_eq!(run.end, self.end, "{at}: the end");
+        if let Some(open) = &self.open {
+            let needed = run.open().filter(|work| protocol.step(&work.step).is_some_and(|step| !step.optional));
+            assert_eq!(&needed.map(|work| work.step.clone()).collect::<BTreeSet<_>>(), open, "{at}: open steps");
+        }
+        for code in &self.reached {
+            assert!(run.reached(code).is_some(), "{at}: {code} was not reached");
+        }
+        for code in &self.unreached {
+            assert!(run.reached(code).is_none(), "{at}: {code} was reached");
+        }
+        let of = |pairs: &[(String, String)]| {
+            pairs.iter().filter(|(id, _)| *id == run.id).map(|(_, what)| what.clone()).collect::<BTreeSet<String>>()
+        };
+        let (told, made) = (of(&stage.told), of(&stage.made));
+        assert!(told.is_superset(&self.told), "{at}: told were {told:?}, not {:?}", self.told);
+        assert!(made.is_superset(&self.made), "{at}: written were {made:?}, not {:?}", self.made);
+        if let Some(fired) = &self.fired {
+            let found = stage.fired.iter().filter(|(id, ..)| *id == run.id).map(|(_, clock, _)| clock.clone());
+            assert_eq!(&found.collect::<BTreeSet<_>>(), fired, "{at}: clocks that fired");
+        }
+        for (role, reference) in &self.roles {
+            let party = run.party(protocol, role).map(|party| party.reference.as_str());
+            assert_eq!(party, Some(reference.as_str()), "{at}: {role}");
+        }
+    }
+}
