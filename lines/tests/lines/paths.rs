@@ -47,7 +47,7 @@ pub(crate) struct Known {
 }
 
 fn value(json: &Json) -> Value {
-    json::parse(json.to_string().as_bytes()).unwrap()
+    json::parse(json.to_string().as_bytes()).expect("JSON is written as it is read")
 }
 
 impl Known {

@@ -105,7 +105,7 @@ impl Story {
 
     /// Plays it by pure judgement.
     pub(crate) fn play(&self, line: &str, name: &str) {
-        let begins = self.begins.parse::<Timestamp>().unwrap().as_microsecond();
+        let begins = self.begins.parse::<Timestamp>().expect("a scenario begins at a time").as_microsecond();
         let mut stage = Stage::new(protocols(line), begins);
         let opening = Opening {
             id: "r".to_owned(),
@@ -115,7 +115,7 @@ impl Story {
             roles: self.roles.clone(),
             answers: self.answers.clone(),
         };
-        stage.start("PractitionerRole/referrer", opening).unwrap();
+        stage.start("PractitionerRole/referrer", opening).expect("a scenario can begin");
         if let Some(then) = &self.then {
             then.check(&stage, 1, &format!("{name}, at the start"));
         }
