@@ -2,7 +2,7 @@ import type { Task } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { leftAt, levelAt, mostUrgent, nextPoint, placesOn } from "../src/runs/clock";
 import { conceptIn, say } from "../src/runs/words";
-import { next, ownersOf, patched, rowsOf, search, sorted, type Row, type Shown } from "../src/work/worklist";
+import { next, own, ownersOf, patched, rowsOf, search, sorted, type Row, type Shown } from "../src/work/worklist";
 
 const row = (id: string, end?: string, priority?: string): Row => {
   const task: Task = { resourceType: "Task", id, status: "ready", intent: "order", ...(priority && { priority }) };
@@ -80,6 +80,19 @@ test("a row brings its patient and its run along, and knows its protocol", () =>
   const [found] = rowsOf([task], [{ resourceType: "Patient", id: "p" }, { resourceType: "Task", id: "r" }]);
   expect(found).toMatchObject({ protocol: "referral", patient: { id: "p" }, root: { id: "r" } });
   expect(found?.clock).toEqual({ warn: "2026-11-22T08:00:00Z", breach: "2026-11-22T09:00:00Z" });
+});
+
+test("what I took from my institution's work is mine, and what others took is not", () => {
+  const taken = (id: string, by: string): Task => ({
+    resourceType: "Task",
+    id,
+    status: "in-progress",
+    intent: "order",
+    owner: { reference: "Organization/county" },
+    extension: [{ url: "https://qingshan.dev/fhir/StructureDefinition/run-by", valueString: by }],
+  });
+  const rows = rowsOf([taken("mine", "PractitionerRole/r"), taken("theirs", "PractitionerRole/s")], []);
+  expect(ids({ rows: own(rows, ["PractitionerRole/r", "Practitioner/lin"]) })).toEqual(["mine"]);
 });
 
 const minute = (count: number) => new Date(Date.UTC(2026, 10, 22, 8, count)).toISOString();

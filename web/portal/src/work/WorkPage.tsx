@@ -1,5 +1,5 @@
-import type { Change, Organization, Resource, Task } from "@qingshan/client";
-import { useInfiniteQuery, useQuery, useQueryClient, type InfiniteData } from "@tanstack/react-query";
+import type { Change, Organization, Reference, Resource, Task } from "@qingshan/client";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient, type InfiniteData } from "@tanstack/react-query";
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { postOf } from "../duties";
@@ -15,9 +15,11 @@ import { conceptIn } from "../runs/words";
 import { hatOf, useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
+import { namesOf } from "./actors";
 import {
   criteria,
   next,
+  own,
   ownersOf,
   patched,
   priorities,
@@ -64,6 +66,7 @@ export default function WorkPage() {
   const owners = useOwners(scope);
   const session = useSession();
   const duties = scope === "institution" && !isAll ? postOf(session)?.duties : undefined;
+  const isNobody = owners.data?.owners.length === 0;
   return (
     <section className="work">
       <div className="work-head">
@@ -78,15 +81,15 @@ export default function WorkPage() {
       </div>
       {owners.isPending && <Loading rows={8} />}
       {owners.isError && <FailureNotice cause={owners.error} retry={() => void owners.refetch()} />}
-      {owners.data?.length === 0 && <Nothing title={t(`work.nobody.${scope}`)} help={t("work.nobody.help")} />}
-      {owners.data !== undefined && owners.data.length > 0 && (
-        <List key={scope} scope={scope} owners={owners.data} duties={duties} narrowing={narrowing} isAll={isAll} choose={choose} />
+      {isNobody && <Nothing title={t(`work.nobody.${scope}`)} help={t("work.nobody.help")} />}
+      {owners.data !== undefined && !isNobody && (
+        <List key={scope} scope={scope} {...owners.data} duties={duties} narrowing={narrowing} isAll={isAll} choose={choose} />
       )}
     </section>
   );
 }
 
-/** The references of those whose work a scope means. */
+/** Those whose work a scope means, as references, and those among whose work I may have taken something on. */
 function useOwners(scope: Scope) {
   const service = useService();
   const session = useSession();
@@ -103,10 +106,12 @@ function useOwners(scope: Scope) {
           ? await service.all<Resource>("CareTeam", { participant: holders.join(","), _elements: "id" }, signal)
           : none;
       const departments =
-        scope === "institution" && post !== undefined
+        scope !== "team" && post !== undefined
           ? await service.all<Organization>("Organization", { partof: `Organization/${post.organization}`, _elements: "id" }, signal)
           : none;
-      return ownersOf(scope, { ...session, post }, { teams: ids(teams), departments: ids(departments) });
+      const known = { teams: ids(teams), departments: ids(departments) };
+      const around = scope === "mine" ? ownersOf("institution", { ...session, post }, known) : [];
+      return { owners: ownersOf(scope, { ...session, post }, known), around };
     },
   });
 }
@@ -114,38 +119,54 @@ function useOwners(scope: Scope) {
 function List(props: {
   scope: Scope;
   owners: readonly string[];
+  around: readonly string[];
   duties: readonly string[] | undefined;
   narrowing: Narrowing;
   isAll: boolean;
   choose(part: Record<string, string | undefined>): void;
 }) {
-  const { scope, owners, duties, narrowing, isAll, choose } = props;
+  const { scope, owners, around, duties, narrowing, isAll, choose } = props;
   const texts = useTexts();
   const { t, locale } = texts;
   const service = useService();
   const cache = useQueryClient();
   const asked = search(owners, duties, narrowing).toString();
   const key = useMemo(() => ["work", "list", asked], [asked]);
+  // What I took stays assigned to my institution; it is mine all the same.
+  const taken = search(around, undefined, narrowing);
+  taken.set("status", "in-progress");
+  const also = around.length === 0 ? undefined : taken.toString();
+  const read = useCallback(
+    async (address: string, beside: string | undefined, signal: AbortSignal): Promise<Part> => {
+      const [page, other] = await Promise.all([
+        service.page<Task>(address, signal),
+        beside === undefined ? undefined : service.page<Task>(beside, signal),
+      ]);
+      const rows = await withRuns(service, [...page.found, ...(other?.found ?? [])], signal);
+      const shown = beside === undefined ? rows : own(rows, owners);
+      return { rows: shown, ...(page.next !== undefined && { next: page.next }) };
+    },
+    [service, owners],
+  );
   const list = useInfiniteQuery({
     queryKey: key,
-    queryFn: async ({ pageParam, signal }): Promise<Part> => {
-      const page = await service.page<Task>(pageParam ?? `/fhir/Task?${asked}&_count=${PAGE}`, signal);
-      const rows = await withRuns(service, page.found, signal);
-      return { rows, ...(page.next !== undefined && { next: page.next }) };
-    },
+    queryFn: ({ pageParam, signal }) =>
+      pageParam === undefined
+        ? read(`/fhir/Task?${asked}&_count=${PAGE}`, also && `/fhir/Task?${also}&_count=200`, signal)
+        : read(pageParam, undefined, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (part) => part.next,
   });
   const readAnew = useCallback(
     async (ids: readonly string[]) => {
-      const { found } = await service.page<Task>(`/fhir/Task?${asked}&_id=${ids.join(",")}&_count=200`);
-      const fresh = await withRuns(service, found, AbortSignal.timeout(30_000));
-      cache.setQueryData<InfiniteData<Part>>(key, (old) => old && { ...old, pages: patched(old.pages, new Set(ids), fresh) });
+      const only = `_id=${ids.join(",")}&_count=200`;
+      const { rows } = await read(`/fhir/Task?${asked}&${only}`, also && `/fhir/Task?${also}&${only}`, AbortSignal.timeout(30_000));
+      cache.setQueryData<InfiniteData<Part>>(key, (old) => old && { ...old, pages: patched(old.pages, new Set(ids), rows) });
     },
-    [service, cache, key, asked],
+    [read, cache, key, asked, also],
   );
   const gather = useGather(readAnew, () => void list.refetch());
-  const topic = `Task?${new URLSearchParams(criteria(owners, duties)).toString()}`;
+  const topic = `Task?${new URLSearchParams(criteria([...owners, ...around], duties)).toString()}`;
   const live = useLive(topic, (change: Change | undefined) => gather(change?.id));
 
   const rows = useMemo(() => {
@@ -154,10 +175,7 @@ function List(props: {
   }, [list.data]);
   const { shown, hold, show } = useCalm(rows, asked);
   const now = useTick(shown.rows.map((row) => row.clock));
-  const place = usePlaceNames(
-    service,
-    shown.rows.flatMap(({ root, task }) => [root?.requester, task.owner]).filter((one) => one?.reference?.startsWith("Organization/") === true).filter((one) => one !== undefined),
-  );
+  const nameOfActor = useActors(shown.rows);
   useKeys();
 
   const protocols = useProtocols(rows);
@@ -229,8 +247,8 @@ function List(props: {
             row={row}
             now={now}
             isGone={shown.gone.has(row.task.id ?? "")}
-            from={place(row.root?.requester) ?? ""}
-            owner={place(row.task.owner) ?? ""}
+            from={nameOfActor(row.root?.requester) ?? ""}
+            taker={row.taker && (nameOfActor({ reference: row.taker }) ?? "")}
           />
         ))}
       </ul>
@@ -243,12 +261,11 @@ function List(props: {
   );
 }
 
-const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean; from: string; owner: string }) {
-  const { row, now, isGone, from, owner } = props;
+const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean; from: string; taker: string | undefined }) {
+  const { row, now, isGone, from, taker } = props;
   const { task, patient, root, clock } = row;
   const { t, locale } = useTexts();
   const name = (patient && nameOf(patient)) ?? task.for?.display ?? t("patient.nameless");
-  const isTaken = task.status === "in-progress";
   const priority = priorities.find((one) => one === task.priority);
   const title = conceptIn(locale, root?.code);
   return (
@@ -284,10 +301,10 @@ const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean;
           )}
         </span>
         <span className="work-taker">
-          {isTaken ? (
+          {taker !== undefined ? (
             <>
               <span aria-hidden>◐ </span>
-              {t("work.taken", { who: task.owner?.display ?? owner })}
+              {taker === "" ? t("step.state.taken") : t("work.taken", { who: taker })}
             </>
           ) : (
             <span className="what">{t("work.free")}</span>
@@ -301,6 +318,24 @@ const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean;
 function SexAndAge({ patient }: { patient: NonNullable<Row["patient"]> }) {
   const { sexAndAge } = useShown(patient);
   return <span>{sexAndAge}</span>;
+}
+
+/** What those are called who asked for something or took it. */
+function useActors(rows: readonly Row[]) {
+  const service = useService();
+  const actors = rows.flatMap(({ root, taker }) => [root?.requester, taker === undefined ? undefined : { reference: taker }]);
+  const known = actors.filter((one): one is Reference => one?.reference !== undefined);
+  const place = usePlaceNames(service, known.filter((one) => one.reference?.startsWith("Organization/")));
+  const people = known.filter((one) => one.display === undefined && !one.reference?.startsWith("Organization/"));
+  const ids = [...new Set(people.map((one) => one.reference ?? ""))].sort();
+  const names = useQuery({
+    queryKey: ["work", "names", ...ids],
+    enabled: ids.length > 0,
+    staleTime: 600_000,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => namesOf(service, people, signal),
+  });
+  return (one: Reference | undefined) => one?.display ?? names.data?.get(one?.reference ?? "") ?? place(one);
 }
 
 /** The protocols that the rows are of, and those that were seen before, so that a narrowed list can be widened again. */

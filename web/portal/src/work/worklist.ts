@@ -7,6 +7,9 @@ export const PROTOCOL = "https://qingshan.dev/fhir/CodeSystem/protocol";
 const STEP = "https://qingshan.dev/fhir/CodeSystem/step";
 const DUTY = "https://qingshan.dev/fhir/CodeSystem/duty";
 
+/** Names who is at a step or did it, which is not always whom it is assigned to. */
+const BY = "https://qingshan.dev/fhir/StructureDefinition/run-by";
+
 /** Whose work a list shows. */
 export const scopes = ["mine", "team", "institution"] as const;
 export type Scope = (typeof scopes)[number];
@@ -29,6 +32,8 @@ export interface Row {
   root: Task | undefined;
   /** The code of its protocol. */
   protocol: string;
+  /** Who has taken it, as a reference. */
+  taker: string | undefined;
   clock: Points;
 }
 
@@ -58,7 +63,7 @@ export function criteria(owners: readonly string[], duties: readonly string[] | 
   };
 }
 
-/** What is read: the next to break first, each with its patient and its run. */
+/** What is read: the next to break first. */
 export function search(
   owners: readonly string[],
   duties: readonly string[] | undefined,
@@ -69,7 +74,7 @@ export function search(
   if (priority !== undefined) params.set("priority", priority);
   params.set("_sort", "due");
   // What a row does not show need not travel to it: a run carries all that has happened to it.
-  params.set("_elements", "code,status,priority,for,partOf,owner,performerType,authoredOn,restriction");
+  params.set("_elements", "code,status,priority,for,partOf,owner,performerType,authoredOn,restriction,extension");
   return params;
 }
 
@@ -98,9 +103,21 @@ export function rowsOf(tasks: readonly Task[], others: readonly Resource[]): Row
       patient: included.get(task.for?.reference ?? "") as Patient | undefined,
       root: included.get(task.partOf?.[0]?.reference ?? "") as Task | undefined,
       protocol: code.slice(0, Math.max(0, code.indexOf("."))),
+      taker: takerOf(task),
       clock: { ...(start !== undefined && { warn: start }), ...(end !== undefined && { breach: end }) },
     };
   });
+}
+
+/** Who has taken a step, while it is not done. */
+export function takerOf({ status, extension }: Task): string | undefined {
+  if (status !== "in-progress") return undefined;
+  return extension?.find((one) => one.url === BY)?.valueString;
+}
+
+/** Of what a search for my work found, what is really mine: assigned to me, or taken by me from those I act for. */
+export function own(rows: readonly Row[], holders: readonly string[]): Row[] {
+  return rows.filter(({ task, taker }) => holders.includes(task.owner?.reference ?? "") || holders.includes(taker ?? ""));
 }
 
 /** By the clock that breaks first; of what has no clock the gravest, then the longest waiting first. */
