@@ -211,6 +211,7 @@ export interface Organization extends Resource {
   name?: string;
   alias?: string[];
   partOf?: Reference;
+  telecom?: ContactPoint[];
 }
 
 export interface OrganizationAffiliation extends Resource {
@@ -391,7 +392,7 @@ export interface AuditEvent extends Resource {
   agent?: { who?: Reference & { identifier?: Identifier }; role?: CodeableConcept[] }[];
 }
 
-export interface Task extends Resource {
+export interface Task extends Resource, Element {
   resourceType: "Task";
   status: string;
   intent: string;

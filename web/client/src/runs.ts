@@ -246,7 +246,7 @@ export interface Protocol {
   lists?: { code: string; title?: Words; codes: Coded[] }[];
 }
 
-export type FigureKind = "count" | "share" | "median" | "p90";
+export type FigureKind = "count" | "share" | "ratio" | "median" | "p90";
 
 /** An indicator over the runs of a period. */
 export interface Figure extends Coded {
@@ -298,6 +298,8 @@ export interface Rehearsal {
   class?: string;
   /** What is supposed of the conditions of steps. */
   facts: Record<string, boolean>;
+  /** When it begins. */
+  began: When;
   events: ({ at: When; by?: string } & Act)[];
   now: When;
 }

@@ -24,6 +24,8 @@ const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const WorkPage = lazy(() => import("./work/WorkPage"));
 const RunPage = lazy(() => import("./runs/RunPage"));
+const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
+const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
@@ -154,6 +156,8 @@ function Screens() {
         <Route path={places.find} component={Finder} />
         <Route path={places.work} component={WorkPage} />
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
+        <Route path={places.protocols} component={ProtocolsPage} />
+        <Route path="/protocols/:code">{({ code }) => <ProtocolPage key={code} code={decodeURIComponent(code)} />}</Route>
         <Route path={places.mine} component={MinePage} />
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />

@@ -86,8 +86,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "work", "find", "register", "people"] as const;
-  const searches = ["emergencies", "find", "work", "register", "people"] as const;
+  const waits = ["emergencies", "work", "find", "register", "people", "protocols"] as const;
+  const searches = ["emergencies", "find", "work", "register", "people", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

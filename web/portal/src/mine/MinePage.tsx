@@ -6,6 +6,7 @@ import { nameOf } from "../patients/person";
 import { useShown } from "../patients/show";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
+import { UnderWay } from "./UnderWay";
 import "./mine.css";
 
 /** Where somebody who is here for themselves begins: their own record, and those of the people they act for. */
@@ -54,6 +55,7 @@ function Record({ patient, who }: { patient: Patient; who: string }) {
         <h2>{nameOf(patient) ?? t("patient.nameless")}</h2>
         <span>{sexAndAge}</span>
       </header>
+      {patient.id !== undefined && <UnderWay patient={patient.id} />}
       <nav aria-label={nameOf(patient) ?? t("patient.nameless")}>
         <Link className="mine-door is-main" href={`/patients/${id}`}>
           {t("mine.record")}

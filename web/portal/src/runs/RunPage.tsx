@@ -9,7 +9,7 @@ import { useSession } from "../session";
 import { useMatch } from "../settings";
 import { FailureNotice, Loading } from "../states";
 import { showMoment } from "../views/Readable";
-import { ClockBar, ClockMark } from "./ClockMark";
+import { Clocks } from "./Clocks";
 import { Graph, Lanes } from "./Graph";
 import { latest } from "./graph";
 import { Milestones } from "./Milestones";
@@ -144,35 +144,6 @@ function Blocking({ run, now }: { run: RunView; now: number }) {
         })}
       </ul>
     </div>
-  );
-}
-
-function Clocks({ run, now }: { run: RunView; now: number }) {
-  const texts = useTexts();
-  const { t, locale } = texts;
-  return (
-    <section className="card" aria-label={t("clock.title")}>
-      <h2>{t("clock.title")}</h2>
-      <ul className="clocks">
-        {run.clocks.map((clock) => (
-          <li key={`${clock.code} ${clock.n}`}>
-            <span className="clocks-name">
-              {say(locale, clock.title)}
-              {clock.n > 1 && ` (${clock.n})`}
-            </span>
-            <ClockMark clock={clock} now={now} />
-            <ClockBar clock={clock} now={now} />
-            <span className="clocks-points what">
-              {t("clock.began", { at: showMoment(texts, clock.began) })}
-              {(["target", "warn", "breach"] as const).map(
-                (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, { at: showMoment(texts, clock[point]) })}`,
-              )}
-              {clock.stopped !== undefined && ` · ${t("clock.stopped", { at: showMoment(texts, clock.stopped) })}`}
-            </span>
-          </li>
-        ))}
-      </ul>
-    </section>
   );
 }
 

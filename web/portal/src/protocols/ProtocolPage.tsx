@@ -1,0 +1,145 @@
+import type { Protocol } from "@qingshan/client";
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
+import { useSearchParams } from "wouter";
+import { useTexts } from "../language";
+import { Graph, Lanes } from "../runs/Graph";
+import { useProtocol, useRuns } from "../runs/reading";
+import { say, showSpanOf } from "../runs/words";
+import { useMatch } from "../settings";
+import { FailureNotice, Loading } from "../states";
+import "../runs/runs.css";
+import "./protocols.css";
+
+const StartRun = lazy(() => import("./StartRun"));
+const Rehearse = lazy(() => import("./Rehearse"));
+const Figures = lazy(() => import("./Figures"));
+
+const views = ["drawn", "start", "rehearsal", "figures"] as const;
+const narrow = matchMedia("(max-width: 900px)");
+
+/** One protocol: drawn before it runs, started by hand, played through, and in figures. */
+export default function ProtocolPage({ code }: { code: string }) {
+  const { t, locale } = useTexts();
+  const [address, setAddress] = useSearchParams();
+  const runs = useRuns();
+  const protocol = useProtocol(code);
+  const entries = useQuery({ queryKey: ["protocols"], queryFn: ({ signal }) => runs.protocols(signal) });
+  const mayStart = entries.data?.some((one) => one.code === code && one.mayStart) === true;
+  const offered = views.filter((view) => view !== "start" || mayStart);
+  const view = offered.find((one) => one === address.get("view")) ?? "drawn";
+  if (protocol.isPending) return <Loading rows={10} />;
+  if (protocol.isError) return <FailureNotice cause={protocol.error} retry={() => void protocol.refetch()} />;
+  return (
+    <section className="protocol stack">
+      <header>
+        <h1>{say(locale, protocol.data.title)}</h1>
+        {protocol.data.purpose !== undefined && <p>{say(locale, protocol.data.purpose)}</p>}
+        <nav className="filters" aria-label={t("protocols.views")}>
+          {offered.map((one) => (
+            <button
+              key={one}
+              type="button"
+              className="filter"
+              aria-pressed={one === view}
+              onClick={() => setAddress(one === "drawn" ? {} : { view: one }, { replace: true })}
+            >
+              {t(`protocols.view.${one}`)}
+            </button>
+          ))}
+        </nav>
+      </header>
+      <Suspense fallback={<Loading rows={6} />}>
+        {view === "drawn" && <Drawn protocol={protocol.data} />}
+        {view === "start" && <StartRun protocol={protocol.data} patient={address.get("patient") ?? undefined} />}
+        {view === "rehearsal" && <Rehearse protocol={protocol.data} />}
+        {view === "figures" && <Figures protocol={protocol.data} />}
+      </Suspense>
+    </section>
+  );
+}
+
+/** What a protocol says: the drawing, who takes part, and the clocks with where their limits come from. */
+function Drawn({ protocol }: { protocol: Protocol }) {
+  const { t, locale, known } = useTexts();
+  const isNarrow = useMatch(narrow);
+  const list = (words: readonly string[]) => words.join(locale === "zh-CN" ? "、" : ", ");
+  const className = new Map((protocol.class ?? []).map((one) => [one.code, say(locale, one.title)]));
+  const milestone = new Map((protocol.milestone ?? []).map((one) => [one.code, say(locale, one.title)]));
+  return (
+    <>
+      <section className="card" aria-label={t("graph.title")}>
+        <h2>{t("graph.title")}</h2>
+        {isNarrow ? <Lanes protocol={protocol} /> : <Graph protocol={protocol} />}
+      </section>
+      <section className="card" aria-label={t("protocol.roles")}>
+        <h2>{t("protocol.roles")}</h2>
+        <dl className="protocol-roles">
+          {(protocol.role ?? []).map((role) => (
+            <div key={role.code}>
+              <dt>{t(`party.${role.party}`)}</dt>
+              <dd>
+                <strong>{say(locale, role.title)}</strong>
+                {(role.duties ?? []).length > 0 && <span className="what"> {list((role.duties ?? []).map((duty) => known("duty", duty) ?? duty))}</span>}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+      {(protocol.clock ?? []).length > 0 && (
+        <section className="card" aria-label={t("clock.title")}>
+          <h2>{t("clock.title")}</h2>
+          <div className="protocol-table">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t("protocol.clock")}</th>
+                  <th scope="col">{t("work.class")}</th>
+                  <th scope="col">{t("protocol.target")}</th>
+                  <th scope="col">{t("protocol.warn")}</th>
+                  <th scope="col">{t("protocol.breach")}</th>
+                  <th scope="col">{t("protocol.source")}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {(protocol.clock ?? []).map((clock) => {
+                  const limits = clock.limit ?? [];
+                  const rows = limits.length === 0 ? [undefined] : limits;
+                  return rows.map((limit, place) => (
+                    <tr key={`${clock.code} ${limit?.class ?? ""}`}>
+                      {place === 0 && (
+                        <th scope="rowgroup" rowSpan={rows.length}>
+                          {say(locale, clock.title)}
+                          <span className="what line-note">
+                            {milestone.get(clock.from) ?? clock.from} → {list(clock.to.map((code) => milestone.get(code) ?? code))}
+                            {clock.calendar !== undefined && ` · ${t("protocol.calendar")}`}
+                          </span>
+                        </th>
+                      )}
+                      <td>{limit === undefined ? "" : (className.get(limit.class ?? "") ?? t("protocol.otherClasses"))}</td>
+                      <td>{limit?.target !== undefined && showSpanOf({ t }, limit.target)}</td>
+                      <td>{limit?.warn !== undefined && showSpanOf({ t }, limit.warn)}</td>
+                      <td>{limit === undefined ? t("protocol.measured") : <strong>{showSpanOf({ t }, limit.breach)}</strong>}</td>
+                      <td className="what">{limit?.source}</td>
+                    </tr>
+                  ));
+                })}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      )}
+      {(protocol.sources ?? []).length > 0 && (
+        <section className="card" aria-label={t("protocol.sources")}>
+          <h2>{t("protocol.sources")}</h2>
+          <ul>
+            {(protocol.sources ?? []).map((source) => (
+              <li key={source}>{source}</li>
+            ))}
+          </ul>
+        </section>
+      )}
+      <p className="what">{t("protocols.version", { version: protocol.version })}</p>
+    </>
+  );
+}

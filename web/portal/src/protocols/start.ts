@@ -1,0 +1,18 @@
+import type { Protocol } from "@qingshan/client";
+
+export type Role = NonNullable<Protocol["role"]>[number];
+
+/** The role that whoever wears these duties takes by themselves: the first of which they hold one. */
+export function ownRole(roles: readonly Role[], duties: readonly string[]): Role | undefined {
+  const free = roles.filter((role) => role.bind === undefined && (role.party === "institution" || role.party === "person"));
+  return free.find((role) => role.duties?.some((duty) => duties.includes(duty)));
+}
+
+/**
+ * The roles without which a run cannot start and that nobody was named for. What a run is about says by itself whom
+ * some roles are bound to.
+ */
+export function missingRoles(roles: readonly Role[], bound: Readonly<Record<string, string>>, hasFocus: boolean): string[] {
+  const isNeeded = (role: Role) => !role.optional && role.otherwise === undefined && !(role.bind !== undefined && hasFocus);
+  return roles.filter((role) => isNeeded(role) && !bound[role.code]).map((role) => role.code);
+}
