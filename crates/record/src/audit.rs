@@ -173,8 +173,13 @@ impl Record {
     }
 
     async fn put_on_the_trail(&self, caller: &Caller, noted: Noted) -> Result<(), Error> {
-        let work =
-            Work { caller: Arc::new(caller.clone()), sight: None, origin: None, content: WorkContent::Noted(noted) };
+        let work = Work {
+            caller: Arc::new(caller.clone()),
+            sight: None,
+            keeps_runs: false,
+            origin: None,
+            content: WorkContent::Noted(noted),
+        };
         match self.submit(work, self.catalog()).await {
             Ok(_) => Ok(()),
             Err(refusal) => {

@@ -121,6 +121,8 @@ pub struct Session {
     pub(crate) caller: Arc<Caller>,
     /// From where on the network they ask, for the trail.
     pub(crate) origin: Option<Arc<str>>,
+    /// Whether this session may write the Tasks of runs.
+    pub(crate) keeps_runs: bool,
 }
 
 impl Session {
@@ -128,6 +130,12 @@ impl Session {
     #[must_use]
     pub fn from_address(self, address: &str) -> Self {
         Self { origin: Some(address.into()), ..self }
+    }
+
+    /// The same session, for the part of the platform that keeps the Tasks of runs; every other is refused to write them.
+    #[must_use]
+    pub fn keeping_runs(self) -> Self {
+        Self { keeps_runs: true, ..self }
     }
 
     /// Who acts.

@@ -128,7 +128,7 @@ impl Surroundings {
 
     /// A new identifier: a UUID of version 7, so that ids made one after another sort that way.
     /// <https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7>
-    pub(crate) fn new_id(&self) -> String {
+    pub fn new_id(&self) -> String {
         let millis = u64::try_from(self.clock.now() / 1_000).unwrap_or_default();
         let random = self.randomness.bytes();
         let tail: [u8; 10] = std::array::from_fn(|at| random[at]);

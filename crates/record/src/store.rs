@@ -134,7 +134,7 @@ impl Record {
 
     /// Opens a session for one caller and one purpose.
     pub fn session(&self, caller: Caller) -> Session {
-        Session { record: self.clone(), caller: Arc::new(caller), origin: None }
+        Session { record: self.clone(), caller: Arc::new(caller), origin: None, keeps_runs: false }
     }
 
     /// The platform's own papers of one kind.

@@ -123,6 +123,7 @@ impl From<Refusal> for Error {
 }
 
 pub(crate) mod commit;
+mod kept;
 mod permit;
 pub(crate) mod prepare;
 mod resolve;
@@ -153,7 +154,7 @@ pub(crate) async fn run(
         tokio::task::spawn_blocking(move || ready(&tools, &catalog, changes)).await.map_err(Error::fault)??
     };
     let (caller, origin) = (Arc::clone(&session.caller), session.origin.clone());
-    record.submit(Work { caller, sight, origin, content }, catalog).await
+    record.submit(Work { caller, sight, keeps_runs: session.keeps_runs, origin, content }, catalog).await
 }
 
 /// Larger transactions are prepared on a thread of their own, so that they hold up nobody's small one.

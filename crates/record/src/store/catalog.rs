@@ -307,7 +307,7 @@ impl Record {
             });
             let caller = Arc::new(Caller::system("HOPERAT"));
             let content = WorkContent::Reindex(Arc::clone(&slice));
-            self.submit(Work { caller, sight: None, origin: None, content }, catalog).await?;
+            self.submit(Work { caller, sight: None, keeps_runs: false, origin: None, content }, catalog).await?;
             let reached = *slice.reached.lock();
             match reached {
                 Some((rid, count)) => {

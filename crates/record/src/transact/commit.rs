@@ -31,6 +31,8 @@ pub(crate) struct Work {
     pub(crate) caller: Arc<Caller>,
     /// What the caller may see and do; none where no rule about persons applies.
     pub(crate) sight: Option<Arc<Sight>>,
+    /// Whether it is the part of the platform that keeps the Tasks of runs.
+    pub(crate) keeps_runs: bool,
     /// From where on the network it was asked for.
     pub(crate) origin: Option<Arc<str>>,
     pub(crate) content: WorkContent,
@@ -387,6 +389,12 @@ impl Group<'_> {
                 Err(refusal) => return Ok(Err(refusal)),
             },
         };
+        if !work.keeps_runs {
+            let seen = operations.iter().filter(|operation| !hidden.contains(&operation.change));
+            if let Err(refusal) = self.leave_alone(tx, seen).await? {
+                return Ok(Err(refusal));
+            }
+        }
         for operation in operations {
             let state = self.state(operation)?.filter(|_| !hidden.contains(&operation.change));
             if let Err(error) = check(operation, state) {

@@ -12,6 +12,7 @@ use crate::person::{self, Traits};
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
 use crate::store::{Catalog, Tools};
+use crate::transact::kept::kept_by;
 use crate::transact::{Action, Change, Refusal, Target};
 use crate::{Key, Method, ResourceType};
 
@@ -40,6 +41,8 @@ pub(crate) struct Content {
     pub(crate) belongings: Belongings,
     /// Whether this is a search parameter that is in force once it is stored.
     pub(crate) in_force: bool,
+    /// The run that keeps it, when it is a Task of one.
+    pub(crate) kept_by: Option<String>,
 }
 
 impl Content {
@@ -199,7 +202,8 @@ fn content(
     }
     let (head, tail) = serialise(key, &resource);
     let Indexed { shard, rows, belongings } = indexed_as(tools, &tools.names, catalog, key, &resource);
-    Ok(Content { head, tail, shard, rows, belongings, in_force })
+    let kept_by = kept_by(key.type_, &resource);
+    Ok(Content { head, tail, shard, rows, belongings, in_force, kept_by })
 }
 
 /// All that is kept of a resource besides its bytes.

@@ -1,0 +1,69 @@
+//! Tasks that one part of the platform keeps: what stands in them follows from what happened to a run, so that nobody
+//! else writes them.
+
+use fhir::{Category, Error, IssueCode, Value, json};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+
+use crate::ResourceType;
+use crate::store::batch::WriteTx;
+use crate::store::body;
+use crate::transact::Refusal;
+use crate::transact::commit::Group;
+use crate::transact::prepare::{Operation, address_of, refused};
+
+/// The system of the tag of Tasks that belong to runs of protocols.
+const RUN: &str = "https://qingshan.dev/fhir/CodeSystem/run";
+
+/// The run that keeps a resource, when it is a Task of one: the id of its root Task.
+pub(crate) fn kept_by(type_: ResourceType, resource: &Value) -> Option<String> {
+    if type_.name() != "Task" {
+        return None;
+    }
+    let tags = resource.get("meta")?.get("tag")?.as_array()?;
+    let text = |value: &Value, name: &str| value.get(name).and_then(|text| text.as_str()).map(str::to_owned);
+    let tag = tags.iter().find(|tag| text(tag, "system").as_deref() == Some(RUN))?;
+    if text(tag, "code").as_deref() == Some("root") {
+        return text(resource, "id");
+    }
+    let whole = resource.get("partOf").and_then(|list| list.as_array()).and_then(|list| list.first());
+    let whole = whole.and_then(|whole| text(whole, "reference")).unwrap_or_default();
+    Some(whole.strip_prefix("Task/").unwrap_or(&whole).to_owned())
+}
+
+fn refusal(run: &str) -> Error {
+    let text = format!(
+        "This Task belongs to a run of a protocol and follows from what happens to it. Act on the run instead: POST \
+         /runs/{run}/acts."
+    );
+    Error::new(Category::Forbidden, IssueCode::BusinessRule, text)
+}
+
+impl Group<'_> {
+    /// Refuses to write what a run keeps, as it is or as it would be.
+    pub(super) async fn leave_alone<T: WriteTx>(
+        &mut self,
+        tx: &mut T,
+        operations: impl Iterator<Item = &Operation>,
+    ) -> Result<Result<(), Refusal>, Error> {
+        for operation in operations.filter(|operation| operation.key.type_.name() == "Task") {
+            let will_be = operation.content.as_ref().and_then(|content| content.kept_by.clone());
+            let run = match will_be {
+                Some(run) => Some(run),
+                None if self.state(operation)?.is_none_or(|state| state.deleted) => None,
+                None => {
+                    let rid = self.place(&address_of(&operation.key))?.rid;
+                    // What earlier transactions of this group wrote must be found.
+                    self.flush(tx).await?;
+                    let found = tx.rows("SELECT body FROM resource WHERE rid = $1", &[rid.into()]).await?;
+                    let bytes = found.first().map(|row| row.bytes_or_null(0)).transpose()?.flatten();
+                    let stored = bytes.map(|bytes| json::parse(&body::unpack(bytes)?)).transpose()?;
+                    stored.and_then(|stored| kept_by(operation.key.type_, &stored))
+                }
+            };
+            if let Some(run) = run {
+                return Ok(Err(refused(operation.change)(refusal(&run))));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
