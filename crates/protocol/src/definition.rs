@@ -766,6 +766,16 @@ impl Step {
     pub fn outcome(&self, code: &str) -> Option<&Outcome> {
         self.outcomes.iter().find(|one| one.code.as_str() == code)
     }
+
+    /// The milestones it may reach, whatever its outcome.
+    pub fn reaches(&self) -> impl Iterator<Item = &Code> {
+        self.reach.iter().chain(self.outcomes.iter().flat_map(|outcome| &outcome.reach))
+    }
+
+    /// Whether doing it may stop a clock.
+    pub fn stops(&self, clock: &Clock) -> bool {
+        self.reaches().any(|code| clock.to.contains(code))
+    }
 }
 
 impl Outcome {

@@ -325,12 +325,8 @@ impl<'p> Course<'p> {
         let Some(rung) = clock.rungs.get(point as usize) else { return };
         self.tell(&rung.tell, About::Clock { code: code.to_owned(), n, point });
         if let Some(party) = rung.hand.as_ref().and_then(|role| self.run.party(protocol, role)).cloned() {
-            let stops = |step: &Step| {
-                let outcomes = step.outcomes.iter().flat_map(|outcome| &outcome.reach);
-                step.reach.iter().chain(outcomes).any(|reached| clock.to.contains(reached))
-            };
             for work in self.run.steps.iter_mut().filter(|work| work.status.is_open()) {
-                if protocol.step(&work.step).is_some_and(stops) {
+                if protocol.step(&work.step).is_some_and(|step| step.stops(clock)) {
                     work.party = Some(party.clone());
                 }
             }

@@ -15,6 +15,24 @@ pub(super) struct Course<'p> {
     pub(super) instants: &'p BTreeMap<String, i64>,
 }
 
+impl Run {
+    /// Whether a step waits for nothing more than what its condition says.
+    pub(crate) fn waits_for_its_condition(&self, step: &Step) -> bool {
+        let again: u32 = step.again.iter().map(|code| self.occurrences(code)).sum();
+        let last = self.steps.iter().rev().find(|work| work.step == step.code.as_str());
+        step.when.is_some()
+            && last.is_none_or(|work| !work.status.is_open() && again > work.asked)
+            && self.has_what_it_requires(step)
+    }
+
+    fn has_what_it_requires(&self, step: &Step) -> bool {
+        let reached = |code: &str| self.reached(code.trim()).is_some();
+        step.is_for(self.class.as_deref())
+            && step.requires.iter().all(|requirement| requirement.split('|').any(reached))
+            && !step.until.iter().any(|code| reached(code))
+    }
+}
+
 impl Course<'_> {
     /// A milestone comes about, and everything that hangs on it.
     pub(super) fn reach(&mut self, code: &str, at: i64, source: Option<&str>) {
@@ -168,11 +186,7 @@ impl Course<'_> {
     }
 
     fn is_asked_for(&self, step: &Step) -> bool {
-        let met =
-            |requirement: &crate::Code| requirement.split('|').any(|code| self.run.reached(code.trim()).is_some());
-        step.is_for(self.run.class.as_deref())
-            && step.requires.iter().all(met)
-            && !step.until.iter().any(|code| self.run.reached(code).is_some())
+        self.run.has_what_it_requires(step)
             && (step.when.is_none() || self.run.answers.get(step.code.as_str()) == Some(&true))
     }
 
