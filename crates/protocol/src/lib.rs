@@ -10,14 +10,17 @@
 //! runs from one milestone to another.
 
 pub mod definition;
+pub mod engine;
 pub mod figures;
 pub mod form;
 pub mod rehearsal;
 pub mod run;
+pub mod task;
 pub mod text;
 pub mod view;
 
 pub use definition::{Code, Protocol, Words};
+pub use engine::{Act, Engine, Library, Standing, Start};
 pub use form::Form;
 pub use run::{Deed, Effect, Event, Run, step};
 pub use text::{Files, Line};

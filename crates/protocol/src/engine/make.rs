@@ -1,0 +1,135 @@
+//! Resources that activities make: a tree put together element by element from what FHIRPath gives.
+
+use fhir::definitions::{self, TypeDef};
+use fhir::path::{Item, Measure};
+use fhir::{Error, json};
+use serde_json::{Map, Value as Json, json};
+
+/// The JSON of a FHIRPath result.
+pub(super) fn to_json(item: &Item<'_>) -> Result<Json, Error> {
+    Ok(match item {
+        Item::Node(node) => match node.value() {
+            Some(value) => serde_json::from_slice(&json::to_bytes(value)).map_err(Error::fault)?,
+            None => Json::Null,
+        },
+        Item::Boolean(flag) => (*flag).into(),
+        Item::Integer(number) => (*number).into(),
+        Item::Decimal(number) => serde_json::from_str(&number.to_string()).map_err(Error::fault)?,
+        Item::Quantity(quantity) => {
+            let value: Json = serde_json::from_str(&quantity.value.to_string()).map_err(Error::fault)?;
+            match &quantity.unit {
+                Measure::Ucum(code) => {
+                    json!({ "value": value, "system": "http://unitsofmeasure.org", "code": code.to_string() })
+                }
+                Measure::Other(unit) => json!({ "value": value, "unit": unit.to_string() }),
+                _ => json!({ "value": value }),
+            }
+        }
+        other => match other.to_text() {
+            Some(text) => text.into_owned().into(),
+            None => Json::Null,
+        },
+    })
+}
+
+/// Puts values into a resource at a path such as `status` or `participant[0].actor`. Where FHIR has a list, all values
+/// become the list, or the one item that is named; elsewhere there can be one value only. No value changes nothing.
+pub(super) fn put(resource: &mut Map<String, Json>, path: &str, values: Vec<Json>) -> Result<(), Error> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let r4 = definitions::r4();
+    let type_ = resource.get("resourceType").and_then(|name| name.as_str()).and_then(|name| r4.type_(name));
+    let steps: Vec<(&str, Option<usize>)> = path.split('.').map(step).collect::<Result<_, Error>>()?;
+    set(resource, type_, &steps, values)
+}
+
+fn step(text: &str) -> Result<(&str, Option<usize>), Error> {
+    let Some((name, rest)) = text.split_once('[') else { return Ok((text, None)) };
+    let index = rest.strip_suffix(']').and_then(|index| index.parse().ok());
+    match index {
+        // A list that grows by what is written in a protocol grows by little.
+        Some(index) if index < 100 => Ok((name, Some(index))),
+        _ => Err(Error::invalid(format!("\"{text}\" is no step of a path: it reads name or name[0]."))),
+    }
+}
+
+fn set(
+    object: &mut Map<String, Json>,
+    type_: Option<&TypeDef>,
+    steps: &[(&str, Option<usize>)],
+    mut values: Vec<Json>,
+) -> Result<(), Error> {
+    let Some(((name, index), rest)) = steps.split_first() else { return Ok(()) };
+    let child = type_.and_then(|type_| type_.child(name));
+    if type_.is_some() && child.is_none() {
+        let of = type_.map_or("", |type_| type_.name);
+        return Err(Error::invalid(format!("{of} has no element \"{name}\".")));
+    }
+    let is_list = index.is_some() || child.is_some_and(|child| child.element.max != Some(1));
+    let inner = child.map(|child| definitions::r4().type_at(child.type_id));
+    let place = if is_list {
+        if rest.is_empty() && index.is_none() {
+            object.insert((*name).to_owned(), values.into());
+            return Ok(());
+        }
+        let list = object.entry(*name).or_insert_with(|| Json::Array(Vec::new()));
+        let list = list.as_array_mut().ok_or_else(|| Error::invalid(format!("\"{name}\" is no list.")))?;
+        let at = index.unwrap_or(0);
+        while list.len() <= at {
+            list.push(Json::Object(Map::new()));
+        }
+        &mut list[at]
+    } else {
+        object.entry(*name).or_insert_with(|| Json::Object(Map::new()))
+    };
+    if rest.is_empty() {
+        if values.len() > 1 {
+            return Err(Error::invalid(format!("\"{name}\" can hold one value, and there are {}.", values.len())));
+        }
+        *place = values.remove(0);
+        return Ok(());
+    }
+    let place = place.as_object_mut().ok_or_else(|| Error::invalid(format!("\"{name}\" has no elements.")))?;
+    set(place, inner, rest, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(type_: &str, sets: &[(&str, &[&str])]) -> Result<Json, Error> {
+        let mut resource = Map::from_iter([("resourceType".to_owned(), Json::from(type_))]);
+        for (path, values) in sets {
+            put(&mut resource, path, values.iter().map(|value| (*value).into()).collect())?;
+        }
+        Ok(Json::Object(resource))
+    }
+
+    #[test]
+    fn a_list_of_fhir_is_a_list_and_all_else_is_not() {
+        let made = made(
+            "Appointment",
+            &[
+                ("status", &["booked"]),
+                ("participant[1].actor.reference", &["Patient/p"]),
+                ("participant[0].status", &["accepted"]),
+                ("serviceType.coding.code", &["x"]),
+                ("reasonCode.text", &["a"]),
+            ],
+        );
+        let expected = json!({
+            "resourceType": "Appointment", "status": "booked",
+            "participant": [{ "status": "accepted" }, { "actor": { "reference": "Patient/p" } }],
+            "serviceType": [{ "coding": [{ "code": "x" }] }], "reasonCode": [{ "text": "a" }],
+        });
+        assert_eq!(made.unwrap(), expected);
+    }
+
+    #[test]
+    fn what_fhir_does_not_know_cannot_be_put_anywhere() {
+        assert!(made("Appointment", &[("state", &["booked"])]).is_err());
+        assert!(made("Appointment", &[("status", &["booked", "arrived"])]).is_err());
+        assert_eq!(made("Appointment", &[("status", &[])]).unwrap(), json!({ "resourceType": "Appointment" }));
+    }
+}
