@@ -2,23 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use protocol::Protocol;
+use protocol::{Files, Line};
 
-/// The protocols of a line, read.
-pub(crate) fn protocols(line: &str) -> Vec<Protocol> {
-    let files = lines::line(line).unwrap_or_else(|| panic!("there is no line {line}"));
-    let own = files.iter().filter(|(path, _)| path.ends_with("protocol.toml"));
-    own.map(|(path, text)| toml::from_str(text).unwrap_or_else(|error| panic!("{line}/{path}: {error}"))).collect()
+/// A line, read.
+pub(crate) fn line(name: &str) -> Line {
+    let files = lines::line(name).unwrap_or_else(|| panic!("there is no line {name}"));
+    let files: Files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    Line::read(&files).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]
-fn every_protocol_reads_and_prints_back() {
+fn every_line_reads_and_prints_back() {
     let mut seen = BTreeSet::new();
-    for (line, _) in lines::all() {
-        for protocol in protocols(line) {
-            let printed = toml::to_string(&protocol).unwrap();
-            assert_eq!(toml::from_str::<Protocol>(&printed).unwrap(), protocol, "{line}");
+    for (name, _) in lines::all() {
+        let read = line(name);
+        assert_eq!(Line::read(&read.print()).unwrap(), read, "{name}");
+        for protocol in &read.protocols {
             assert!(seen.insert(protocol.code.to_string()), "two protocols are called {}", protocol.code);
+        }
+        let (forms, lists) = (read.forms.iter().map(|form| &form.code), read.lists.iter().map(|list| &list.code));
+        for code in forms.chain(lists) {
+            let own = |protocol: &protocol::Protocol| code.starts_with(protocol.code.as_str());
+            assert!(read.protocols.iter().any(own), "{name}: {code} could meet one of another line by its name");
         }
     }
     assert!(seen.contains("referral"));
@@ -35,21 +40,29 @@ fn every_text_of_a_line_is_found_by_its_path() {
 }
 
 #[test]
-fn forms_and_reasons_that_a_protocol_names_are_there() {
-    for (line, _) in lines::all() {
-        let codes = lines::text(line, "codes.toml").unwrap_or_default();
-        for protocol in protocols(line) {
+fn what_a_line_names_is_in_its_folder() {
+    for (name, _) in lines::all() {
+        let read = line(name);
+        for protocol in &read.protocols {
             let outcomes = || protocol.steps.iter().flat_map(|step| &step.outcomes);
             let forms = protocol.steps.iter().filter_map(|step| step.form.as_ref());
             let forms = forms.chain(outcomes().filter_map(|outcome| outcome.form.as_ref()));
             for form in forms.chain(protocol.starts.iter().filter_map(|start| start.form.as_ref())) {
-                assert!(lines::text(line, &format!("forms/{form}.toml")).is_some(), "{line}: form {form}");
+                assert!(read.form(form).is_some(), "{name}: there is no form {form}");
             }
             let reasons = outcomes().filter_map(|outcome| outcome.reasons.as_ref());
             let cancel = protocol.cancel.iter().filter_map(|cancel| cancel.reasons.as_ref());
             for list in reasons.chain(protocol.steps.iter().filter_map(|step| step.skip.as_ref())).chain(cancel) {
-                assert!(codes.contains(&format!("code = \"{list}\"")), "{line}: list {list}");
+                assert!(read.list(list).is_some(), "{name}: there is no list {list}");
             }
+            let statuses = read.list(&format!("{}-status", protocol.code));
+            for status in protocol.milestones.iter().filter_map(|milestone| milestone.status.as_ref()) {
+                let known = |entry: &protocol::text::Entry| entry.code == *status;
+                assert!(statuses.is_some_and(|list| list.entries.iter().any(known)), "{name}: what is {status}?");
+            }
+        }
+        for list in read.forms.iter().flat_map(|form| form.all()).filter_map(|item| item.list.as_ref()) {
+            assert!(list.contains(':') || read.list(list).is_some(), "{name}: there is no list {list}");
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Known {
     response: Value,
     run: Value,
     focus: Value,
+    parties: Vec<(String, Value)>,
 }
 
 fn value(json: &Json) -> Value {
@@ -53,31 +54,30 @@ fn value(json: &Json) -> Value {
 impl Known {
     pub(crate) fn new(protocol: &Protocol, run: &Run, focus: &Json, response: &Json) -> Self {
         let class = run.class.as_deref().and_then(|class| protocol.class(class));
-        let input: Vec<Json> = run
-            .parties
-            .iter()
-            .map(|(role, party)| {
-                json!({
-                    "type": { "coding": [{ "system": "https://qingshan.dev/fhir/CodeSystem/role", "code": role }] },
-                    "valueReference": { "reference": party.reference },
-                })
-            })
-            .collect();
+        let parties = protocol.roles.iter().filter_map(|role| {
+            let party = run.party(protocol, &role.code)?;
+            Some((role.code.to_string(), value(&json!({ "reference": party.reference }))))
+        });
+        let parties = parties.collect();
         let task = json!({
             "resourceType": "Task", "id": run.id, "status": "in-progress", "intent": "order",
-            "priority": class.map_or("routine", |class| class.priority.as_str()), "input": input,
+            "priority": class.map_or("routine", |class| class.priority.as_str()),
         });
-        Self { response: value(response), run: value(&task), focus: value(focus) }
+        Self { response: value(response), run: value(&task), focus: value(focus), parties }
     }
 
     fn found<R>(&self, expression: &Code, read: impl Fn(&[Item<'_>]) -> R) -> R {
         let expression = Expression::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
         let node = |value| vec![Item::Node(Node::resource(definitions::r4(), value))];
-        let env = Environment::new(definitions::r4())
+        let mut env = Environment::new(definitions::r4())
             .of(&self.run)
             .with("response", node(&self.response))
             .with("run", node(&self.run))
             .with("focus", node(&self.focus));
+        let type_ = definitions::r4().type_("Reference").expect("R4 has references");
+        for (role, party) in &self.parties {
+            env = env.with(role, vec![Item::Node(Node::element(Some(party), None, type_))]);
+        }
         read(&expression.evaluate(&self.run, &env).unwrap_or_else(|error| panic!("{}: {error}", expression.text())))
     }
 

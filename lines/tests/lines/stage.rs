@@ -161,13 +161,8 @@ impl Stage {
         let from = self.run(id).clone();
         let into = self.protocol(&next.protocol).clone();
         let bound = into.roles.iter().filter_map(|role| {
-            let source = next.roles.get(role.code.as_str()).map_or(role.code.as_str(), |source| source.as_str());
-            let party = if next.roles.contains_key(role.code.as_str()) {
-                from.party(protocol, source)
-            } else {
-                from.parties.get(source)
-            };
-            Some((role.code.to_string(), party?.clone()))
+            let source = next.roles.get(role.code.as_str()).unwrap_or(&role.code);
+            Some((role.code.to_string(), from.party(protocol, source)?.clone()))
         });
         let own = from.class.clone().filter(|class| into.class(class).is_some());
         let run = Run {

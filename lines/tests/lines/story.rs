@@ -8,7 +8,7 @@ use protocol::definition::{End, Span};
 use protocol::run::{Deed, Reason, Run};
 use serde::Deserialize;
 
-use crate::folders::protocols;
+use crate::folders;
 use crate::paths::Answer;
 use crate::stage::{Opening, PLATFORM, Stage, zone};
 
@@ -106,7 +106,7 @@ impl Story {
     /// Plays it by pure judgement.
     pub(crate) fn play(&self, line: &str, name: &str) {
         let begins = self.begins.parse::<Timestamp>().expect("a scenario begins at a time").as_microsecond();
-        let mut stage = Stage::new(protocols(line), begins);
+        let mut stage = Stage::new(folders::line(line).protocols, begins);
         let opening = Opening {
             id: "r".to_owned(),
             protocol: self.protocol.clone(),
