@@ -41,6 +41,13 @@ pub struct SearchRequest {
     pub strict: bool,
 }
 
+impl SearchRequest {
+    /// The parameters of a query string, such as [`SearchPage::next`]: percent-decoded, in the order given.
+    pub fn parameters_of(query: &str) -> Result<Vec<(String, String)>, Error> {
+        parse::pairs(query)
+    }
+}
+
 /// A page of results.
 #[derive(Debug, Clone)]
 pub struct SearchPage {

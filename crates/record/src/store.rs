@@ -19,7 +19,7 @@ use crate::jobs::Job;
 use crate::person::Census;
 use crate::transact::commit::Work;
 use crate::transact::{Applied, Refusal};
-use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Location, Session, Settings, Surroundings, Version};
+use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Session, Settings, Surroundings, Version};
 
 pub(crate) mod batch;
 pub(crate) mod body;
@@ -145,6 +145,11 @@ impl Record {
     /// The durable jobs of one queue.
     pub fn jobs(&self, queue: &'static str) -> Jobs<'_> {
         Jobs { record: self, queue }
+    }
+
+    /// The lease of something, for somebody who looks after it or would.
+    pub fn lease<'a>(&'a self, name: impl Into<String>, holder: &'a str) -> Lease<'a> {
+        Lease { record: self, name: name.into(), holder }
     }
 
     /// The last position of the change feed, as it moves.
