@@ -9,9 +9,11 @@
 
 mod authority;
 mod draft;
+mod follow;
 mod library;
 mod make;
 mod scene;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -291,7 +293,14 @@ impl Engine {
     /// A run as it is stored, with what stands in its Task besides.
     async fn stored(&self, run: &str) -> Result<Option<(Standing, Frame)>, Error> {
         let Ok(key) = task_key(run) else { return Ok(None) };
-        let Some(version) = self.platform().read(&key).await? else { return Ok(None) };
+        match self.platform().read(&key).await? {
+            Some(version) => self.standing(&version).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The run that a version of a Task holds; none when it holds none.
+    async fn standing(&self, version: &Version) -> Result<Option<(Standing, Frame)>, Error> {
         let Some(body) = &version.body else { return Ok(None) };
         let task = json::parse(body)?;
         if !task::is_root(&task) {
@@ -362,6 +371,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Looks after runs for as long as it is polled: follows what is written to the record, and fires the points of
+    /// clocks as they are due. Any number of processes may do so on one record; they share the work, and what one leaves
+    /// undone another goes on with. Failures are logged and tried again.
+    pub async fn keep(self) {
+        let name = self.new_id();
+        tokio::join!(self.keep_time(&name), self.keep_following(&name));
+    }
+
     fn platform(&self) -> Session {
         self.0.record.session(Caller::system("HOPERAT"))
     }
@@ -390,6 +407,16 @@ impl Engine {
 /// Something that somebody does, before anything is known besides.
 fn event_of(by: &str, deed: Deed) -> Event {
     Event { by: by.to_owned(), deed, answers: BTreeMap::new(), instants: BTreeMap::new() }
+}
+
+/// The id of the run that begins because of something, so that going over it twice begins one: FNV-1a of 128 bits.
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>
+fn id_because_of(parts: &[&str]) -> String {
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    });
+    format!("{hash:032x}")
 }
 
 /// The part of the timers that looks after a run: FNV-1a of its id. <http://www.isthe.com/chongo/tech/comp/fnv/>

@@ -344,11 +344,21 @@ pub fn run(task: &Value) -> Result<Run, Error> {
 
 /// Whether a Task is the root of a run.
 pub fn is_root(task: &Value) -> bool {
-    let tags = task.get("meta").and_then(|meta| meta.get("tag")).and_then(|tags| tags.as_array());
-    let text = |tag: &Value, name: &str| tag.get(name).and_then(|text| text.as_str()).map(str::to_owned);
-    tags.into_iter()
-        .flat_map(|tags| tags.iter())
-        .any(|tag| text(tag, "system").as_deref() == Some(RUN) && text(tag, "code").as_deref() == Some("root"))
+    tags(task).any(|code| code == "root")
+}
+
+/// Whether a resource is one the engine makes of a run.
+pub(crate) fn is_ours(resource: &Value) -> bool {
+    tags(resource).next().is_some()
+}
+
+/// The codes of the tags by which resources of runs are known.
+fn tags(resource: &Value) -> impl Iterator<Item = &str> {
+    let tags = resource.get("meta").and_then(|meta| meta.get("tag")).and_then(|tags| tags.as_array());
+    tags.into_iter().flat_map(|tags| tags.iter()).filter_map(|tag| {
+        let ours = tag.get("system").and_then(|system| system.as_str()) == Some(RUN);
+        tag.get("code").and_then(|code| code.as_str()).filter(|_| ours)
+    })
 }
 
 /// The events that made this version of a root Task, in order.

@@ -108,6 +108,13 @@ impl<'e> Draft<'e> {
         Ok(())
     }
 
+    /// Looks at the conditions of a run anew, without anything else having happened to it.
+    pub(super) async fn look_at(&mut self, run: &str) -> Result<(), Error> {
+        let at = self.find(run).await?;
+        self.look(at).await?;
+        self.settle().await
+    }
+
     /// The place of a run among those that move, read if it is not there yet.
     async fn find(&mut self, id: &str) -> Result<usize, Error> {
         if let Some(at) = self.runs.iter().position(|moving| moving.run.id == id) {
@@ -500,6 +507,28 @@ impl<'e> Draft<'e> {
             bound.extend(found.map(|party| (role.clone(), party)));
         }
         Ok(bound)
+    }
+
+    /// Takes in what another draft moves, so that both are one transaction. Refuses one that moves or writes the same.
+    pub(super) fn join(&mut self, other: Self) -> Result<(), Error> {
+        let twice = other.runs.iter().any(|run| self.runs.iter().any(|known| known.run.id == run.run.id))
+            || other.papers.keys().any(|reference| self.papers.contains_key(reference));
+        if twice {
+            return Err(Error::fault("two drafts move the same"));
+        }
+        self.runs.extend(other.runs);
+        self.papers.extend(other.papers);
+        Ok(())
+    }
+
+    /// The time of this draft, in microseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The offset of its calendars.
+    pub(super) fn zone(&self) -> Offset {
+        self.zone
     }
 
     /// Where a run stands at the end of this draft.

@@ -191,12 +191,13 @@ async fn search(session: &Session, run: &Run, query: &str) -> Result<Vec<Value>,
 /// A search as it is written in protocols: `Type?name=value&…`.
 pub(super) fn request(query: &str) -> Result<SearchRequest, Error> {
     let (type_, parameters) = query.split_once('?').unwrap_or((query, ""));
-    let parameters = parameters.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name.to_owned(), value.to_owned())
-    });
-    let parameters = parameters.collect();
+    let parameters = pairs(parameters)?;
     Ok(SearchRequest { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true })
+}
+
+/// The parameters of a query string.
+pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+    record::SearchRequest::parameters_of(query)
 }
 
 /// The instant a FHIRPath result names, in microseconds since 1970; of a date its beginning.

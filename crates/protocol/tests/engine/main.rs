@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod acting;
+mod following;
+mod timing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +20,12 @@ fn read(text: &str) -> Protocol {
 }
 
 fn library() -> Library {
-    let texts = [include_str!("referral.toml"), include_str!("follow-up.toml"), include_str!("transport.toml")];
+    let texts = [
+        include_str!("referral.toml"),
+        include_str!("follow-up.toml"),
+        include_str!("transport.toml"),
+        include_str!("check-up.toml"),
+    ];
     Library::with(texts.map(read))
 }
 
@@ -112,7 +119,7 @@ impl Town {
     /// The latest versions of all resources of a type.
     async fn all(&self, type_: &str) -> Vec<Value> {
         let type_ = ResourceType::named(type_);
-        let parameters = vec![("_count".to_owned(), "200".to_owned())];
+        let parameters = vec![("_count".to_owned(), "1000".to_owned())];
         let request = SearchRequest { type_, compartment: None, parameters, strict: true };
         let page = self.place.session().search(&request).await.unwrap();
         page.matches.iter().map(parsed).collect()

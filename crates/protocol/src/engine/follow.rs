@@ -1,0 +1,404 @@
+//! What is written to the record and matters to runs: facts that complete steps or reach milestones, conditions that can
+//! be told now, runs that an event or a schedule begins.
+//!
+//! One process at a time follows the change feed, from where the last one came. Going over a change twice does nothing: a
+//! fact counts once by what it says it from, a run that begins because of something has an id made of it, and a condition
+//! is only noted when its answer is another.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fhir::{Category, Error, Value, json};
+use jiff::Timestamp;
+use record::{Caller, FeedEntry, Key, Method, ResourceType, SearchRequest, Version};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+use tokio::time::timeout;
+
+use super::draft::{Draft, PLATFORM};
+use super::scene::{self, About, Scene};
+use super::{Engine, Standing, Start, event_of, id_because_of, is_overtaken};
+use crate::definition::{Fact, Protocol, Start as StartRule, StartKind, Unit};
+use crate::run::{Deed, Run};
+use crate::task::{self, Frame};
+
+/// The lease of following.
+const LEASE_NAME: &str = "protocol-follower";
+/// How long whoever follows may be silent before another does, in microseconds.
+const LEASE: i64 = 5_000_000;
+/// Changes looked at before it is written down how far that was.
+const PAGE: usize = 100;
+/// How long following rests when there is nothing to follow.
+const REST: Duration = Duration::from_secs(1);
+
+/// The drawer in which it stands how far the feed has been followed and which schedules have been kept.
+const DRAWER: &str = "protocol";
+const POSITION: &str = "position";
+
+impl Engine {
+    /// Looks at some of what was written since the last time, and says whether that was all there is.
+    ///
+    /// What was written before the first call is not looked at.
+    pub async fn caught_up(&self) -> Result<bool, Error> {
+        let after = self.position().await?;
+        let entries = self.platform().changes(after, PAGE).await?;
+        let Some(last) = entries.last() else { return Ok(true) };
+        let last = last.seq;
+        for entry in &entries {
+            self.consider(entry).await?;
+        }
+        self.record().drawer(DRAWER).put(POSITION, Bytes::from(last.to_string()), None).await?;
+        Ok(entries.len() < PAGE && last >= *self.record().head().borrow())
+    }
+
+    async fn position(&self) -> Result<u64, Error> {
+        let drawer = self.record().drawer(DRAWER);
+        let first = Bytes::from(self.record().head().borrow().to_string());
+        if let Some(position) = drawer.get(POSITION).await? {
+            return std::str::from_utf8(&position)
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| Error::fault("it is not written how far the feed has been followed"));
+        }
+        drawer.add(POSITION, first.clone(), None).await?;
+        Ok(std::str::from_utf8(&first).ok().and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    pub(super) async fn keep_following(&self, name: &str) {
+        let mut head = self.record().head();
+        loop {
+            let lease = self.record().lease(LEASE_NAME, name);
+            let followed = match lease.take(LEASE).await {
+                Ok(true) => self.follow_on().await,
+                Ok(false) => Ok(true),
+                Err(error) => Err(error),
+            };
+            match followed {
+                Ok(false) => {}
+                Ok(true) => drop(timeout(REST, head.changed()).await),
+                Err(error) => {
+                    tracing::warn!(%error, "following what is written stopped; it goes on in a moment");
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    async fn follow_on(&self) -> Result<bool, Error> {
+        self.scheduled().await?;
+        self.caught_up().await
+    }
+
+    /// Whether a change of a resource of a type can matter to any run there is or could be.
+    fn matters(&self, type_: &str) -> bool {
+        let is = |code: &crate::Code| code.as_str() == type_;
+        self.library().all().iter().any(|protocol| {
+            let facts = protocol.milestones.iter().filter_map(|one| one.fact.as_ref());
+            let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
+            let conditional = protocol.steps.iter().any(|step| step.when.is_some())
+                || protocol.clocks.iter().any(|clock| clock.base.is_some());
+            let looked_up = |query: &str| query.split('?').next() == Some(type_);
+            facts.map(|fact| &fact.on).any(is)
+                || protocol.starts.iter().filter_map(|start| start.on.as_ref()).any(is)
+                || (conditional
+                    && (type_ == "Patient"
+                        || protocol.focus.as_ref().is_some_and(is)
+                        || protocol.data.iter().any(|data| looked_up(&data.query))))
+        })
+    }
+
+    async fn consider(&self, entry: &FeedEntry) -> Result<(), Error> {
+        let is_task = entry.key.type_.name() == "Task";
+        if entry.method == Method::Delete || !(is_task || self.matters(entry.key.type_.name())) {
+            return Ok(());
+        }
+        let Some(version) = self.platform().vread(&entry.key, entry.version).await? else { return Ok(()) };
+        let Some(body) = &version.body else { return Ok(()) };
+        let value = json::parse(body)?;
+        if task::is_ours(&value) {
+            // Facts that were there before their step was asked for count as well.
+            return if task::is_root(&value) { self.look_back(&entry.key.id).await } else { Ok(()) };
+        }
+        if !self.matters(entry.key.type_.name()) {
+            return Ok(());
+        }
+        let change = Written { key: &entry.key, value: &value, at: version.at, by: &entry.actor };
+        for run in self.concerned(&change).await? {
+            self.tell(&run, &change).await?;
+        }
+        for protocol in self.library().latest() {
+            for start in protocol.starts.iter().filter(|start| start.by == StartKind::Event) {
+                if start.on.as_deref() == Some(entry.key.type_.name()) {
+                    self.begin_because(&protocol, start, &change, "").await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The open runs for the patients of a resource, under any of their registrations, and those that are about it.
+    async fn concerned(&self, change: &Written<'_>) -> Result<BTreeSet<String>, Error> {
+        let mut runs = BTreeSet::new();
+        let mut patients = BTreeSet::new();
+        for patient in patients_of(change.value) {
+            match self.platform().same_person(&patient).await {
+                Ok(same) => patients.extend(same.patients),
+                // What is written may be about somebody who is not registered here, or no longer.
+                Err(error) if matches!(error.category(), Category::NotFound | Category::Gone) => {}
+                Err(error) => return Err(error),
+            }
+            patients.insert(patient);
+        }
+        let mut names: Vec<(&str, String)> =
+            patients.into_iter().map(|patient| ("patient", format!("Patient/{patient}"))).collect();
+        names.push(("focus", change.key.to_string()));
+        for (name, value) in names {
+            let tag = format!("{}|root", task::RUN);
+            let pairs = [("_tag", tag.as_str()), ("status", "in-progress"), (name, value.as_str()), ("_count", "200")];
+            let parameters = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            for version in self.everything(ResourceType::parse("Task")?, parameters).await? {
+                runs.insert(version.key.id);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// All pages of a search.
+    async fn everything(
+        &self,
+        type_: ResourceType,
+        mut parameters: Vec<(String, String)>,
+    ) -> Result<Vec<Version>, Error> {
+        let mut found = Vec::new();
+        loop {
+            let request = SearchRequest { type_: Some(type_), compartment: None, parameters, strict: true };
+            let page = self.platform().search(&request).await?;
+            found.extend(page.matches);
+            match page.next {
+                Some(next) => parameters = scene::pairs(&next)?,
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Tells a run of something that was written.
+    async fn tell(&self, run: &str, change: &Written<'_>) -> Result<(), Error> {
+        let caller = Caller::system("HOPERAT");
+        for _ in 0..super::TRIES {
+            let Some((standing, frame)) = self.stored(run).await? else { return Ok(()) };
+            let facts = self.facts(&standing, &frame, change).await?;
+            let mut draft = Draft::new(self, PLATFORM);
+            draft.hold(standing, frame);
+            for deed in facts {
+                draft.happen(run, event_of(change.by, deed)).await?;
+            }
+            draft.look_at(run).await?;
+            match self.commit(&caller, &draft).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_overtaken(&error) => {}
+                // What this one run makes of it must not keep the others from hearing.
+                Err(error) if matches!(error.category(), Category::Invalid | Category::Unprocessable) => {
+                    tracing::error!(%error, run, "a run cannot take in what was written");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for facts that were written before the steps they complete were asked for.
+    async fn look_back(&self, run: &str) -> Result<(), Error> {
+        let Some((standing, _)) = self.stored(run).await? else { return Ok(()) };
+        let Some(patient) = standing.run.patient.as_deref().and_then(scene::key) else { return Ok(()) };
+        let open = standing.run.open().filter_map(|work| standing.protocol.step(&work.step)?.fact.as_ref());
+        let types: BTreeSet<String> = open.map(|fact| fact.on.to_string()).collect();
+        for type_ in types {
+            let since = format!("ge{}", task::written(standing.run.began));
+            let parameters = vec![("_lastUpdated".to_owned(), since), ("_count".to_owned(), "200".to_owned())];
+            let type_ = Some(ResourceType::parse(&type_)?);
+            let request = SearchRequest { type_, compartment: Some(patient.clone()), parameters, strict: true };
+            for version in self.platform().search(&request).await?.matches {
+                let Some(body) = &version.body else { continue };
+                let value = json::parse(body)?;
+                let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
+                self.tell(run, &change).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a resource says to a run.
+    async fn facts(&self, standing: &Standing, frame: &Frame, change: &Written<'_>) -> Result<Vec<Deed>, Error> {
+        let Standing { protocol, run, .. } = standing;
+        let source = change.key.to_string();
+        let on = |fact: &&Fact| fact.on.as_str() == change.key.type_.name();
+        let mut deeds = Vec::new();
+        for work in run.open() {
+            let Some(fact) = protocol.step(&work.step).and_then(|step| step.fact.as_ref()).filter(on) else { continue };
+            if let Some(at) = self.said(fact, protocol, run, frame, change).await? {
+                let step = Some((work.step.clone(), work.n));
+                deeds.push(Deed::Fact { step, milestone: None, source: source.clone(), at });
+            }
+        }
+        for milestone in &protocol.milestones {
+            let Some(fact) = milestone.fact.as_ref().filter(on) else { continue };
+            let code = milestone.code.as_str();
+            let known = run.milestones.iter().any(|one| one.code == code && one.source.as_deref() == Some(&*source));
+            if known {
+                continue;
+            }
+            if let Some(at) = self.said(fact, protocol, run, frame, change).await? {
+                let milestone = Some(code.to_owned());
+                deeds.push(Deed::Fact { step: None, milestone, source: source.clone(), at });
+            }
+        }
+        Ok(deeds)
+    }
+
+    /// When a fact came about, if a resource says it; when it was written where it does not say when.
+    async fn said(
+        &self,
+        fact: &Fact,
+        protocol: &Protocol,
+        run: &Run,
+        frame: &Frame,
+        change: &Written<'_>,
+    ) -> Result<Option<i64>, Error> {
+        let texts: Vec<&str> = fact.when.iter().chain(&fact.at).map(crate::Code::as_str).collect();
+        if texts.is_empty() {
+            return Ok(Some(change.at));
+        }
+        let about = About { resource: Some(change.value), ..About::default() };
+        let told = async {
+            let scene = Scene::gather(&self.platform(), protocol, run, frame, about, &texts, self.now()).await?;
+            if let Some(when) = &fact.when
+                && scene.holds(&self.expression(when)?)? != Some(true)
+            {
+                return Ok(None);
+            }
+            let Some(at) = &fact.at else { return Ok(Some(change.at)) };
+            let at = scene.evaluate(&self.expression(at)?, |items| {
+                Ok(items.first().and_then(|item| scene::instant(item, frame.zone)))
+            })?;
+            // What is said to come about later than it was written is a plan, or a clock that goes wrong.
+            Ok(Some(at.unwrap_or(change.at).min(change.at)))
+        };
+        match told.await {
+            Err(error) if Error::category(&error) == Category::Invalid => {
+                tracing::warn!(%error, protocol = %protocol.code, on = %fact.on, "a fact cannot be told");
+                Ok(None)
+            }
+            told => told,
+        }
+    }
+
+    /// Begins a run because of a resource, unless it has begun before.
+    async fn begin_because(
+        &self,
+        protocol: &std::sync::Arc<Protocol>,
+        start: &StartRule,
+        change: &Written<'_>,
+        period: &str,
+    ) -> Result<(), Error> {
+        let name = change.key.to_string();
+        let id = id_because_of(&[&protocol.code, start.code.as_deref().unwrap_or_default(), &name, period]);
+        if self.stored(&id).await?.is_some() {
+            return Ok(());
+        }
+        let patient = patients_of(change.value).into_iter().next().map(|id| format!("Patient/{id}"));
+        let focus = protocol.focus.as_ref().filter(|type_| type_.as_str() == change.key.type_.name()).map(|_| name);
+        if let Some(when) = &start.when {
+            let run = Run { patient: patient.clone(), focus: focus.clone(), ..Run::default() };
+            let frame = Frame { requester: None, shard: 0, zone: self.zone() };
+            let about = About { resource: Some(change.value), ..About::default() };
+            let scene = Scene::gather(&self.platform(), protocol, &run, &frame, about, &[when], self.now()).await?;
+            match self.expression(when).and_then(|when| scene.holds(&when)) {
+                Ok(Some(true)) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(%error, protocol = %protocol.code, "what a run begins with cannot be told");
+                    return Ok(());
+                }
+            }
+        }
+        let caller = Caller::system("HOPERAT");
+        let own = self.platform();
+        let begun =
+            Start { id: Some(id.clone()), protocol: protocol.code.to_string(), patient, focus, ..Start::default() };
+        match self.begin(&caller, &own, id, protocol.clone(), begun, Some(start.clone())).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if matches!(error.category(), Category::Invalid | Category::Unprocessable | Category::Conflict) =>
+            {
+                tracing::error!(%error, protocol = %protocol.code, "a run cannot begin of itself");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins the runs that are due by schedules, once for each match in each period.
+    pub async fn scheduled(&self) -> Result<(), Error> {
+        for protocol in self.library().latest() {
+            for (at, start) in protocol.starts.iter().enumerate() {
+                if start.by != StartKind::Schedule {
+                    continue;
+                }
+                let (Some(every), Some(query)) = (start.every, &start.query) else { continue };
+                let period = self.period(every);
+                let name = format!("schedule-{}-{at}", protocol.code);
+                let drawer = self.record().drawer(DRAWER);
+                if drawer.get(&name).await?.as_deref() == Some(period.as_bytes()) {
+                    continue;
+                }
+                let request = scene::request(query)?;
+                let type_ = request.type_.ok_or_else(|| Error::invalid("A schedule searches one type."))?;
+                for version in self.everything(type_, request.parameters).await? {
+                    let Some(body) = &version.body else { continue };
+                    let value = json::parse(body)?;
+                    let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
+                    self.begin_because(&protocol, start, &change, &period).await?;
+                }
+                drawer.put(&name, Bytes::from(period), None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the period that is now: so many spans since 1970 by the clock of the consortium.
+    fn period(&self, every: crate::definition::Span) -> String {
+        let amount = i64::from(every.amount.max(1));
+        let local = self.now() + i64::from(self.zone().seconds()) * 1_000_000;
+        let date = Timestamp::from_microsecond(local).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let months = i64::from(date.year()) * 12 + i64::from(date.month()) - 1;
+        let count = match every.unit {
+            Unit::Month => months / amount,
+            Unit::Year => i64::from(date.year()) / amount,
+            _ => local.div_euclid(every.micros().unwrap_or(i64::MAX).max(1)),
+        };
+        format!("{every} {count}")
+    }
+}
+
+/// A resource that was written.
+struct Written<'a> {
+    key: &'a Key,
+    value: &'a Value,
+    /// When, in microseconds since 1970.
+    at: i64,
+    by: &'a str,
+}
+
+/// The ids of the patients a resource is about.
+fn patients_of(resource: &Value) -> BTreeSet<String> {
+    let id = |value: &Value| Some(value.get("reference")?.as_str()?.strip_prefix("Patient/")?.to_owned());
+    let mut found = BTreeSet::new();
+    if resource.get("resourceType").and_then(|name| name.as_str()) == Some("Patient") {
+        found.extend(resource.get("id").and_then(|id| id.as_str()).map(str::to_owned));
+    }
+    found.extend(["subject", "patient", "for", "beneficiary"].into_iter().filter_map(|name| id(resource.get(name)?)));
+    let participants = resource.get("participant").and_then(|list| list.as_array());
+    found.extend(participants.into_iter().flat_map(|list| list.iter()).filter_map(|one| id(one.get("actor")?)));
+    found
+}
