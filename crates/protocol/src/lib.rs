@@ -13,6 +13,7 @@ pub mod definition;
 pub mod engine;
 pub mod figures;
 pub mod form;
+pub mod knowledge;
 pub mod rehearsal;
 pub mod run;
 pub mod task;
