@@ -1,6 +1,8 @@
 //! Forms: what a person is asked, as text and as a FHIR `Questionnaire`. The names of the fields are the words of the
 //! text a form is written in.
 
+mod judge;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +11,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::definition::{Code, Words};
+
+pub use judge::{Beside, Shelf, judge, lists};
 
 /// What somebody fills in.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -210,3 +214,6 @@ impl Form {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

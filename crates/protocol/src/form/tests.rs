@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+
+use fhir::{Error, Value, json};
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::*;
+use crate::knowledge::to_fhir;
+use crate::text::Line;
+
+/// The fifteen items of the NIH Stroke Scale, the most each can score, and whether it may be untestable.
+const NIHSS: &[(&str, u32, bool)] = &[
+    ("1a", 3, false),
+    ("1b", 2, false),
+    ("1c", 2, false),
+    ("2", 2, false),
+    ("3", 3, false),
+    ("4", 3, false),
+    ("5a", 4, true),
+    ("5b", 4, true),
+    ("6a", 4, true),
+    ("6b", 4, true),
+    ("7", 2, true),
+    ("8", 2, false),
+    ("9", 3, false),
+    ("10", 2, true),
+    ("11", 2, false),
+];
+
+/// A form, and the lists of its line.
+struct Desk {
+    questionnaire: Value,
+    shelf: Shelf,
+}
+
+impl Desk {
+    fn of(files: &[(&str, &str)]) -> Self {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let resources = to_fhir(&Line::read(&files).unwrap()).unwrap();
+        let is_form = |one: &&Value| one["resourceType"] == "Questionnaire";
+        let questionnaire = resources.iter().find(is_form).unwrap().clone();
+        Self { questionnaire, shelf: Shelf::new(resources) }
+    }
+
+    fn judge(&self, status: &str, items: &str) -> Result<(), Error> {
+        let patient = json::parse(br#"{"resourceType":"Patient","gender":"female"}"#).unwrap();
+        let items = if items.is_empty() { String::new() } else { format!(r#","item":[{items}]"#) };
+        let form = &self.questionnaire["url"];
+        let response =
+            format!(r#"{{"resourceType":"QuestionnaireResponse","status":"{status}","questionnaire":{form}{items}}}"#);
+        let beside = Beside {
+            source: &self.shelf,
+            variables: &[("patient", &patient)],
+            now: (Timestamp::from_second(1_800_000_000).unwrap(), Offset::constant(8)),
+        };
+        judge(&self.questionnaire, &json::parse(response.as_bytes()).unwrap(), &beside)
+    }
+
+    #[track_caller]
+    fn accepts(&self, items: &str) {
+        self.judge("completed", items).unwrap_or_else(|error| panic!("{items}: {error}"));
+    }
+
+    #[track_caller]
+    fn refuses(&self, items: &str, told: &str) {
+        let error = self.judge("completed", items).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+fn nihss() -> Desk {
+    let mut form = "code = \"nihss\"\ntitle = { zh = \"NIHSS 评分\", en = \"NIHSS\" }\n".to_owned();
+    let mut codes = String::new();
+    for (item, most, untestable) in NIHSS {
+        form += &format!(
+            "[[item]]\ncode = \"{item}\"\ntitle = {{ zh = \"第 {item} 项\", en = \"Item {item}\" }}\nkind = \"choice\"\n\
+             list = \"nihss-{item}\"\n"
+        );
+        codes += &format!("[[list]]\ncode = \"nihss-{item}\"\ntitle = {{ zh = \"{item}\", en = \"{item}\" }}\n");
+        for score in 0..=*most {
+            let title = format!("{{ zh = \"{score} 分\", en = \"{score}\" }}");
+            codes += &format!("[[list.entry]]\ncode = \"{score}\"\ntitle = {title}\nscore = {score}\n");
+        }
+        if *untestable {
+            codes += "[[list.entry]]\ncode = \"UN\"\ntitle = { zh = \"无法检查\", en = \"Untestable\" }\n";
+        }
+    }
+    let items: Vec<String> = NIHSS.iter().map(|(item, ..)| format!("\"{item}\"")).collect();
+    form += &format!(
+        "[[item]]\ncode = \"total\"\ntitle = {{ zh = \"总分\", en = \"Total\" }}\nkind = \"integer\"\nread-only = true\n\
+         total = [{}]\n",
+        items.join(", ")
+    );
+    Desk::of(&[("forms/nihss.toml", &form), ("codes.toml", &codes)])
+}
+
+/// The items of a response with these codes, and a total if there is one.
+fn answers(codes: &BTreeMap<&str, String>, total: Option<u32>) -> String {
+    let coded = codes.iter().map(|(item, code)| {
+        let system = format!("https://qingshan.dev/fhir/CodeSystem/nihss-{item}");
+        format!(r#"{{"linkId":"{item}","answer":[{{"valueCoding":{{"system":"{system}","code":"{code}"}}}}]}}"#)
+    });
+    let total = total.map(|total| format!(r#"{{"linkId":"total","answer":[{{"valueInteger":{total}}}]}}"#));
+    coded.chain(total).collect::<Vec<_>>().join(",")
+}
+
+fn codes(of: impl Fn(u32, bool) -> String) -> BTreeMap<&'static str, String> {
+    NIHSS.iter().map(|(item, most, untestable)| (*item, of(*most, *untestable))).collect()
+}
+
+#[test]
+fn a_stroke_scale_goes_from_0_to_42() {
+    let desk = nihss();
+    desk.accepts(&answers(&codes(|_, _| "0".to_owned()), Some(0)));
+    desk.accepts(&answers(&codes(|most, _| most.to_string()), Some(42)));
+    desk.refuses(&answers(&codes(|most, _| most.to_string()), Some(41)), "`total` is not what follows");
+    desk.refuses(&answers(&codes(|most, _| most.to_string()), None), "`total` is not what follows");
+    let mut beyond = codes(|_, _| "0".to_owned());
+    beyond.insert("1b", "3".to_owned());
+    desk.refuses(&answers(&beyond, None), "not one of those to choose from");
+}
+
+#[test]
+fn what_cannot_be_tested_does_not_count() {
+    let desk = nihss();
+    let given = codes(|most, untestable| if untestable { "UN".to_owned() } else { most.to_string() });
+    desk.accepts(&answers(&given, Some(22)));
+    let mut wrong = codes(|_, _| "0".to_owned());
+    wrong.insert("9", "UN".to_owned());
+    desk.refuses(&answers(&wrong, Some(0)), "not one of those to choose from");
+}
+
+#[test]
+fn a_score_is_never_computed_from_a_missing_item() {
+    let desk = nihss();
+    for (missing, most, _) in NIHSS {
+        let mut given = codes(|most, _| most.to_string());
+        given.remove(missing);
+        desk.accepts(&answers(&given, None));
+        desk.refuses(&answers(&given, Some(42 - most)), "must be empty");
+    }
+    desk.accepts("");
+}
+
+#[test]
+fn a_sender_may_give_the_score_of_a_code_but_only_the_right_one() {
+    let desk = nihss();
+    let given = answers(&codes(|_, _| "1".to_owned()), Some(15));
+    let scored = |score: &str| {
+        let url = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
+        let coding = format!(r#""valueCoding":{{"extension":[{{"url":"{url}","valueDecimal":{score}}}],"#);
+        given.replacen(r#""valueCoding":{"#, &coding, 1)
+    };
+    desk.accepts(&scored("1.0"));
+    desk.refuses(&scored("0"), "does not have the score");
+}
+
+const REQUEST: &str = r#"
+code = "request"
+title = { zh = "申请", en = "Request" }
+
+[[item]]
+code = "urgent"
+title = { zh = "是否紧急", en = "Urgent" }
+kind = "yes-no"
+required = true
+
+[[item]]
+code = "why"
+title = { zh = "紧急理由", en = "Why" }
+kind = "string"
+required = true
+length = 5
+when = "item.where(linkId = 'urgent').answer.value = true"
+
+[[item]]
+code = "medicines"
+title = { zh = "用药", en = "Medicines" }
+kind = "group"
+repeats = true
+
+[[item.item]]
+code = "name"
+title = { zh = "药名", en = "Name" }
+kind = "string"
+required = true
+
+[[item.item]]
+code = "dose"
+title = { zh = "剂量", en = "Dose" }
+kind = "number"
+unit = "mg"
+min = 0.5
+max = 1000
+
+[[item]]
+code = "to"
+title = { zh = "转往", en = "To" }
+kind = "reference"
+types = ["Organization"]
+
+[[item]]
+code = "sex"
+title = { zh = "性别", en = "Sex" }
+kind = "string"
+hidden = true
+calculated = "%patient.gender"
+"#;
+
+const CALM: &str =
+    r#"{"linkId":"urgent","answer":[{"valueBoolean":false}]},{"linkId":"sex","answer":[{"valueString":"female"}]}"#;
+
+#[test]
+fn a_question_is_answered_while_it_is_asked() {
+    let desk = Desk::of(&[("forms/request.toml", REQUEST)]);
+    desk.accepts(CALM);
+    desk.refuses("", "An answer to `urgent` is missing.");
+    let why = r#",{"linkId":"why","answer":[{"valueString":"rising"}]}"#;
+    desk.refuses(&format!("{CALM}{why}"), "This is not asked");
+    let urgent = CALM.replace("false", "true");
+    desk.refuses(&urgent, "An answer to `why` is missing.");
+    desk.refuses(&format!("{urgent}{why}"), "room for 5 characters");
+    desk.accepts(&format!("{urgent}{}", why.replace("rising", "now")));
+    desk.refuses(&CALM.replace("female", "male"), "`sex` is not what follows");
+}
+
+#[test]
+fn a_form_that_is_put_aside_may_lack_answers_but_not_have_wrong_ones() {
+    let desk = Desk::of(&[("forms/request.toml", REQUEST)]);
+    desk.judge("in-progress", "").unwrap();
+    let wrong = r#"{"linkId":"urgent","answer":[{"valueString":"yes"}]}"#;
+    assert!(desk.judge("in-progress", wrong).unwrap_err().to_string().contains("kind boolean"));
+}
+
+#[test]
+fn answers_are_of_the_kind_and_number_asked_for_and_within_limits() {
+    let desk = Desk::of(&[("forms/request.toml", REQUEST)]);
+    let with = |item: &str| format!("{CALM},{item}");
+    let medicine = |dose: &str| {
+        let name = r#"{"linkId":"name","answer":[{"valueString":"阿司匹林"}]}"#;
+        let dose = format!(r#"{{"linkId":"dose","answer":[{{"valueDecimal":{dose}}}]}}"#);
+        with(&format!(r#"{{"linkId":"medicines","item":[{name},{dose}]}}"#))
+    };
+    desk.accepts(&medicine("0.50"));
+    desk.accepts(&medicine("1000"));
+    desk.refuses(&medicine("0.49"), "The least that can be is 0.5.");
+    desk.refuses(&medicine("1000.01"), "The most that can be is 1000.");
+    desk.refuses(&with(r#"{"linkId":"medicines"}"#), "An answer to `name` is missing.");
+    let second = r#"{"linkId":"medicines","item":[{"linkId":"name","answer":[{"valueString":"氯吡格雷"}]}]}"#;
+    desk.accepts(&format!("{},{second}", medicine("100")));
+    desk.refuses(&with(r#"{"linkId":"mood"}"#), "does not ask for this");
+    let to = |reference: &str| {
+        with(&format!(r#"{{"linkId":"to","answer":[{{"valueReference":{{"reference":"{reference}"}}}}]}}"#))
+    };
+    desk.accepts(&to("Organization/centre"));
+    desk.refuses(&to("Practitioner/p"), "Another type of resource");
+    let twice = CALM.replacen(r#"{"valueBoolean":false}"#, r#"{"valueBoolean":false},{"valueBoolean":true}"#, 1);
+    desk.refuses(&twice, "One answer is asked for");
+}
+
+#[test]
+fn the_lists_of_a_form_are_told() {
+    assert_eq!(lists(&nihss().questionnaire).len(), NIHSS.len());
+}
