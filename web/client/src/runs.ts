@@ -186,6 +186,8 @@ export interface Protocol {
     optional?: boolean;
   }[];
   start?: ProtocolStart[];
+  /** How a run is taken back. */
+  cancel?: { who?: string[]; reasons?: string; until?: string[]; reach?: string[] };
   milestone?: {
     code: string;
     title: Words;
@@ -217,6 +219,8 @@ export interface Protocol {
     acknowledgements?: number;
     protocol?: { protocol: string };
     automatic?: boolean;
+    /** Milestones reached when somebody takes it on. */
+    begins?: string[];
     reach?: string[];
     outcome?: (Coded & { reach?: string[]; reasons?: string; form?: string; most?: number })[];
   }[];
@@ -286,6 +290,8 @@ export interface Begin {
   /** Chosen by whoever starts it, so that sending it twice starts one. */
   id: string;
   protocol: string;
+  /** The code of the way to start, where there are several. */
+  start?: string;
   patient: string;
   focus?: string;
   class?: string;

@@ -73,6 +73,7 @@ const protocol: Protocol = {
     { code: "receiver", title, party: "institution" },
     { code: "chief", title, party: "institution" },
   ],
+  start: [{ by: "hand", reach: ["submitted"] }],
   milestone: ["submitted", "accepted", "arrived", "closed"].map((code) => ({ code, title, ...(code === "arrived" && { fact: { on: "Encounter" }, after: ["accepted"] }) })),
   step: [
     { code: "review", title, who: "receiver", requires: ["submitted"], outcome: [{ code: "accept", title, reach: ["accepted"] }] },
@@ -83,17 +84,50 @@ const protocol: Protocol = {
 
 test("a milestone that no step reaches stands as an event of its own, below what it comes after", () => {
   const { boxes, lines, lanes, drawing } = graphOf(protocol);
-  expect(boxes.filter((one) => one.step === undefined).map(({ id }) => id)).toEqual(["milestone submitted", "milestone arrived"]);
+  expect(boxes.filter((one) => one.step === undefined).map(({ id }) => id)).toEqual(["begin ", "milestone arrived"]);
   expect(lanes.map(({ code }) => code)).toEqual(["referrer", "receiver"]);
-  expect(lines).toContainEqual({ from: "milestone submitted", port: "submitted", to: "review", isOneOf: false });
+  expect(lines).toContainEqual({ from: "begin ", port: "submitted", to: "review", isOneOf: false });
   expect(lines).toContainEqual({ from: "review", port: "accepted", to: "close", isOneOf: true });
   expect(rowOf(drawing, "milestone arrived")).toBeGreaterThan(rowOf(drawing, "review") ?? Number.NaN);
   expect(rowOf(drawing, "close")).toBeGreaterThan(rowOf(drawing, "milestone arrived") ?? Number.NaN);
 });
 
 test("a step of other classes is left out of the drawing of a run", () => {
-  expect(graphOf(protocol, "routine").boxes.map(({ id }) => id)).not.toContain("bed");
-  expect(graphOf(protocol, "emergency").boxes.map(({ id }) => id)).toContain("bed");
+  expect(graphOf(protocol, { class: "routine" }).boxes.map(({ id }) => id)).not.toContain("bed");
+  expect(graphOf(protocol, { class: "emergency" }).boxes.map(({ id }) => id)).toContain("bed");
+});
+
+test("what can never come about after such a beginning is left out, and all that only follows from it", () => {
+  const down = { code: "return", title, who: "receiver", requires: ["down"], reach: ["returned"] };
+  const contact = { code: "contact", title, who: "receiver", requires: ["returned"] };
+  const milestone = [...(protocol.milestone ?? []), { code: "down", title }, { code: "returned", title }];
+  const start = [{ by: "hand" as const, reach: ["submitted"] }, { by: "hand" as const, reach: ["submitted", "down"] }];
+  const both = { ...protocol, start, milestone, step: [...(protocol.step ?? []), down, contact] };
+  const ids = (begun?: string[]) => graphOf(both, { begun }).boxes.map(({ id }) => id);
+  expect(ids()).toEqual(expect.arrayContaining(["return", "contact"]));
+  expect(ids(["submitted", "down"])).toEqual(expect.arrayContaining(["return", "contact"]));
+  expect(ids(["submitted"])).not.toEqual(expect.arrayContaining(["return"]));
+  expect(ids(["submitted"])).not.toEqual(expect.arrayContaining(["contact"]));
+});
+
+test("what the platform does stands in the lane of whoever's doing leads to it", () => {
+  const role = [...(protocol.role ?? []), { code: "platform", title, party: "system" as const }];
+  const finish = { code: "finish", title, who: "platform", requires: ["submitted", "closed"], automatic: true };
+  const { boxes, lanes } = graphOf({ ...protocol, role, step: [...(protocol.step ?? []), finish] });
+  expect(lanes.map(({ code }) => code)).toEqual(["referrer", "receiver"]);
+  expect(boxes.find(({ id }) => id === "finish")?.lane).toBe(0);
+});
+
+test("a lane is never wider than two boxes, and one where there are many lanes", () => {
+  const boxes = [box("a"), ...["b", "c", "d", "e"].map((id) => box(id)), box("f")];
+  const lines = ["b", "c", "d", "e"].flatMap((id) => [line("a", id), line(id, "f")]);
+  const widest = (lanes: number) => {
+    const drawing = draw(boxes, lines, lanes);
+    expect(rowOf(drawing, "f")).toBe(Math.max(...drawing.boxes.map(({ row }) => row)));
+    return Math.max(...drawing.boxes.map(({ row }) => drawing.boxes.filter((one) => one.row === row).length));
+  };
+  expect(widest(2)).toBe(2);
+  expect(widest(5)).toBe(1);
 });
 
 const reached = (code: string, n: number, at: string, recorded: string, rest: Partial<RunMilestone> = {}): RunMilestone => ({

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { told } from "../src/mine/underWay";
 import { meets, periodOf } from "../src/protocols/figures";
 import { begin, happened, later, nextDue, played, undone, waysOf } from "../src/protocols/rehearsal";
-import { missingRoles, ownRole, type Role } from "../src/protocols/start";
+import { missingRoles, ownRole, startsFor, type Role } from "../src/protocols/start";
 
 const MINUTE = 60_000;
 const start = Date.parse("2026-11-22T08:00:00Z");
@@ -81,8 +81,9 @@ const roles = [
   role("escort", { optional: true }),
 ];
 
-test("whoever starts a run takes the first role of their duties that nothing else decides", () => {
-  expect(ownRole(roles, ["doctor"])?.code).toBe("receiver");
+test("whoever starts a run takes the first role of their duties", () => {
+  expect(ownRole(roles, ["doctor"])?.code).toBe("referrer");
+  expect(ownRole(roles, ["referral-officer"])?.code).toBe("office");
   expect(ownRole(roles, ["nurse"])).toBeUndefined();
 });
 
@@ -90,6 +91,16 @@ test("a run waits for the roles that neither fall back nor follow from what it i
   expect(missingRoles(roles, {}, false)).toEqual(["referrer", "receiver"]);
   expect(missingRoles(roles, {}, true)).toEqual(["receiver"]);
   expect(missingRoles(roles, { receiver: "Organization/o" }, true)).toEqual([]);
+});
+
+test("ways to start are offered to the duties that may", () => {
+  const start = [
+    { code: "up", by: "hand" as const, duties: ["doctor"] },
+    { code: "any", by: "hand" as const },
+    { code: "back", by: "protocol" as const },
+  ];
+  expect(startsFor({ start }, ["doctor"]).map(({ code }) => code)).toEqual(["up", "any"]);
+  expect(startsFor({ start }, ["nurse"]).map(({ code }) => code)).toEqual(["any"]);
 });
 
 test("a patient is told what has words for them, newest first, and not what was corrected away", () => {

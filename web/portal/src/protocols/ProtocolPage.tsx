@@ -1,6 +1,6 @@
 import type { Protocol } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useTexts } from "../language";
 import { Graph, Lanes } from "../runs/Graph";
@@ -63,6 +63,10 @@ export default function ProtocolPage({ code }: { code: string }) {
 function Drawn({ protocol }: { protocol: Protocol }) {
   const { t, locale, known } = useTexts();
   const isNarrow = useMatch(narrow);
+  const starts = (protocol.start ?? []).filter((one) => one.code !== undefined);
+  const [start, setStart] = useState("");
+  const [klass, setClass] = useState("");
+  const of = { class: klass || undefined, begun: starts.find((one) => one.code === start)?.reach };
   const list = (words: readonly string[]) => words.join(locale === "zh-CN" ? "、" : ", ");
   const className = new Map((protocol.class ?? []).map((one) => [one.code, say(locale, one.title)]));
   const milestone = new Map((protocol.milestone ?? []).map((one) => [one.code, say(locale, one.title)]));
@@ -70,7 +74,35 @@ function Drawn({ protocol }: { protocol: Protocol }) {
     <>
       <section className="card" aria-label={t("graph.title")}>
         <h2>{t("graph.title")}</h2>
-        {isNarrow ? <Lanes protocol={protocol} /> : <Graph protocol={protocol} />}
+        <div className="work-tools">
+          {starts.length > 1 && (
+            <label>
+              <span className="what">{t("protocol.began")}</span>
+              <select value={start} onChange={(event) => setStart(event.target.value)}>
+                <option value="">{t("protocol.began.all")}</option>
+                {starts.map((one) => (
+                  <option key={one.code} value={one.code}>
+                    {say(locale, one.title) || one.code}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+          {(protocol.class ?? []).length > 1 && (
+            <label>
+              <span className="what">{t("work.class")}</span>
+              <select value={klass} onChange={(event) => setClass(event.target.value)}>
+                <option value="">{t("work.class.all")}</option>
+                {(protocol.class ?? []).map((one) => (
+                  <option key={one.code} value={one.code}>
+                    {say(locale, one.title)}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+        </div>
+        {isNarrow ? <Lanes protocol={protocol} of={of} /> : <Graph protocol={protocol} of={of} />}
       </section>
       <section className="card" aria-label={t("protocol.roles")}>
         <h2>{t("protocol.roles")}</h2>

@@ -17,7 +17,7 @@ import { FailureNotice } from "../states";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { useInstitutions } from "./Figures";
-import { missingRoles, ownRole, type Role } from "./start";
+import { missingRoles, ownRole, startsFor, type Role } from "./start";
 
 /** Starts a run by hand: for whom, how urgent, and who takes part. */
 export default function StartRun({ protocol, patient: given }: { protocol: Protocol; patient: string | undefined }) {
@@ -26,11 +26,14 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const session = useSession();
   const [, go] = useLocation();
   const post = postOf(session);
-  const start = protocol.start?.find((one) => one.by === "hand");
+  const starts = startsFor(protocol, post?.duties ?? []);
+  const [way, setWay] = useState(starts.length === 1 ? starts[0]?.code : undefined);
+  const start = starts.length === 1 ? starts[0] : starts.find((one) => one.code === way);
   const roles = (protocol.role ?? []).filter((role) => role.party !== "patient" && role.party !== "system");
   const mine = ownRole(roles, post?.duties ?? []);
   const [patient, setPatient] = useState<Patient>();
-  const [klass, setClass] = useState(start?.class);
+  const [chosenClass, setClass] = useState<string>();
+  const klass = chosenClass ?? start?.class;
   const [focus, setFocus] = useState<string>();
   const [bound, setBound] = useState<Record<string, string>>(() => {
     if (mine === undefined || post === undefined) return {};
@@ -41,12 +44,13 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const id = useMemo(() => crypto.randomUUID(), []);
   const classes = protocol.class ?? [];
   const missing = missingRoles(roles, bound, focus !== undefined);
-  const isComplete = patient !== undefined && missing.length === 0 && (classes.length === 0 || klass !== undefined || focus !== undefined);
+  const isComplete = patient !== undefined && start !== undefined && missing.length === 0 && (classes.length === 0 || klass !== undefined || focus !== undefined);
   const begin = useMutation({
     mutationFn: () =>
       runs.start({
         id,
         protocol: protocol.code,
+        ...(start?.code !== undefined && { start: start.code }),
         patient: `Patient/${patient?.id ?? ""}`,
         ...(focus !== undefined && { focus }),
         ...(klass !== undefined && { class: klass }),
@@ -60,10 +64,30 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
     setIsAsked(true);
     if (isComplete && !begin.isPending) begin.mutate();
   };
+  // Who may be left open is out of the way until somebody wants to say.
+  const isFirst = (role: Role) => missingRoles([role], {}, focus !== undefined).length > 0 || role === mine;
+  const field = (role: Role) => (
+    <RoleField
+      key={role.code}
+      role={role}
+      value={bound[role.code] ?? ""}
+      onChange={(reference) => setBound((old) => ({ ...old, [role.code]: reference }))}
+      error={required(missing.includes(role.code))}
+    />
+  );
   const required = (isMissing: boolean) => (isAsked && isMissing ? t("signIn.required") : undefined);
   return (
     <form className="card start-run" onSubmit={send}>
       <h2>{say(locale, start?.title) || t("protocols.view.start")}</h2>
+      {starts.length > 1 && (
+        <Choice
+          label={t("start.way")}
+          options={starts.map((one) => ({ value: one.code ?? "", label: say(locale, one.title) || (one.code ?? "") }))}
+          value={way}
+          onChange={setWay}
+          {...(isAsked && way === undefined && { error: t("signIn.required") })}
+        />
+      )}
       <PatientField given={given} patient={patient} onChoose={setPatient} error={required(patient === undefined)} />
       {protocol.focus !== undefined && patient?.id !== undefined && (
         <FocusField type={protocol.focus} patient={patient.id} value={focus} onChange={setFocus} />
@@ -77,15 +101,13 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
           {...(isAsked && klass === undefined && focus === undefined && { error: t("signIn.required") })}
         />
       )}
-      {roles.map((role) => (
-        <RoleField
-          key={role.code}
-          role={role}
-          value={bound[role.code] ?? ""}
-          onChange={(reference) => setBound((old) => ({ ...old, [role.code]: reference }))}
-          error={required(missing.includes(role.code))}
-        />
-      ))}
+      {roles.filter(isFirst).map(field)}
+      {!roles.every(isFirst) && (
+        <details className="start-more">
+          <summary>{t("start.more")}</summary>
+          {roles.filter((role) => !isFirst(role)).map(field)}
+        </details>
+      )}
       {begin.isError && <FailureNotice cause={begin.error} unsaved={t("start.unsaved")} />}
       <div className="form-end">
         <Working type="primary" htmlType="submit" busy={begin.isPending ? t("state.saving") : undefined}>
@@ -201,7 +223,7 @@ function RoleField(props: { role: Role; value: string; onChange(reference: strin
     role.party === "institution"
       ? (institutions.data ?? []).map((one) => ({ value: `Organization/${one.id}`, label: one.name ?? "" }))
       : (others.data ?? []);
-  const help = role.bind !== undefined ? t("start.bound") : role.otherwise !== undefined || role.optional ? t("start.optional") : undefined;
+  const help = role.otherwise !== undefined || role.optional ? t("start.optional") : undefined;
   return (
     <Field label={say(locale, role.title)} help={help} error={error}>
       {(field) => (

@@ -2,9 +2,15 @@ import type { Protocol } from "@qingshan/client";
 
 export type Role = NonNullable<Protocol["role"]>[number];
 
+/** The ways in which whoever wears these duties may start a protocol by hand. */
+export function startsFor(protocol: Pick<Protocol, "start">, duties: readonly string[]): NonNullable<Protocol["start"]> {
+  const byHand = (protocol.start ?? []).filter((start) => start.by === "hand");
+  return byHand.filter((start) => (start.duties ?? []).length === 0 || start.duties?.some((duty) => duties.includes(duty)));
+}
+
 /** The role that whoever wears these duties takes by themselves: the first of which they hold one. */
 export function ownRole(roles: readonly Role[], duties: readonly string[]): Role | undefined {
-  const free = roles.filter((role) => role.bind === undefined && (role.party === "institution" || role.party === "person"));
+  const free = roles.filter((role) => role.party === "institution" || role.party === "person");
   return free.find((role) => role.duties?.some((duty) => duties.includes(duty)));
 }
 

@@ -31,7 +31,8 @@ export function ClockMark({ clock, now }: { clock: Points; now: number }) {
   const level = levelAt(clock, now);
   const left = leftAt(clock, now);
   const told = () => {
-    if (left === undefined) return undefined;
+    // Stopping at the very limit is in time, and there is nothing more to say.
+    if (left === undefined || (clock.stopped !== undefined && Math.abs(left) < 1_000)) return undefined;
     const length = showLength(texts, left);
     if (clock.stopped !== undefined) return t(left < 0 ? "clock.wasOver" : "clock.wasLeft", { length });
     return t(left <= 0 ? "clock.over" : "clock.left", { length });

@@ -1,35 +1,59 @@
-import type { RunView } from "@qingshan/client";
+import type { RunClock, RunView } from "@qingshan/client";
 import { useTexts } from "../language";
-import { showMoment } from "../views/Readable";
 import { ClockBar, ClockMark } from "./ClockMark";
-import { say } from "./words";
+import { shortMinute } from "./Graph";
+import { say, showLength } from "./words";
 
-/** Every clock of a run: how it stands, how far it has run, and when its points are. */
+const isRunning = (clock: RunClock) => clock.stopped === undefined;
+
+/** Every clock of a run: how it stands, how far it has run, and when its points are. Those that run stand first. */
 export function Clocks({ run, now }: { run: RunView; now: number }) {
-  const texts = useTexts();
-  const { t, locale } = texts;
+  const { t } = useTexts();
+  const due = (clock: RunClock) => Date.parse(clock.breach ?? "") || Number.POSITIVE_INFINITY;
+  const running = run.clocks.filter(isRunning).sort((left, right) => (due(left) < due(right) ? -1 : 1));
+  const stopped = run.clocks.filter((clock) => !isRunning(clock));
+  const list = (clocks: readonly RunClock[]) => (
+    <ul className="clocks">
+      {clocks.map((clock) => (
+        <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
+      ))}
+    </ul>
+  );
   return (
     <section className="card" aria-label={t("clock.title")}>
       <h2>{t("clock.title")}</h2>
-      <ul className="clocks">
-        {run.clocks.map((clock) => (
-          <li key={`${clock.code} ${clock.n}`}>
-            <span className="clocks-name">
-              {say(locale, clock.title)}
-              {clock.n > 1 && ` (${clock.n})`}
-            </span>
-            <ClockMark clock={clock} now={now} />
-            <ClockBar clock={clock} now={now} />
-            <span className="clocks-points what">
-              {t("clock.began", { at: showMoment(texts, clock.began) })}
-              {(["target", "warn", "breach"] as const).map(
-                (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, { at: showMoment(texts, clock[point]) })}`,
-              )}
-              {clock.stopped !== undefined && ` · ${t("clock.stopped", { at: showMoment(texts, clock.stopped) })}`}
-            </span>
-          </li>
-        ))}
-      </ul>
+      {list(running)}
+      {stopped.length > 0 && (
+        <details open={running.length === 0}>
+          <summary>{t("clock.ended", { count: stopped.length })}</summary>
+          {list(stopped)}
+        </details>
+      )}
     </section>
+  );
+}
+
+function Clock({ clock, now }: { clock: RunClock; now: number }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const at = (when: string) => ({ at: shortMinute(when, now) });
+  const end = clock.stopped === undefined ? now : Date.parse(clock.stopped);
+  return (
+    <li>
+      <span className="clocks-name">
+        {say(locale, clock.title)}
+        {clock.n > 1 && ` (${clock.n})`}
+      </span>
+      <ClockMark clock={clock} now={now} />
+      {clock.breach !== undefined && <ClockBar clock={clock} now={now} />}
+      <span className="clocks-points what">
+        {t("clock.began", at(clock.began))}
+        {` · ${t("clock.elapsed", { length: showLength(texts, end - Date.parse(clock.began)) })}`}
+        {(["target", "warn", "breach"] as const).map(
+          (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, at(clock[point]))}`,
+        )}
+        {clock.stopped !== undefined && ` · ${t("clock.stopped", at(clock.stopped))}`}
+      </span>
+    </li>
   );
 }

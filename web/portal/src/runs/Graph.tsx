@@ -1,9 +1,9 @@
 import type { Protocol, RunView } from "@qingshan/client";
-import { useMemo, type ReactNode } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
 import { useTexts, type Texts } from "../language";
 import { bounds, dayAt, minuteAt } from "../calendar";
-import { graphOf, latest, standing, type GraphBox } from "./graph";
+import { BEGIN, graphOf, latest, narrowed, standing, type GraphBox, type Of } from "./graph";
 import { usual } from "./layout";
 import { StepSign } from "./StepSign";
 import { say } from "./words";
@@ -19,15 +19,15 @@ export function shortMinute(when: string, now: number): string {
   return dayAt(moment) === dayAt(now) ? minute.slice(11) : minute.slice(5);
 }
 
-/**
- * A protocol as a drawing, or a run of it: who does what in lanes, what leads to what as lines from the milestones.
- *
- * @param tools what stands in the box of a step besides, such as buttons
- */
-export function Graph(props: { protocol: Protocol; run?: RunView | undefined; tools?: (step: string) => ReactNode }) {
-  const { protocol, run } = props;
+function useGraph(protocol: Protocol, run: RunView | undefined, of: Of | undefined) {
+  const wanted = JSON.stringify(of ?? narrowed(protocol, run));
+  return useMemo(() => graphOf(protocol, JSON.parse(wanted) as Of), [protocol, wanted]);
+}
+
+/** A protocol as a drawing, or a run of it: who does what in lanes, what leads to what as lines from the milestones. */
+export function Graph({ protocol, run, of }: { protocol: Protocol; run?: RunView | undefined; of?: Of }) {
   const { t, locale } = useTexts();
-  const graph = useMemo(() => graphOf(protocol, run?.class?.code), [protocol, run?.class?.code]);
+  const graph = useGraph(protocol, run, of);
   const { drawing } = graph;
   const place = new Map(drawing.boxes.map((box) => [box.id, box]));
   const isReached = (code: string) => standing(run, code) !== undefined;
@@ -55,7 +55,6 @@ export function Graph(props: { protocol: Protocol; run?: RunView | undefined; to
           .map((box) => (
             <div key={box.id} className="graph-place" style={{ left: rem(place.get(box.id)?.x ?? 0), top: rem(place.get(box.id)?.y ?? 0), width: rem(usual.width) }}>
               <BoxOf box={box} run={run} />
-              {box.step !== undefined && props.tools?.(box.step.code)}
             </div>
           ))}
       </div>
@@ -63,7 +62,7 @@ export function Graph(props: { protocol: Protocol; run?: RunView | undefined; to
   );
 }
 
-function BoxOf({ box, run }: { box: GraphBox; run: RunView | undefined }) {
+function BoxOf({ box, run, isBrief = false }: { box: GraphBox; run: RunView | undefined; isBrief?: boolean }) {
   const texts = useTexts();
   const { t, locale } = texts;
   const found = box.step && latest(run, box.step.code);
@@ -74,7 +73,7 @@ function BoxOf({ box, run }: { box: GraphBox; run: RunView | undefined }) {
     box.step === undefined ? "is-event" : state === undefined ? "is-plan" : `is-${state}`,
     isBlocking && "is-blocking",
   ];
-  const title = box.step === undefined ? t("graph.event") : say(locale, box.step.title);
+  const title = box.step === undefined ? t(box.id === BEGIN ? "graph.begin" : "graph.event") : say(locale, box.step.title);
   const inside = (
     <>
       <span className="graph-title" title={title}>
@@ -98,7 +97,7 @@ function BoxOf({ box, run }: { box: GraphBox; run: RunView | undefined }) {
           {inside}
         </Link>
       )}
-      {box.reached.map((milestone) => {
+      {box.reached.filter(({ code }) => !isBrief || standing(run, code) !== undefined).map((milestone) => {
         const reached = standing(run, milestone.code);
         const name = say(locale, milestone.title);
         return (
@@ -143,30 +142,52 @@ function planOf({ t }: Texts, { step }: GraphBox): string {
 }
 
 function eventOf({ t }: Texts, box: GraphBox): string {
+  if (box.id === BEGIN) return "";
   return t(box.reached[0]?.fact === undefined ? "graph.byPlatform" : "graph.byFact");
 }
 
-/** The same as a list by lanes, for screens that are too narrow for a drawing. */
-export function Lanes({ protocol, run }: { protocol: Protocol; run?: RunView | undefined }) {
-  const { locale } = useTexts();
-  const graph = useMemo(() => graphOf(protocol, run?.class?.code), [protocol, run?.class?.code]);
+/**
+ * The same as a list by lanes, for screens that are too narrow for a drawing. Of a run what is open stands first, and
+ * what has not begun is folded away.
+ */
+export function Lanes({ protocol, run, of }: { protocol: Protocol; run?: RunView | undefined; of?: Of }) {
+  const { t, locale } = useTexts();
+  const graph = useGraph(protocol, run, of);
   const rows = new Map(graph.drawing.boxes.map((box) => [box.id, box.row]));
-  const inLane = (lane: number) =>
-    graph.boxes
-      .filter((box) => box.lane === lane && box.step !== undefined)
+  const lanes = graph.lanes.map((lane, index) => {
+    const steps = graph.boxes
+      .filter((box) => box.lane === index && box.step !== undefined)
       .sort((left, right) => (rows.get(left.id) ?? 0) - (rows.get(right.id) ?? 0));
+    const stateOfBox = (box: GraphBox) => latest(run, box.step?.code ?? "")?.step.state;
+    const isAhead = (box: GraphBox) => run !== undefined && FOLDED.has(stateOfBox(box) ?? "waiting");
+    const isOpen = steps.some((box) => ["ready", "taken"].includes(stateOfBox(box) ?? ""));
+    return { lane, shown: steps.filter((box) => !isAhead(box)), folded: steps.filter(isAhead), isOpen };
+  });
+  const list = (boxes: readonly GraphBox[]) =>
+    boxes.map((box) => (
+      <div key={box.id} className="lane-step">
+        <BoxOf box={box} run={run} isBrief={run !== undefined} />
+      </div>
+    ));
   return (
     <div className="lanes">
-      {graph.lanes.map((lane, index) => (
-        <section key={lane.code} className="card lane">
-          <h3>{say(locale, lane.title)}</h3>
-          {inLane(index).map((box) => (
-            <div key={box.id} className="lane-step">
-              <BoxOf box={box} run={run} />
-            </div>
-          ))}
-        </section>
-      ))}
+      {[...lanes]
+        .sort((left, right) => Number(right.isOpen) - Number(left.isOpen))
+        .map(({ lane, shown, folded }) => (
+          <section key={lane.code} className="lane">
+            <h3>{say(locale, lane.title)}</h3>
+            {list(shown)}
+            {folded.length > 0 && (
+              <details>
+                <summary>{t("graph.folded", { count: folded.length })}</summary>
+                {list(folded)}
+              </details>
+            )}
+          </section>
+        ))}
     </div>
   );
 }
+
+/** States of steps that nobody has anything to do with yet, or any more. */
+const FOLDED: ReadonlySet<string> = new Set(["waiting", "unknown", "not-applicable", "cancelled"]);

@@ -31,6 +31,9 @@ export interface Sizes {
 
 export const usual: Sizes = { width: 168, height: 62, port: 24, gutter: 14, gap: 22, track: 6, head: 40 };
 
+/** From how many lanes on no two boxes of a lane stand beside one another. */
+const MANY_LANES = 3;
+
 export interface Placed {
   id: string;
   x: number;
@@ -57,7 +60,9 @@ export interface Drawing {
 export function draw(boxes: readonly Box[], lines: readonly Line[], lanes: number, sizes: Sizes = usual): Drawing {
   const known = new Set(boxes.map((box) => box.id));
   const valid = lines.map((line) => known.has(line.from) && known.has(line.to) && line.from !== line.to);
-  const rows = rowsOf(boxes, lines.filter((_, place) => valid[place]));
+  // Where there are many lanes a drawing that grows downwards is read more easily than one that grows sideways.
+  const most = lanes > MANY_LANES ? 1 : 2;
+  const rows = spread(boxes, rowsOf(boxes, lines.filter((_, place) => valid[place])), most);
   const { slots, counts } = slotsOf(boxes, lines, rows, lanes);
   const depth = Math.max(-1, ...rows.values()) + 1;
   const at = <T>(map: ReadonlyMap<string, T>, id: string, otherwise: T) => map.get(id) ?? otherwise;
@@ -122,11 +127,16 @@ export function draw(boxes: readonly Box[], lines: readonly Line[], lanes: numbe
   };
 }
 
-/**
- * The row of every box: one below the lowest of those that lead to it. Of a circle the line that closes it does not
- * count. What nothing leads to stands just above the first box it leads to.
- */
-function rowsOf(boxes: readonly Box[], lines: readonly Line[]): Map<string, number> {
+/** The row of every box, and the lines that count for it: of a circle the line that closes it does not. */
+interface Rows {
+  rows: Map<string, number>;
+  kept: [string, string][];
+  /** Every box after all that leads to it. */
+  order: string[];
+}
+
+/** One below the lowest of those that lead to it. What nothing leads to stands just above the first box it leads to. */
+function rowsOf(boxes: readonly Box[], lines: readonly Line[]): Rows {
   const from = new Map<string, string[]>(boxes.map((box) => [box.id, []]));
   for (const line of lines) from.get(line.from)?.push(line.to);
   const order: string[] = [];
@@ -154,7 +164,40 @@ function rowsOf(boxes: readonly Box[], lines: readonly Line[]): Map<string, numb
     const next = kept.filter(([begin]) => begin === id).map(([, end]) => rows.get(end) ?? 0);
     if (!isLedTo.has(id) && next.length > 0) rows.set(id, Math.max(0, Math.min(...next) - 1));
   }
-  return rows;
+  return { rows, kept, order };
+}
+
+/**
+ * Rows in which a lane holds at most so many boxes: what is too much moves down, and what it leads to with it. Those on
+ * which the longest way still hangs stay where they are.
+ */
+function spread(boxes: readonly Box[], { rows, kept, order }: Rows, most: number): Map<string, number> {
+  const ahead = new Map<string, number>();
+  for (const id of [...order].reverse()) {
+    const next = kept.filter(([begin]) => begin === id).map(([, end]) => (ahead.get(end) ?? 0) + 1);
+    ahead.set(id, Math.max(0, ...next));
+  }
+  const lanes = new Map(boxes.map((box) => [box.id, box.lane]));
+  const taken = new Map<string, number>();
+  const placed = new Map<string, number>();
+  const waiting = new Set(boxes.map((box) => box.id));
+  for (let row = 0; waiting.size > 0; row += 1) {
+    const ready = [...waiting].filter(
+      (id) =>
+        (rows.get(id) ?? 0) <= row &&
+        kept.every(([begin, end]) => end !== id || (placed.get(begin) ?? Number.POSITIVE_INFINITY) < row),
+    );
+    ready.sort((left, right) => (ahead.get(right) ?? 0) - (ahead.get(left) ?? 0) || order.indexOf(left) - order.indexOf(right));
+    for (const id of ready) {
+      const place = `${row} ${lanes.get(id) ?? 0}`;
+      const count = taken.get(place) ?? 0;
+      if (count === most) continue;
+      taken.set(place, count + 1);
+      placed.set(id, row);
+      waiting.delete(id);
+    }
+  }
+  return placed;
 }
 
 /** Which place of its lane every box has in its row, near to what leads to it, and how many places each lane needs. */
