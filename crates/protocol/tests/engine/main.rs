@@ -4,6 +4,7 @@
 
 mod acting;
 mod following;
+mod histories;
 mod timing;
 
 use std::collections::BTreeMap;
