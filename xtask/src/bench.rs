@@ -25,6 +25,12 @@ pub(crate) struct Options {
     /// Invented people whose registrations are joined.
     #[arg(long, default_value_t = 100_000)]
     people: usize,
+    /// Open runs of protocols.
+    #[arg(long, default_value_t = 100_000)]
+    runs: usize,
+    /// Clocks of runs that are due in each second.
+    #[arg(long, default_value_t = 1_000)]
+    due: usize,
     /// The seed of the invented people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,6 +42,8 @@ enum Subject {
     Record,
     /// The person index: how well registrations are joined, and how fast they are found.
     Person,
+    /// Protocols: how late the clocks of runs fire.
+    Protocol,
 }
 
 /// The part of the page that people write; what is measured follows it.
@@ -55,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     match options.subject {
         Subject::Record => record(options),
         Subject::Person => person(options),
+        Subject::Protocol => protocol(options),
     }
 }
 
@@ -82,6 +91,32 @@ fn person(options: &Options) -> Outcome<()> {
         machine()?
     );
     put(Some(PERSON), &text)
+}
+
+/// The heading of the part about protocols.
+const PROTOCOL: &str = "Clocks of runs";
+
+fn protocol(options: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["postgresql"])?;
+    must_succeed(cargo().args(["build", "--release", "--package", "protocol", "--example", "timers"]))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let program = root().join("target/release/examples/timers");
+    let timers = |place: &str, processes: &str| {
+        let (runs, due, seconds) = (options.runs.to_string(), options.due.to_string(), options.seconds.to_string());
+        output_of(command(&program).args([place, &runs, &due, &seconds, processes]))
+    };
+    let rows = [timers(&folder.path().display().to_string(), "1")?, timers("postgres", "1")?, timers("postgres", "3")?];
+    let text = format!(
+        "## {PROTOCOL}\n\nWritten by `cargo xtask bench protocol`. {}\nOpen runs with a clock each, so many of which are \
+         due in every second for {} seconds. The lag is from when a clock is due to when it is stored that it fired, with \
+         the message to whoever is told. The goal is 99 % within 1 s, on both databases, with several processes.\n\n\
+         | database | processes | runs started | due per second | fired | median lag | 99 % within | longest | open runs |\n\
+         |---|---|---|---|---|---|---|---|---|\n{}",
+        machine()?,
+        options.seconds,
+        rows.concat(),
+    );
+    put(Some(PROTOCOL), &text)
 }
 
 /// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.
