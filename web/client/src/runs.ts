@@ -310,6 +310,14 @@ export interface Rehearsal {
   now: When;
 }
 
+/** A dry run, with what would have been told and what was refused. */
+export interface Rehearsed extends RunView {
+  /** Who would have been told, when, and about which milestone or clock. */
+  told?: { at: When; roles: string[]; milestone?: string; clock?: string }[];
+  /** Events that were refused, by their place among those that were sent. */
+  refused?: { event: number; text: string }[];
+}
+
 /** Protocols and their runs. Every method throws {@link Failure} and nothing else. */
 export class Runs {
   constructor(private readonly service: Service) {}
@@ -345,9 +353,9 @@ export class Runs {
   }
 
   /** Plays a protocol under a clock of its own; nothing is kept. */
-  async rehearse(code: string, rehearsal: Rehearsal, signal?: AbortSignal): Promise<RunView> {
+  async rehearse(code: string, rehearsal: Rehearsal, signal?: AbortSignal): Promise<Rehearsed> {
     const path = `/protocols/${encodeURIComponent(code)}/rehearsal`;
-    return (await this.service.json("POST", path, rehearsal, signal)) as RunView;
+    return (await this.service.json("POST", path, rehearsal, signal)) as Rehearsed;
   }
 
   /** The indicators of a protocol over a period and, if one is named, an institution. */

@@ -2,7 +2,7 @@ import type { RunStep, RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { told } from "../src/mine/underWay";
 import { meets, periodOf } from "../src/protocols/figures";
-import { begin, happened, later, nextDue, played, undone, waysOf } from "../src/protocols/rehearsal";
+import { begin, happened, later, logOf, nextDue, played, undone, waysOf } from "../src/protocols/rehearsal";
 import { missingRoles, ownRole, startsFor, type Role } from "../src/protocols/start";
 
 const MINUTE = 60_000;
@@ -32,6 +32,17 @@ test("undoing goes back to just before the last thing that was done, and then to
   const back = undone(later(one, MINUTE));
   expect(back).toMatchObject({ now: start + MINUTE, events: [] });
   expect(undone(back).now).toBe(start);
+});
+
+test("the log tells what was done, what it told whom and what was refused, newest first", () => {
+  const script = happened(happened(begin(start, undefined, []), { deed: "take", step: "a", n: 1 }), { deed: "take", step: "a", n: 1 });
+  const told = [
+    { at: "2026-11-22T08:00:00Z", roles: ["receiver"], milestone: "accepted" },
+    { at: "2026-11-22T08:30:00Z", roles: ["chief"], clock: "decide" },
+  ];
+  const lines = logOf(script, { told, refused: [{ event: 1, text: "Already taken." }] });
+  expect(lines.map((line) => line.told?.clock ?? line.told?.milestone ?? line.event)).toEqual(["decide", "accepted", 1, 0]);
+  expect(lines[2]?.refused).toBe("Already taken.");
 });
 
 test("the next clock is the first point that lies ahead, of clocks that still run", () => {

@@ -1,4 +1,4 @@
-import type { Protocol, RunStep } from "@qingshan/client";
+import type { Protocol, Rehearsed, RunStep, Words } from "@qingshan/client";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
@@ -10,7 +10,7 @@ import { useRuns } from "../runs/reading";
 import { say, showLength } from "../runs/words";
 import { useMatch } from "../settings";
 import { FailureNotice, Loading } from "../states";
-import { begin, happened, later, nextDue, played, undone, waysOf, type Script } from "./rehearsal";
+import { begin, happened, later, logOf, nextDue, played, undone, waysOf, type Script } from "./rehearsal";
 
 const MINUTE = 60_000;
 const narrow = matchMedia("(max-width: 900px)");
@@ -36,7 +36,6 @@ export default function Rehearse({ protocol }: { protocol: Protocol }) {
   const run = play.data;
   const due = run && nextDue(run, script.now);
   const open = (run?.steps ?? []).filter((step) => step.state === "ready" || step.state === "taken");
-  const stepName = new Map((protocol.step ?? []).map((step) => [step.code, step]));
   return (
     <>
       <section className="card rehearsal" aria-label={t("protocols.view.rehearsal")}>
@@ -103,23 +102,7 @@ export default function Rehearse({ protocol }: { protocol: Protocol }) {
             ))}
           </ul>
         )}
-        {script.events.length > 0 && (
-          <details className="rehearsal-log">
-            <summary>{t("rehearsal.log", { count: script.events.length })}</summary>
-            <ol>
-              {script.events.map(({ at, act }, place) => {
-                const step = "step" in act ? stepName.get(act.step) : undefined;
-                const outcome = "outcome" in act ? step?.outcome?.find((one) => one.code === act.outcome) : undefined;
-                return (
-                  <li key={place}>
-                    <time>{minuteAt(at)}</time> {say(locale, step?.title)}
-                    {outcome !== undefined && ` · ${say(locale, outcome.title)}`}
-                  </li>
-                );
-              })}
-            </ol>
-          </details>
-        )}
+        <Log script={script} run={run} protocol={protocol} />
       </section>
       {run !== undefined && run.clocks.length > 0 && <Clocks run={run} now={script.now} />}
       {run !== undefined && (
@@ -128,6 +111,41 @@ export default function Rehearse({ protocol }: { protocol: Protocol }) {
         </section>
       )}
     </>
+  );
+}
+
+/** What was done, whom it and the clocks told, and what was refused. */
+function Log({ script, run, protocol }: { script: Script; run: Rehearsed | undefined; protocol: Protocol }) {
+  const { t, locale } = useTexts();
+  const lines = logOf(script, run);
+  if (lines.length === 0) return null;
+  const title = (list: readonly { code: string; title: Words }[] | undefined, code: string | undefined) =>
+    say(locale, list?.find((one) => one.code === code)?.title) || (code ?? "");
+  const doneIn = (event: number) => {
+    const act = script.events[event]?.act;
+    if (act === undefined || !("step" in act)) return "";
+    const step = protocol.step?.find((one) => one.code === act.step);
+    const outcome = "outcome" in act && act.outcome !== undefined ? title(step?.outcome, act.outcome) : undefined;
+    return [say(locale, step?.title), outcome ?? (act.deed === "skip" ? t("rehearsal.skip") : undefined)].filter(Boolean).join(" · ");
+  };
+  return (
+    <section className="rehearsal-log" aria-label={t("rehearsal.log")}>
+      <h3>{t("rehearsal.log")}</h3>
+      <ol>
+        {lines.map(({ at, event, refused, told }, place) => (
+          <li key={place} className={told?.clock === undefined ? "" : "is-clock"}>
+            <time>{minuteAt(at).slice(5)}</time>{" "}
+            {event !== undefined && <strong>{doneIn(event)}</strong>}
+            {refused !== undefined && <span className="note note-error">{t("rehearsal.refused", { text: refused })}</span>}
+            {told !== undefined &&
+              t(told.clock === undefined ? "rehearsal.told" : "rehearsal.fired", {
+                what: told.clock === undefined ? title(protocol.milestone, told.milestone) : title(protocol.clock, told.clock),
+                who: told.roles.map((role) => title(protocol.role, role)).join(locale === "zh-CN" ? "、" : ", "),
+              })}
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Act, Rehearsal, RunStep, RunView } from "@qingshan/client";
+import type { Act, Rehearsal, Rehearsed, RunStep, RunView } from "@qingshan/client";
 
 /** A rehearsal so far. Moments are milliseconds since 1970. */
 export interface Script {
@@ -38,6 +38,28 @@ export const later = (script: Script, by: number): Script => ({ ...script, now: 
 export function undone(script: Script): Script {
   const last = script.events.at(-1);
   return last === undefined ? { ...script, now: script.began } : { ...script, now: last.at, events: script.events.slice(0, -1) };
+}
+
+/** Something that happened in a rehearsal, as a line of its log. */
+export interface Line {
+  at: number;
+  /** What somebody did, by its place among the events; `text` says why it was refused. */
+  event?: number;
+  refused?: string;
+  /** Whom a milestone or a clock told. */
+  told?: { roles: string[]; milestone?: string; clock?: string };
+}
+
+/** What was done and what was told, in the order of time, newest first. */
+export function logOf(script: Script, run: Pick<Rehearsed, "told" | "refused"> | undefined): Line[] {
+  const refused = new Map((run?.refused ?? []).map((one) => [one.event, one.text]));
+  const done = script.events.map(({ at }, event): Line => {
+    const text = refused.get(event);
+    return { at, event, ...(text !== undefined && { refused: text }) };
+  });
+  const told = (run?.told ?? []).map(({ at, ...rest }): Line => ({ at: Date.parse(at), told: rest }));
+  // What somebody did stands before what followed from it at the same moment.
+  return [...done, ...told].sort((left, right) => left.at - right.at || Number(left.told !== undefined) - Number(right.told !== undefined)).reverse();
 }
 
 /** When the next point of any clock is due, in milliseconds since 1970. */

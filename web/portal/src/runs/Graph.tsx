@@ -1,5 +1,5 @@
 import type { Protocol, RunView } from "@qingshan/client";
-import { useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { Link } from "wouter";
 import { useTexts, type Texts } from "../language";
 import { bounds, dayAt, minuteAt } from "../calendar";
@@ -29,10 +29,16 @@ export function Graph({ protocol, run, of }: { protocol: Protocol; run?: RunView
   const { t, locale } = useTexts();
   const graph = useGraph(protocol, run, of);
   const { drawing } = graph;
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // A long drawing begins where something is to be done.
+    const open = frame.current?.querySelector<HTMLElement>(".is-blocking, .is-ready, .is-taken")?.parentElement;
+    if (open != null) frame.current?.scrollTo({ top: open.offsetTop - frame.current.clientHeight / 3, left: open.offsetLeft - frame.current.clientWidth / 2 });
+  }, [graph]);
   const place = new Map(drawing.boxes.map((box) => [box.id, box]));
   const isReached = (code: string) => standing(run, code) !== undefined;
   return (
-    <div className="graph" role="group" aria-label={t("graph.label")} tabIndex={0}>
+    <div ref={frame} className={run === undefined ? "graph" : "graph is-run"} role="group" aria-label={t("graph.label")} tabIndex={0}>
       <div className="graph-sheet" style={{ width: rem(drawing.width), height: rem(drawing.height) }}>
         {graph.lanes.map((lane, index) => {
           const at = drawing.lanes[index];

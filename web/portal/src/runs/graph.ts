@@ -113,10 +113,11 @@ export function graphOf(protocol: Protocol, of: Of = {}): Graph {
       return some.flatMap((code) => sources(code).map((from) => ({ from, port: code, to: step.code, isOneOf: some.length > 1 })));
     }),
   );
-  // What comes about by itself after something else stands below it.
+  // What comes about by itself after something else, or because a clock has run since then, stands below it.
+  const clocksOf = (code: string) => (protocol.clock ?? []).filter((clock) => clock.rung?.some((rung) => rung.reach?.includes(code)));
   const order = events.flatMap((milestone) =>
-    (milestone.after ?? []).flatMap((code) =>
-      sources(code).map((from) => ({ from, port: code, to: `milestone ${milestone.code}`, isOneOf: false })),
+    [...(milestone.after ?? []), ...clocksOf(milestone.code).map((clock) => clock.from)].flatMap((code) =>
+      sources(code).map((from) => ({ from, port: code, to: `milestone ${milestone.code}`, isOneOf: false, isHidden: true })),
     ),
   );
   const all = [...lines, ...order];

@@ -12,6 +12,8 @@ export interface Line {
   from: string;
   port: string;
   to: string;
+  /** It only says what stands below what, and is not drawn. */
+  isHidden?: boolean;
 }
 
 /** Sizes in CSS pixels at the usual size of type. */
@@ -29,7 +31,7 @@ export interface Sizes {
   head: number;
 }
 
-export const usual: Sizes = { width: 168, height: 62, port: 24, gutter: 14, gap: 22, track: 6, head: 40 };
+export const usual: Sizes = { width: 168, height: 70, port: 24, gutter: 14, gap: 22, track: 6, head: 40 };
 
 /** From how many lanes on no two boxes of a lane stand beside one another. */
 const MANY_LANES = 3;
@@ -80,7 +82,7 @@ export function draw(boxes: readonly Box[], lines: readonly Line[], lanes: numbe
     return tracks.indexOf(name);
   };
   lines.forEach((line, place) => {
-    if (!valid[place]) return;
+    if (!valid[place] || line.isHidden) return;
     track(gutters[column(line.from)], `${line.from} ${line.port}`);
     track(gaps[at(rows, line.to, 0)], `${line.from} ${line.port}`);
   });
@@ -103,7 +105,7 @@ export function draw(boxes: readonly Box[], lines: readonly Line[], lanes: numbe
   const left = (id: string) => xs[column(id)] ?? 0;
   const top = (id: string) => ys[at(rows, id, 0)] ?? 0;
   const paths = lines.map((line, place) => {
-    if (!valid[place]) return { path: "", isBack: false };
+    if (!valid[place] || line.isHidden) return { path: "", isBack: false };
     const name = `${line.from} ${line.port}`;
     const row = Math.max(0, box.get(line.from)?.ports.indexOf(line.port) ?? 0);
     const startX = left(line.from) + sizes.width;
@@ -168,8 +170,8 @@ function rowsOf(boxes: readonly Box[], lines: readonly Line[]): Rows {
 }
 
 /**
- * Rows in which a lane holds at most so many boxes: what is too much moves down, and what it leads to with it. Those on
- * which the longest way still hangs stay where they are.
+ * Rows in which a lane holds at most so many boxes: what is too much moves down, and what it leads to with it. What could
+ * stand higher goes first, and of those the one on which the longest way hangs.
  */
 function spread(boxes: readonly Box[], { rows, kept, order }: Rows, most: number): Map<string, number> {
   const ahead = new Map<string, number>();
@@ -187,7 +189,9 @@ function spread(boxes: readonly Box[], { rows, kept, order }: Rows, most: number
         (rows.get(id) ?? 0) <= row &&
         kept.every(([begin, end]) => end !== id || (placed.get(begin) ?? Number.POSITIVE_INFINITY) < row),
     );
-    ready.sort((left, right) => (ahead.get(right) ?? 0) - (ahead.get(left) ?? 0) || order.indexOf(left) - order.indexOf(right));
+    const since = (id: string) => rows.get(id) ?? 0;
+    const way = (id: string) => ahead.get(id) ?? 0;
+    ready.sort((left, right) => since(left) - since(right) || way(right) - way(left) || order.indexOf(left) - order.indexOf(right));
     for (const id of ready) {
       const place = `${row} ${lanes.get(id) ?? 0}`;
       const count = taken.get(place) ?? 0;
