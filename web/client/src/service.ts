@@ -28,6 +28,9 @@ export interface Credentials {
   purpose: string;
 }
 
+/** What a clock that is told to the second and over a line may be off by, in milliseconds. */
+const ROUGH = 2_000;
+
 /** The FHIR service as one signed-in caller sees it. Every method throws {@link Failure} and nothing else. */
 export class Service {
   /**
@@ -42,6 +45,16 @@ export class Service {
     private readonly onSignedOut: () => void = () => {},
     private readonly onAnswered: () => void = () => {},
   ) {}
+
+  private lag = 0;
+
+  /**
+   * How far this device's clock is behind that of the service, in milliseconds, as far as its answers told. Clocks of
+   * ward computers are often minutes off, and what is due is told by the clock of the service.
+   */
+  get behind(): number {
+    return this.lag;
+  }
 
   /** Reads the current version. <http://hl7.org/fhir/R4/http.html#read> */
   async read<T extends Resource>(type: T["resourceType"], id: string, signal?: AbortSignal): Promise<T> {
@@ -189,6 +202,8 @@ export class Service {
     Object.assign(headers, init.headers);
     const { signal, ...rest } = init;
     const response = await ask(this.origin + path, { ...rest, headers, ...(signal && { signal }) }, isBounded);
+    const behind = Date.parse(response.headers.get("Date") ?? "") - Date.now();
+    if (!Number.isNaN(behind)) this.lag = Math.abs(behind) < ROUGH ? 0 : behind;
     // A stream that connects again by itself is nobody's doing, and keeps no session awake.
     if (isBounded) this.onAnswered();
     if (response.ok) return response;

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { Account, type Failure, Service } from "../src/index";
 
-type Reply = { status?: number; body: unknown };
+type Reply = { status?: number; body: unknown; date?: string };
 const servers: { close(): void }[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
@@ -17,7 +17,7 @@ async function serving(answer: (request: IncomingMessage, body: string) => Reply
     for await (const piece of request) body += String(piece);
     seen.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers, body });
     const reply = answer(request, body);
-    response.writeHead(reply.status ?? 200, { "Content-Type": "application/fhir+json" });
+    response.writeHead(reply.status ?? 200, { "Content-Type": "application/fhir+json", ...(reply.date && { Date: reply.date }) });
     response.end(typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body));
   });
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
@@ -148,4 +148,16 @@ test("creating unless it exists says which of the two happened", async () => {
   status = 200;
   expect((await create()).isNew).toBe(false);
   expect(seen[0]?.headers["if-none-exist"]).toBe("identifier=urn%3Ax%7C1");
+});
+
+test("a device whose clock is wrong knows by how much, and one that is a second off takes that for the line", async () => {
+  let date = new Date(Date.now() + 600_000).toUTCString();
+  const { origin } = await serving(() => ({ body: [], date }));
+  const service = new Service(origin, credentials);
+  expect(service.behind).toBe(0);
+  await service.json("GET", "/protocols");
+  expect(Math.abs(service.behind - 600_000)).toBeLessThan(60_000);
+  date = new Date().toUTCString();
+  await service.json("GET", "/protocols");
+  expect(service.behind).toBe(0);
 });

@@ -174,7 +174,7 @@ function List(props: {
     return [...new Map(all.map((row) => [row.task.id, row])).values()];
   }, [list.data]);
   const { shown, hold, show } = useCalm(rows, asked);
-  const now = useTick(shown.rows.map((row) => row.clock));
+  const now = useTick(shown.rows.map((row) => row.clock)) + service.behind;
   const nameOfActor = useActors(shown.rows);
   useKeys();
 
