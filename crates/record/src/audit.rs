@@ -13,8 +13,10 @@ pub(crate) mod entry;
 mod event;
 mod journal;
 mod seal;
+mod shape;
 mod table;
 mod verify;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};

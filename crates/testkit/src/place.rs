@@ -52,17 +52,30 @@ pub struct Place {
 impl Place {
     /// A record in a temporary directory.
     pub async fn embedded() -> Self {
+        Self::embedded_with(|_| {}).await
+    }
+
+    /// A record in a temporary directory, with other settings than the defaults.
+    pub async fn embedded_with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let location = Location::Embedded(directory.path().to_owned());
-        Self::open(Settings::new(location), Ground::Directory(directory)).await
+        let mut settings = Settings::new(location);
+        change(&mut settings);
+        Self::open(settings, Ground::Directory(directory)).await
     }
 
     /// A record in a database of its own.
     pub async fn postgres() -> Self {
+        Self::postgres_with(|_| {}).await
+    }
+
+    /// A record in a database of its own, with other settings than the defaults.
+    pub async fn postgres_with(change: impl FnOnce(&mut Settings)) -> Self {
         let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database is made");
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         let mut settings = Settings::new(Location::Postgres(database.url()));
         settings.audit.folder = Some(folder.path().to_owned());
+        change(&mut settings);
         Self::open(settings, Ground::Database(database, folder)).await
     }
 
@@ -109,9 +122,14 @@ impl Place {
 
 /// Runs a test on a record on SQLite, then on one on PostgreSQL.
 pub fn on_both<F: AsyncFn(Place)>(test: F) {
+    on_both_with(|_| {}, test);
+}
+
+/// The same with other settings than the defaults.
+pub fn on_both_with<F: AsyncFn(Place)>(change: impl Fn(&mut Settings), test: F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
-        test(Place::embedded().await).await;
-        test(Place::postgres().await).await;
+        test(Place::embedded_with(&change).await).await;
+        test(Place::postgres_with(&change).await).await;
     });
 }

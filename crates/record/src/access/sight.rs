@@ -176,6 +176,11 @@ impl Sight {
         }
     }
 
+    /// Labels that nobody but the keeper may open.
+    pub(crate) fn keeper_only(&self) -> i64 {
+        self.clauses.keeper_only
+    }
+
     /// Whether a grant on one of these types asks nothing of the relation.
     pub(crate) fn asks_nothing(&self, types: &[&'static str]) -> bool {
         let numbers: Vec<i64> =

@@ -163,9 +163,14 @@ impl Entry {
 
     /// Whether it is about a patient, be it that nothing was shown.
     pub(crate) fn is_about(&self, patient: &str) -> bool {
-        let among = |patients: &[String]| patients.iter().any(|id| id == patient);
-        let is = |key: &Key| key.id == patient && key.type_.name() == "Patient";
-        among(&self.patients) || self.items.iter().any(|item| is(&item.key) || among(&item.patients))
+        self.about().any(|id| id == patient)
+    }
+
+    /// Ids of the patients it is about, as often as it names them.
+    pub(crate) fn about(&self) -> impl Iterator<Item = &str> {
+        let named = self.items.iter().filter(|item| item.key.type_.name() == "Patient").map(|item| &item.key.id);
+        let all = self.patients.iter().chain(self.items.iter().flat_map(|item| &item.patients)).chain(named);
+        all.map(String::as_str)
     }
 
     /// The organization from whose post it was done, as a reference.

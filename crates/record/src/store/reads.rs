@@ -37,6 +37,16 @@ pub(crate) async fn read(rows: &mut impl Rows, key: &Key) -> Result<Option<Versi
     }
 }
 
+/// What stands beside the current version of a resource, be it a deletion.
+pub(crate) async fn facts(rows: &mut impl Rows, key: &Key) -> Result<Option<Facts>, Error> {
+    let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
+    let sql = "SELECT subject, keeper, label FROM resource WHERE rid = $1 AND shard = $2";
+    let found = rows.rows(sql, &[rid.into(), i64::from(home).into()]).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let (type_, subject, keeper, label) = (key.type_.number(), row.int(0)?, row.int(1)?, row.int(2)?);
+    Ok(Some(Facts { rid, type_, subject, keeper, label }))
+}
+
 /// A version from columns type, id, version, at, method, body.
 pub(crate) fn version(row: &Row) -> Result<Version, Error> {
     let type_ = type_numbered(row.int(0)?)?;

@@ -19,6 +19,7 @@ mod search;
 mod soundness;
 mod trail;
 mod versions;
+mod watchers;
 
 use fhir::Value;
 use record::{Action, Applied, Change, Key, Refusal, ResourceType, Session, Target};
