@@ -5,6 +5,7 @@
 //! ([`rules`]) say what each role may do through which relation. For one caller at one moment they become a
 //! [`sight::Sight`], which is asked about one resource or written into a statement as a condition.
 
+mod duties;
 mod emergency;
 pub(crate) mod facts;
 mod institutions;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
+pub use duties::{DUTIES, Duty};
 pub use emergency::{EmergencyAccess, Reason};
 pub use relations::{HeldRelation, Relations};
 pub use rules::Relation;

@@ -2,32 +2,11 @@
 
 use std::sync::Arc;
 
-use record::{Action, Caller, Change, Key, Lay, Post, Record, ResourceType, Session, Standing, Target};
+use record::{Action, Caller, Change, DUTIES, Key, Lay, Post, Record, ResourceType, Session, Standing, Target};
 
 /// The institutions: a hospital with a department, a community centre under its management, a hospital of its own, and
 /// a village station that the latter manages from 2026 on.
 pub const INSTITUTIONS: [&str; 4] = ["hospital", "centre", "other", "station"];
-
-/// Every duty a post can have.
-pub const DUTIES: [&str; 17] = [
-    "doctor",
-    "nurse",
-    "registrar",
-    "technician",
-    "radiologist",
-    "pharmacist",
-    "family-doctor",
-    "public-health",
-    "village-doctor",
-    "referral-officer",
-    "quality",
-    "privacy-officer",
-    "data-officer",
-    "security-admin",
-    "system-admin",
-    "paramedic",
-    "dispatcher",
-];
 
 /// An update that stores a resource under the name it has.
 ///
@@ -52,9 +31,9 @@ pub async fn found(record: &Record) {
         let part_of = if name == "centre" { r#","partOf":{"reference":"Organization/hospital"}"# } else { "" };
         changes.push(put(&format!(r#"{{"resourceType":"Organization","id":"{name}","name":"{name}"{part_of}}}"#)));
         for duty in DUTIES {
-            let id = format!("{duty}-{name}");
+            let id = format!("{}-{name}", duty.code);
             changes.push(put(&format!(r#"{{"resourceType":"Practitioner","id":"{id}"}}"#)));
-            changes.push(put(&post(&id, duty, name, "")));
+            changes.push(put(&post(&id, duty.code, name, "")));
         }
     }
     let dept = r#"{"resourceType":"Organization","id":"ward","name":"ward","partOf":{"reference":"Organization/hospital"},

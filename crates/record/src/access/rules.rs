@@ -8,31 +8,11 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::duties::DUTIES;
 use crate::ResourceType;
 
 /// The rules that hold where a consortium has none of its own.
 pub(crate) const DEFAULT: &str = include_str!("../../rules.toml");
-
-/// Codes of <https://qingshan.dev/fhir/CodeSystem/duty>, and the two roles of people who are not on duty.
-pub(crate) const DUTIES: [&str; 17] = [
-    "doctor",
-    "nurse",
-    "registrar",
-    "technician",
-    "radiologist",
-    "pharmacist",
-    "family-doctor",
-    "public-health",
-    "village-doctor",
-    "referral-officer",
-    "quality",
-    "privacy-officer",
-    "data-officer",
-    "security-admin",
-    "system-admin",
-    "paramedic",
-    "dispatcher",
-];
 
 /// A patient towards their own record.
 pub(crate) const PATIENT: &str = "patient";
@@ -415,14 +395,15 @@ impl Reader<'_> {
     }
 
     fn role(&self, word: &Spanned<String>, to: &mut Vec<&'static str>) -> Result<(), Error> {
-        let known = DUTIES.iter().chain([&PATIENT, &PROXY]).find(|duty| *duty == word.get_ref());
+        let duty = |word: &str| DUTIES.iter().map(|duty| duty.code).find(|code| *code == word);
+        let known = duty(word.get_ref()).or([PATIENT, PROXY].into_iter().find(|role| role == word.get_ref()));
         match (known, self.file.roles.get(word.get_ref())) {
             (Some(duty), _) => to.push(duty),
             (None, Some(duties)) => {
-                for duty in duties {
-                    match DUTIES.iter().find(|known| *known == duty.get_ref()) {
-                        Some(duty) => to.push(duty),
-                        None => return self.refuse(duty, "is not a duty"),
+                for word in duties {
+                    match duty(word.get_ref()) {
+                        Some(code) => to.push(code),
+                        None => return self.refuse(word, "is not a duty"),
                     }
                 }
             }
@@ -515,6 +496,13 @@ mod tests {
                 "“directories” is neither a resource",
             ),
             ("only = [\"person-review\"]", "only = [\"person\"]", "“person” is not a label"),
+    #[test]
+    fn everyone_on_duty_is_staff_by_the_default_rules() {
+        let file: File = toml::from_str(DEFAULT).unwrap();
+        let staff: Vec<&str> = file.roles["staff"].iter().map(|duty| duty.get_ref().as_str()).collect();
+        assert_eq!(staff, DUTIES.map(|duty| duty.code));
+    }
+
             ("despite-refusal = true\n", "despite_refusal = true\n", "unknown field"),
         ] {
             let text = refusal(from, to);

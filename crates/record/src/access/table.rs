@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::rules::{DEFAULT, DUTIES, Grant, PATIENT, PROXY, Relation, Rules, Types};
+use super::duties::DUTIES;
+use super::rules::{DEFAULT, Grant, PATIENT, PROXY, Relation, Rules, Types};
 use crate::ResourceType;
 
 /// Pairs of a role and a type that are open through no relation at all. Others may not join them.
@@ -12,7 +13,7 @@ const OPEN_TO_A_ROLE: usize = 48;
 /// One line for each role, act, relation and what is asked besides: the kinds it opens, and types of other kinds.
 fn table(rules: &Rules, kinds: &BTreeMap<String, Types>) -> String {
     let mut lines: BTreeMap<(usize, String), Types> = BTreeMap::new();
-    let roles: Vec<&str> = DUTIES.into_iter().chain([PATIENT, PROXY]).collect();
+    let roles: Vec<&str> = DUTIES.iter().map(|duty| duty.code).chain([PATIENT, PROXY]).collect();
     for (at, role) in roles.iter().enumerate() {
         for grant in rules.grants.iter().filter(|grant| grant.to.contains(role)) {
             for (act, types) in [("read", grant.read), ("write", grant.write)] {

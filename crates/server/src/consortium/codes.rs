@@ -12,7 +12,7 @@ pub(crate) const OFFICIAL_TYPE: &str = "http://terminology.hl7.org/CodeSystem/or
 pub(crate) const LEVEL: &str = "https://qingshan.dev/fhir/CodeSystem/level";
 /// In which way one organisation belongs to another.
 pub(crate) const AFFILIATION: &str = "https://qingshan.dev/fhir/CodeSystem/affiliation";
-/// What someone does at a post: codes of [`DUTIES`].
+/// What someone does at a post: codes of [`record::DUTIES`].
 pub(crate) const DUTY: &str = "https://qingshan.dev/fhir/CodeSystem/duty";
 /// The kinds of places. <http://hl7.org/fhir/R4/valueset-location-physical-type.html>
 pub(crate) const PHYSICAL_TYPE: &str = "http://terminology.hl7.org/CodeSystem/location-physical-type";
@@ -103,23 +103,16 @@ impl Kind {
     }
 }
 
-/// Everything someone can be there for: the code of [`DUTY`], and how it is shown.
-pub(crate) const DUTIES: &[(&str, &str)] = &[
-    ("doctor", "医生"),
-    ("nurse", "护士"),
-    ("registrar", "挂号收费"),
-    ("technician", "医技"),
-    ("radiologist", "影像诊断"),
-    ("pharmacist", "药师"),
-    ("family-doctor", "家庭医生"),
-    ("public-health", "公共卫生"),
-    ("village-doctor", "乡村医生"),
-    ("referral-officer", "转诊办"),
-    ("quality", "质控"),
-    ("privacy-officer", "隐私与信息安全"),
-    ("data-officer", "区域数据"),
-    ("security-admin", "安全管理员"),
-    ("system-admin", "系统管理员"),
-    ("paramedic", "院前急救"),
-    ("dispatcher", "急救调度"),
-];
+#[cfg(test)]
+mod tests {
+    use record::DUTIES;
+
+    #[test]
+    fn the_portal_knows_the_duties_that_the_record_knows() {
+        let portal = include_str!("../../../../web/portal/src/duties.ts");
+        let (_, list) = portal.split_once("export const duties = [").expect("the portal lists the duties");
+        let (list, _) = list.split_once(']').expect("the list ends");
+        let known: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(known, DUTIES.map(|duty| duty.code));
+    }
+}

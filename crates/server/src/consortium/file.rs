@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::civil::Date;
+use record::DUTIES;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
 
-use super::codes::{DUTIES, Kind, Level};
+use super::codes::{Kind, Level};
 
 /// A word of the file that remembers where it stands.
 pub(crate) type Word = Spanned<String>;
@@ -367,8 +368,8 @@ impl Check<'_> {
                 }
                 self.differ(post.duties.iter(), "duty");
                 for duty in &post.duties {
-                    if !DUTIES.iter().any(|(code, ..)| code == duty.get_ref()) {
-                        let known: Vec<&str> = DUTIES.iter().map(|(code, ..)| *code).collect();
+                    if !DUTIES.iter().any(|known| known.code == duty.get_ref()) {
+                        let known: Vec<&str> = DUTIES.iter().map(|known| known.code).collect();
                         let text = format!("there is no duty {}; it is one of {}.", duty.get_ref(), known.join(", "));
                         self.fault(duty, text);
                     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use record::DUTIES;
 use serde_json::{Map, Value, json};
 use toml::Spanned;
 
 use super::codes::{
-    AFFILIATION, ALLIANCE, CONSORTIUM, CREDIT_CODE, DIRECT_MANAGEMENT, DUTIES, DUTY, Kind, LEAD, LEVEL, LICENCE, Level,
-    MEMBER, OFFICIAL_TYPE, ORGANIZATION_TYPE, PHYSICAL_TYPE, TAG,
+    AFFILIATION, ALLIANCE, CONSORTIUM, CREDIT_CODE, DIRECT_MANAGEMENT, DUTY, Kind, LEAD, LEVEL, LICENCE, Level, MEMBER,
+    OFFICIAL_TYPE, ORGANIZATION_TYPE, PHYSICAL_TYPE, TAG,
 };
 use super::file::{
     Alliance, Consortium, Day, Department, Head, Institution, Location, Person, Post, Service, Weekday, Word, joint,
@@ -205,8 +206,8 @@ impl Writer<'_> {
         resource.insert("practitioner".into(), reference("Practitioner", person.id.get_ref()));
         resource.insert("organization".into(), reference("Organization", home.unwrap_or(at)));
         let duties = post.duties.iter().map(|duty| {
-            let known = DUTIES.iter().find(|(code, _)| code == duty.get_ref());
-            concept(DUTY, duty.get_ref(), known.map_or("", |(_, display)| display))
+            let known = DUTIES.iter().find(|known| known.code == duty.get_ref());
+            concept(DUTY, duty.get_ref(), known.map_or("", |known| known.display))
         });
         resource.insert("code".into(), duties.collect());
         if home.is_some() {

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{Method, StatusCode};
-use record::{Caller, Change};
+use record::{Caller, Change, DUTIES};
 use serde_json::{Value, json};
 use testkit::cast::Cast;
-use testkit::institutions::{DUTIES, post, put};
+use testkit::institutions::{post, put};
 use testkit::place::Place;
 use testkit::region::name;
 
@@ -20,7 +20,7 @@ const NOW: jiff::civil::DateTime = jiff::civil::date(2026, 5, 4).at(8, 0, 0, 0);
 
 /// Everyone who asks: the login of their account.
 pub(super) fn everyone() -> Vec<String> {
-    DUTIES.into_iter().chain(["lent", "patient", "proxy"]).map(str::to_owned).collect()
+    DUTIES.iter().map(|duty| duty.code).chain(["lent", "patient", "proxy"]).map(str::to_owned).collect()
 }
 
 /// The region, in the order in which it goes in.
