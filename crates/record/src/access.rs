@@ -28,11 +28,12 @@ pub use emergency::{EmergencyAccess, Reason};
 pub use relations::{HeldRelation, Relations};
 pub use rules::Relation;
 
+use crate::audit;
 use crate::store::value::{Dialect, Rows, SqlValue};
 use crate::store::{Record, reads};
 use crate::transact::Applied;
 use crate::transact::prepare::address_of;
-use crate::{Caller, Key, Lay, Post, ResourceType, Standing};
+use crate::{Caller, Key, Lay, Post, ResourceType, Standing, Version};
 use facts::Kind;
 use institutions::Institutions;
 use rules::{PATIENT, PROXY};
@@ -106,6 +107,14 @@ impl Record {
         Ok(Sight { clauses, now, parties: own.clone(), own, charges, ..Sight::default() })
     }
 
+    /// The closest relation by which a caller sees what they are shown, where all of it is about one patient.
+    pub(crate) async fn closest(&self, sight: &Sight, shown: Option<&Key>) -> Result<Option<Relation>, Error> {
+        let Some(key) = shown else { return Ok(None) };
+        let mut rows = self.reader().await?;
+        let Some(facts) = reads::facts(&mut rows, key).await? else { return Ok(None) };
+        way_to_read(&mut rows, sight, &[facts]).await
+    }
+
     fn clauses(&self, roles: &[&str], purpose: &str) -> Arc<Clauses> {
         let name = format!("{} {purpose}", roles.join(" "));
         let mut compiled = self.access().compiled.lock();
@@ -156,6 +165,19 @@ impl Record {
         }
         Ok(())
     }
+}
+
+/// Some resource of what is shown, where all of it is about one patient.
+pub(crate) fn of_one_patient<'v>(shown: impl Iterator<Item = &'v Version>) -> Option<&'v Key> {
+    let (mut patients, mut found) = (Vec::new(), None);
+    for version in shown {
+        audit::entry::patients(&version.key, version.body.as_deref().unwrap_or_default(), &mut patients);
+        if patients.len() > 1 {
+            return None;
+        }
+        found = found.or_else(|| (!patients.is_empty()).then_some(&version.key));
+    }
+    found
 }
 
 /// Whether a change may have changed which institutions belong together.
@@ -233,10 +255,18 @@ pub(crate) async fn may_concern(
     Ok(!rows.rows(&sql, &[patient.into(), SqlValue::Ints(sight.house.clone())]).await?.is_empty())
 }
 
-/// Whether one resource may be read.
-pub(crate) async fn may_read(rows: &mut impl Rows, sight: &Sight, facts: &[Facts]) -> Result<bool, Error> {
+/// The closest relation by which one resource may be read; `None` when it may not. `facts` are those of the version that
+/// is asked for and of others that must be open as well.
+pub(crate) async fn way_to_read(
+    rows: &mut impl Rows,
+    sight: &Sight,
+    facts: &[Facts],
+) -> Result<Option<Relation>, Error> {
     let subjects: Vec<i64> = facts.iter().map(|facts| facts.subject).collect();
     let rids: Vec<i64> = facts.first().map(|facts| facts.rid).into_iter().collect();
     let ties = ties(rows, &subjects, &rids, sight.now).await?;
-    Ok(facts.iter().all(|facts| sight.allows(Act::Read, facts, &ties)))
+    if !facts.iter().all(|facts| sight.allows(Act::Read, facts, &ties)) {
+        return Ok(None);
+    }
+    Ok(facts.first().and_then(|facts| sight.way(Act::Read, facts, &ties)))
 }

@@ -36,7 +36,7 @@ use crate::search::{SearchPage, SearchRequest};
 use crate::store::{Inner, Record};
 use crate::transact::Refusal;
 use crate::transact::commit::{Noted, Work, WorkContent};
-use crate::{Caller, FeedEntry, HistoryScope, Key, Session, Standing, Version};
+use crate::{Caller, FeedEntry, HistoryScope, Key, Relation, Session, Standing, Version};
 use entry::{Entry, Item};
 use journal::Journal;
 
@@ -150,6 +150,7 @@ impl Record {
         entry.origin = note.origin;
         entry.detail = note.detail;
         entry.patients = note.patients;
+        entry.allowed_by((note.act == Act::Emergency).then_some(Relation::Emergency));
         self.write_down(caller, &entry).await
     }
 
@@ -281,12 +282,13 @@ impl Shown for Vec<FeedEntry> {
 }
 
 impl Session {
-    /// Writes down what a verb was asked and what it answered, and only then lets the answer go.
+    /// Writes down what a verb was asked, what it answered and by which relation, and only then lets the answer go.
     pub(crate) async fn witness<T: Shown>(
         &self,
         act: Act,
         item: Option<Item>,
         detail: String,
+        by: Option<Relation>,
         answer: Result<T, Error>,
     ) -> Result<T, Error> {
         if self.caller.is_platform() {
@@ -296,6 +298,7 @@ impl Session {
         entry.came_from(self.origin.as_deref());
         entry.items.extend(item);
         entry.detail = detail;
+        entry.allowed_by(by);
         match &answer {
             Ok(shown) => {
                 shown.tell(&mut entry);

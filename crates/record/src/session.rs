@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::Error;
 
-use crate::access::Relations;
 use crate::access::sight::Sight;
+use crate::access::{Relations, of_one_patient};
 use crate::audit::{self, Act, entry::Item};
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::search::{SearchPage, SearchRequest};
 use crate::transact::{Applied, Change, Refusal};
-use crate::{FeedEntry, Method, Record, ResourceType};
+use crate::{FeedEntry, Method, Record, Relation, ResourceType};
 
 /// Who acts, and why. Stored with every version they make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,15 @@ impl Caller {
             request: String::new(),
             standing: Standing::System,
         }
+    }
+}
+
+/// What was read, and by which relation.
+fn apart(seen: Result<Option<(Version, Relation)>, Error>) -> (Result<Option<Version>, Error>, Option<Relation>) {
+    match seen {
+        Ok(Some((version, relation))) => (Ok(Some(version)), Some(relation)),
+        Ok(None) => (Ok(None), None),
+        Err(error) => (Err(error), None),
     }
 }
 
@@ -146,27 +155,35 @@ impl Session {
     /// The current version, which may be a deletion; `None` if there never was such a resource.
     pub async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
         let sight = self.sight().await?;
-        let found = match self.event(key) {
-            Some(event) => event.await,
-            None => self.record.store().read(key, sight.as_deref()).await,
+        let (found, by) = match (self.event(key), sight) {
+            (Some(event), _) => (event.await, None),
+            (None, None) => (self.record.store().read(key, None).await, None),
+            (None, Some(sight)) => apart(self.record.store().read_seen(key, None, &sight).await),
         };
-        self.witness(Act::Read, Some(Item::of(key)), String::new(), found).await
+        self.witness(Act::Read, Some(Item::of(key)), String::new(), by, found).await
     }
 
     /// One version, current or past.
     pub async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
         let sight = self.sight().await?;
-        let found = self.record.store().vread(key, version, sight.as_deref()).await;
+        let (found, by) = match sight {
+            None => (self.record.store().vread(key, version).await, None),
+            Some(sight) => apart(self.record.store().read_seen(key, Some(version), &sight).await),
+        };
         let asked = Item { version, ..Item::of(key) };
-        self.witness(Act::Vread, Some(asked), String::new(), found).await
+        self.witness(Act::Vread, Some(asked), String::new(), by, found).await
     }
 
     /// Versions, newest first. <http://hl7.org/fhir/R4/http.html#history>
     pub async fn history(&self, request: &HistoryRequest) -> Result<HistoryPage, Error> {
         let sight = self.sight().await?;
         let page = crate::history::page(&self.record, request, sight.as_deref()).await;
+        let by = match (&sight, &page) {
+            (Some(sight), Ok(page)) => self.record.closest(sight, of_one_patient(page.versions.iter())).await?,
+            _ => None,
+        };
         let (item, detail) = audit::asked_history(&request.scope);
-        self.witness(Act::History, item, detail, page).await
+        self.witness(Act::History, item, detail, by, page).await
     }
 
     /// Resources that match. <http://hl7.org/fhir/R4/search.html>
@@ -177,7 +194,14 @@ impl Session {
             true => self.events(request).await,
             false => crate::search::run(&self.record, request, sight.as_deref()).await,
         };
-        self.witness(Act::Search, None, audit::asked(request), page).await
+        let by = match (&sight, &page) {
+            (Some(sight), Ok(page)) => {
+                let shown = page.matches.iter().chain(&page.included);
+                self.record.closest(sight, of_one_patient(shown)).await?
+            }
+            _ => None,
+        };
+        self.witness(Act::Search, None, audit::asked(request), by, page).await
     }
 
     /// How the database goes about a search, a text for each statement: for whoever looks after its indexes.
@@ -208,7 +232,7 @@ impl Session {
         if changes.as_ref().is_ok_and(Vec::is_empty) {
             return changes;
         }
-        self.witness(Act::Follow, None, format!("after {after}"), changes).await
+        self.witness(Act::Follow, None, format!("after {after}"), None, changes).await
     }
 
     /// How the caller stands to a patient: what opens the record to them, until when, and what else would. `None` when

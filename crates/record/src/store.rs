@@ -19,7 +19,9 @@ use crate::jobs::Job;
 use crate::person::Census;
 use crate::transact::commit::Work;
 use crate::transact::{Applied, Refusal};
-use crate::{Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Session, Settings, Surroundings, Version};
+use crate::{
+    Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Relation, Session, Settings, Surroundings, Version,
+};
 
 pub(crate) mod batch;
 pub(crate) mod body;
@@ -248,7 +250,7 @@ impl Record {
 
     pub(crate) async fn read(&self, key: &Key, sight: Option<&Sight>) -> Result<Option<Version>, Error> {
         if let Some(sight) = sight {
-            return reads::read_seen(&mut self.reader().await?, key, None, sight).await;
+            return Ok(self.read_seen(key, None, sight).await?.map(|(version, _)| version));
         }
         let found = match &self.0.engine {
             Engine::Sqlite(sqlite) => return sqlite.read_now(key),
@@ -263,10 +265,18 @@ impl Record {
         }
     }
 
-    pub(crate) async fn vread(&self, key: &Key, version: u64, sight: Option<&Sight>) -> Result<Option<Version>, Error> {
-        if let Some(sight) = sight {
-            return reads::read_seen(&mut self.reader().await?, key, Some(version), sight).await;
-        }
+    /// One version, the current one when none is named, if the caller may see it and the current one; and the closest
+    /// relation by which they may.
+    pub(crate) async fn read_seen(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        sight: &Sight,
+    ) -> Result<Option<(Version, Relation)>, Error> {
+        reads::read_seen(&mut self.reader().await?, key, version, sight).await
+    }
+
+    pub(crate) async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
         reads::vread(&mut self.reader().await?, key, version).await
     }
 

@@ -44,7 +44,8 @@ impl Record {
     pub(crate) async fn relations(&self, sight: &Sight, patient: &Key) -> Result<Option<Relations>, Error> {
         let mut rows = self.reader().await?;
         let there = reads::read_seen(&mut rows, patient, None, sight).await?;
-        let Some(version) = there.filter(|version| version.body.is_some()) else { return Ok(None) };
+        let there = there.map(|(version, _)| version).filter(|version| version.body.is_some());
+        let Some(version) = there else { return Ok(None) };
         let Some(Place { rid, .. }) = reads::place(&mut rows, &version.key).await? else { return Ok(None) };
         let type_ = ResourceType::parse(CLINICAL)?.number();
         let facts = Facts { rid: -1, type_, subject: rid, keeper: -1, label: 0 };
@@ -87,6 +88,6 @@ async fn readable(rows: &mut impl Rows, sight: &Sight, rid: i64) -> Result<Optio
     let Some(row) = found.first() else { return Ok(None) };
     let facts = Facts { rid, type_: row.int(0)?, subject: row.int(2)?, keeper: row.int(3)?, label: row.int(4)? };
     let Some(type_) = ResourceType::numbered(facts.type_) else { return Ok(None) };
-    let seen = super::may_read(rows, sight, &[facts]).await?;
-    Ok(if seen { Some(Key::new(type_, row.text(1)?)) } else { None })
+    let seen = super::way_to_read(rows, sight, &[facts]).await?;
+    Ok(if seen.is_some() { Some(Key::new(type_, row.text(1)?)) } else { None })
 }

@@ -88,6 +88,24 @@ impl Clauses {
     }
 }
 
+/// From the closest relation to none at all.
+const CLOSEST: [Relation; 14] = [
+    Relation::Own,
+    Relation::Proxy,
+    Relation::Treats,
+    Relation::Contracted,
+    Relation::ReferredTo,
+    Relation::ReferredFrom,
+    Relation::ReadsFor,
+    Relation::Addressed,
+    Relation::Registered,
+    Relation::Keeper,
+    Relation::Group,
+    Relation::Emergency,
+    Relation::Nobody,
+    Relation::Anyone,
+];
+
 /// What one caller may see and do at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sight {
@@ -115,18 +133,36 @@ impl Sight {
 
     /// Whether an act is permitted. `ties` are those that hold of the resource's subject and of the resource itself.
     pub(crate) fn allows(&self, act: Act, facts: &Facts, ties: &[Held]) -> bool {
-        let kept = self.house.contains(&facts.keeper);
-        if facts.label & self.clauses.keeper_only != 0 && !kept {
-            return false;
+        self.openings(act, facts, ties).next().is_some()
+    }
+
+    /// The closest relation through which an act is permitted; `None` when it is not. Where nothing is asked of the
+    /// relation, the closest that holds all the same.
+    pub(crate) fn way(&self, act: Act, facts: &Facts, ties: &[Held]) -> Option<Relation> {
+        let open: Vec<Relation> = self.openings(act, facts, ties).map(|(_, relation)| relation).collect();
+        match CLOSEST.into_iter().find(|relation| open.contains(relation))? {
+            Relation::Anyone => CLOSEST.into_iter().find(|relation| self.holds(*relation, facts, ties)),
+            way => Some(way),
         }
+    }
+
+    /// The grants that permit an act, with each relation through which they do.
+    fn openings(&self, act: Act, facts: &Facts, ties: &[Held]) -> impl Iterator<Item = (&Clause, Relation)> {
+        let keeper_only = self.clauses.keeper_only;
+        let shut = facts.label & keeper_only != 0 && !self.house.contains(&facts.keeper);
+        let clauses = if shut { &[][..] } else { self.clauses.of(act) };
         let refused = self.is_refused(facts, ties);
         let opened = self.opened(facts, ties);
-        self.clauses.of(act).iter().any(|clause| {
+        let permits = move |clause: &Clause| {
             clause.types.contains(facts.type_)
                 && (clause.despite_refusal || !refused)
                 && (clause.only == 0 || facts.label & clause.only != 0)
-                && opened.iter().any(|opened| facts.label & !(clause.labels | opened | self.clauses.keeper_only) == 0)
-                && clause.relations.iter().any(|relation| self.holds(*relation, facts, ties))
+                && opened.iter().any(|opened| facts.label & !(clause.labels | opened | keeper_only) == 0)
+        };
+        let permitting = clauses.iter().filter(move |clause| permits(clause));
+        permitting.flat_map(move |clause| {
+            let holding = clause.relations.iter().filter(|relation| self.holds(**relation, facts, ties));
+            holding.map(move |relation| (clause, *relation))
         })
     }
 

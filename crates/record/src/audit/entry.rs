@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use fhir::{Category, Error};
 
 use crate::store::names::shard_of;
-use crate::{Caller, Key, Method, ResourceType, Standing, Version};
+use crate::{Caller, Key, Method, Relation, ResourceType, Standing, Version};
 
 /// What was done or tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +154,11 @@ impl Entry {
     /// Says from where it was asked for.
     pub(crate) fn came_from(&mut self, origin: Option<&str>) {
         self.origin = origin.unwrap_or_default().to_owned();
+    }
+
+    /// Says by which relation to the patient it was allowed.
+    pub(crate) fn allowed_by(&mut self, relation: Option<Relation>) {
+        self.relation = relation.map(Relation::code).unwrap_or_default().to_owned();
     }
 
     /// Adds the patients of something that was shown.

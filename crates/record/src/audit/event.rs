@@ -118,7 +118,7 @@ impl Session {
         let patient = Some(patient.to_owned());
         let sought = Sought { patient, narrow: true, count, from, ..Sought::default() };
         let page = self.tell(sought, format!("_count={count}"), Vec::new()).await;
-        self.witness(Act::Search, None, "Patient/$who-looked".to_owned(), page).await
+        self.witness(Act::Search, None, "Patient/$who-looked".to_owned(), None, page).await
     }
 
     /// A search for AuditEvents. Boxed, so that other searches do not carry its state along.

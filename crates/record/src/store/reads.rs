@@ -7,7 +7,7 @@ use crate::history::{HistoryPage, HistoryRequest, HistoryScope};
 use crate::store::body;
 use crate::store::names::{Place, shard_of};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
-use crate::{FeedEntry, Key, Method, ResourceType, Version};
+use crate::{FeedEntry, Key, Method, Relation, ResourceType, Version};
 
 /// The place of a name: its rid and the shard its resource lives on.
 const PLACE: &str = "SELECT rid, home FROM locator WHERE shard = $1 AND type = $2 AND id = $3";
@@ -123,13 +123,14 @@ fn seen(rows: &impl Rows, sight: Option<&Sight>, arguments: &mut Vec<SqlValue>) 
     )
 }
 
-/// One version, the current one when none is named, if the caller may see it and the current one.
+/// One version, the current one when none is named, if the caller may see it and the current one; and the closest
+/// relation by which they may.
 pub(crate) async fn read_seen(
     rows: &mut impl Rows,
     key: &Key,
     number: Option<u64>,
     sight: &Sight,
-) -> Result<Option<Version>, Error> {
+) -> Result<Option<(Version, Relation)>, Error> {
     let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
     let sql = "SELECT type, id, version, at, method, body, subject, keeper, label FROM resource \
                WHERE rid = $1 AND shard = $2";
@@ -148,7 +149,7 @@ pub(crate) async fn read_seen(
         answer = earlier(key.clone(), number, row)?;
         beside.push(facts(row, 3)?);
     }
-    Ok(crate::access::may_read(rows, sight, &beside).await?.then_some(answer))
+    Ok(crate::access::way_to_read(rows, sight, &beside).await?.map(|way| (answer, way)))
 }
 
 pub(crate) async fn changes(

@@ -24,7 +24,7 @@ use crate::store::{Catalog, Tools, body};
 use crate::transact::prepare::{Operation, address_of, index_rows, prepare, refused};
 use crate::transact::resolve::{self, Resolved};
 use crate::transact::{Applied, Change, Effect, Refusal};
-use crate::{Caller, Version};
+use crate::{Caller, Relation, Version};
 
 /// One transaction on its way to the database.
 pub(crate) struct Work {
@@ -105,6 +105,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
         learned: Vec::new(),
         catalog_changed: false,
         written: Vec::new(),
+        relation: None,
         trail: Vec::new(),
     };
     let mut ready = Vec::new();
@@ -148,6 +149,8 @@ pub(super) struct Group<'a> {
     catalog_changed: bool,
     /// What the transaction being decided has written or found, for its entry on the trail.
     written: Vec<Item>,
+    /// The relation to its one patient by which the transaction being decided is permitted.
+    pub(super) relation: Option<Relation>,
     /// The entries of the trail that are committed with this group.
     trail: Vec<Bytes>,
 }
@@ -158,6 +161,7 @@ const NAMED: usize = 200;
 impl Group<'_> {
     /// One transaction. The outer error ends the group, the inner one only this transaction.
     async fn decide<T: WriteTx>(&mut self, tx: &mut T, work: &Work) -> Result<Result<Vec<Applied>, Refusal>, Error> {
+        self.relation = None;
         match &work.content {
             WorkContent::Ready { operations, changes } => {
                 let mut answers = vec![None; *changes];
@@ -235,6 +239,7 @@ impl Group<'_> {
         for part in parts {
             let mut entry = Entry::new(&work.caller, Act::Transact, self.at);
             entry.came_from(work.origin.as_deref());
+            entry.allowed_by(self.relation);
             entry.count = written.len() as u64;
             entry.items = part.to_vec();
             self.trail.push(entry.to_bytes().into());

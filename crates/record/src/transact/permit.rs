@@ -173,6 +173,13 @@ impl Group<'_> {
         });
         ties.map(|tie| {
             let row = self.tie(facts, 0, tie)?;
+        let mut patients: Vec<i64> = beside.iter().map(|facts| facts.subject).filter(|subject| *subject > 0).collect();
+        patients.sort_unstable();
+        patients.dedup();
+        if let [patient] = patients[..] {
+            let of_patient = beside.iter().filter(|facts| facts.subject == patient);
+            self.relation = of_patient.filter_map(|facts| sight.way(Act::Write, facts, &ties)).next();
+        }
             let (rid, subject, party, what, mask) = (row.rid, row.subject, row.party, row.what, row.mask);
             Ok(Held { rid, kind: tie.kind, subject, party, what, mask, lo: row.lo, hi: row.hi })
         })

@@ -205,7 +205,7 @@ impl<T: WriteTx> Resolver<'_, T> {
 
     async fn current(&mut self, key: &Key) -> Result<Option<Version>, Error> {
         let read = match self.sight {
-            Some(sight) => reads::read_seen(self.tx, key, None, sight).await,
+            Some(sight) => Ok(reads::read_seen(self.tx, key, None, sight).await?.map(|(version, _)| version)),
             None => reads::read(self.tx, key).await,
         };
         match read {

@@ -156,3 +156,65 @@ fn a_consortium_that_puts_its_own_rules_gets_its_own_watchers() {
         },
     );
 }
+
+/// By which relation whoever did the newest thing to the father was let in.
+async fn latest(place: &Place) -> String {
+    let officer = on_duty(&place.record, "privacy-officer", "hospital", "HOPERAT");
+    let found = officer.search(&events(&[("patient", "father"), ("_count", "1")])).await.unwrap();
+    let event: serde_json::Value = serde_json::from_slice(found.matches[0].body.as_deref().unwrap()).unwrap();
+    let roles = event["agent"][0]["role"].as_array().cloned().unwrap_or_default();
+    let codings = roles.iter().map(|role| &role["coding"][0]);
+    let mut relations = codings.filter(|coding| coding["system"] == "https://qingshan.dev/fhir/CodeSystem/relation");
+    relations.next().map_or_else(String::new, |coding| coding["code"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_trail_says_by_which_relation_somebody_was_let_in() {
+    on_both(async |place| {
+        looked_at(&place).await;
+        let visit = r#"{"resourceType":"Encounter","id":"e","status":"in-progress","class":{"code":"IMP"},
+            "subject":{"reference":"Patient/father"},"serviceProvider":{"reference":"Organization/hospital"}}"#;
+        place.session().transact(vec![put(visit)]).await.unwrap();
+        let (patient, finding) = (key("Patient", "father"), key("Observation", "plain-father"));
+        let session = |duty: &str, at: &str| on_duty(&place.record, duty, at, "TREAT");
+        let doctor = session("doctor", "hospital");
+        let step = async || {
+            place.record.settle().await.unwrap();
+            place.clock.pass(60);
+        };
+        step().await;
+        doctor.read(&finding).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "treats");
+        step().await;
+        doctor.read(&patient).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "treats");
+        step().await;
+        let mut found = events(&[("patient", "father")]);
+        found.type_ = Some(finding.type_);
+        assert_eq!(doctor.search(&found).await.unwrap().matches.len(), 1);
+        assert_eq!(latest(&place).await, "treats");
+        step().await;
+        let written = r#"{"resourceType":"Condition","subject":{"reference":"Patient/father"}}"#;
+        one(&doctor, crate::create(crate::json(written))).await.unwrap();
+        assert_eq!(latest(&place).await, "treats");
+        step().await;
+        session("registrar", "other").read(&patient).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "anyone");
+        step().await;
+        session("nurse", "centre").read(&finding).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "group");
+        step().await;
+        let stranger = session("doctor", "other");
+        let reason = record::Reason { code: Some("unconscious".to_owned()), text: None };
+        stranger.break_glass(&patient, &reason).await.unwrap();
+        step().await;
+        stranger.vread(&finding, 1).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "emergency");
+        step().await;
+        in_person(&place.record, &["father"], &[]).read(&finding).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "self");
+        step().await;
+        in_person(&place.record, &["daughter"], &["father"]).read(&finding).await.unwrap().unwrap();
+        assert_eq!(latest(&place).await, "proxy");
+    });
+}
