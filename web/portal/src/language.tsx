@@ -34,6 +34,7 @@ export async function load(locale: Locale): Promise<Loaded> {
 /** Codes that the catalogues have words for, each under its own prefix. */
 export type Family =
   | "agreement"
+  | "because"
   | "criticality"
   | "duty"
   | "element"

@@ -72,13 +72,14 @@ test("one person's looks of one day are one line, and an emergency stands by its
     look("2026-03-01T10:00:00+08:00", "林静", "emergency"),
     look("2026-02-28T09:00:00+08:00", "林静"),
   ].map(lookOf);
-  expect(looks[0]).toMatchObject({ who: "林静", where: "示范县医院", duties: ["nurse"], act: "read", purpose: "TREAT" });
+  expect(looks[0]).toMatchObject({ who: "林静", where: "示范县医院", duties: ["nurse"], act: "read", purpose: "TREAT", relation: "treats" });
   const visits = visitsOf(looks.filter((one) => one !== undefined));
   expect(visits.map(({ times, isEmergency }) => [times, isEmergency])).toEqual([
     [1, true],
     [2, false],
     [1, false],
   ]);
+  expect(visits[1]?.relations).toEqual(["treats"]);
 });
 
 test("the platform and a person's own look are not told as a post's", () => {

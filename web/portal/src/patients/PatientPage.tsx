@@ -76,7 +76,7 @@ export default function PatientPage({ id }: { id: string }) {
   const isClosed = relations.data?.isClosed === true;
   const mayRecord = hasDuty(session, "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic");
   const shownIds = ids.data ?? [id];
-  const seesWhoLooked = isLay(session) || hasDuty(session, "privacy-officer", "data-officer");
+  const seesWhoLooked = isLay(session) || hasDuty(session, "privacy-officer", "data-officer", "security-admin");
   const views = (Object.keys(VIEWS) as View[]).filter((one) => (one === "looked" ? seesWhoLooked : !isClosed));
   return (
     <>

@@ -86,6 +86,7 @@ function Line({ visit }: { visit: Visit }) {
           acts: words(texts, "trail", visit.acts),
           purposes: visit.purposes.length === 0 ? "–" : words(texts, "purpose", visit.purposes),
         })}
+        {visit.relations.length > 0 && ` ${t("looked.because", { relations: words(texts, "because", visit.relations) })}`}
       </span>
       <span className="entry-time">
         {from === to ? from : t("timeline.until", { from, to })}
@@ -95,6 +96,6 @@ function Line({ visit }: { visit: Visit }) {
   );
 }
 
-function words({ known, locale }: Texts, family: "duty" | "trail" | "purpose", codes: readonly string[]): string {
+function words({ known, locale }: Texts, family: "because" | "duty" | "trail" | "purpose", codes: readonly string[]): string {
   return codes.map((code) => known(family, code) ?? code).join(locale === "zh-CN" ? "、" : ", ");
 }

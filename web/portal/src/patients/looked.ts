@@ -16,6 +16,8 @@ export interface Look {
   act: string;
   /** Why: a code of v3-ActReason. */
   purpose: string | undefined;
+  /** By which relation they were let in: a code of `https://qingshan.dev/fhir/CodeSystem/relation`. */
+  relation: string | undefined;
   isEmergency: boolean;
 }
 
@@ -30,6 +32,7 @@ export interface Visit {
   times: number;
   acts: string[];
   purposes: string[];
+  relations: string[];
   isEmergency: boolean;
 }
 
@@ -47,7 +50,7 @@ export function lookOf(event: AuditEvent): Look | undefined {
   const roles = (who.role ?? []).flatMap((role) => role.coding ?? []);
   const subtype = event.subtype?.[0]?.code;
   const purpose = event.purposeOfEvent?.[0]?.coding?.[0]?.code;
-  const byRelation = roles.some(({ system, code }) => system === RELATION && code === "emergency");
+  const relation = roles.find(({ system }) => system === RELATION)?.code;
   const actor = who.who?.reference ?? "";
   return {
     at,
@@ -57,7 +60,8 @@ export function lookOf(event: AuditEvent): Look | undefined {
     duties: roles.filter(({ system }) => system === DUTY).map(({ code }) => code ?? ""),
     act: subtype === OVERRIDE ? "emergency" : (subtype ?? event.type.code ?? ""),
     purpose,
-    isEmergency: byRelation || subtype === OVERRIDE || purpose === "BTG",
+    relation,
+    isEmergency: relation === "emergency" || subtype === OVERRIDE || purpose === "BTG",
   };
 }
 
@@ -68,15 +72,18 @@ export function visitsOf(looks: readonly Look[]): Visit[] {
     const key = [look.who, look.where, dayAt(look.at), look.isEmergency].join("|");
     const visit = visits.get(key);
     if (visit === undefined) {
-      const { who, where, as, duties, isEmergency, at, act, purpose } = look;
+      const { who, where, as, duties, isEmergency, at, act, purpose, relation } = look;
       const purposes = purpose === undefined ? [] : [purpose];
-      visits.set(key, { who, where, as, duties, isEmergency, from: at, to: at, times: 1, acts: [act], purposes });
+      const relations = relation === undefined ? [] : [relation];
+      const [from, to, times, acts] = [at, at, 1, [act]];
+      visits.set(key, { who, where, as, duties, isEmergency, from, to, times, acts, purposes, relations });
       continue;
     }
     visit.from = look.at;
     visit.times += 1;
     if (!visit.acts.includes(look.act)) visit.acts.push(look.act);
     if (look.purpose !== undefined && !visit.purposes.includes(look.purpose)) visit.purposes.push(look.purpose);
+    if (look.relation !== undefined && !visit.relations.includes(look.relation)) visit.relations.push(look.relation);
   }
   return [...visits.values()];
 }
