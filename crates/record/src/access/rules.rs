@@ -133,6 +133,8 @@ pub(crate) struct Grant {
     pub(crate) write: Types,
     /// Labels it opens besides.
     pub(crate) labels: i64,
+    /// Labels that whoever writes through it may take off again.
+    pub(crate) takes_off: i64,
     /// When not 0, it is for resources alone that bear one of these labels.
     pub(crate) only: i64,
     /// Purposes of use it is for; any when there are none.
@@ -333,6 +335,8 @@ struct GrantEntry {
     #[serde(default)]
     labels: Vec<Spanned<String>>,
     #[serde(default)]
+    takes_off: Vec<Spanned<String>>,
+    #[serde(default)]
     only: Vec<Spanned<String>>,
     #[serde(default)]
     purposes: Vec<String>,
@@ -382,12 +386,19 @@ impl Reader<'_> {
         }
         to.sort_unstable();
         to.dedup();
+        let opened = bits(&entry.labels)?;
+        for name in &entry.takes_off {
+            if bits(std::slice::from_ref(name))? & !opened != 0 || entry.write.is_empty() {
+                return self.refuse(name, "is not a label that this grant opens for writing");
+            }
+        }
         Ok(Grant {
             to,
             through,
             read: self.types(&entry.read)?,
             write: self.types(&entry.write)?,
-            labels: bits(&entry.labels)?,
+            labels: opened,
+            takes_off: bits(&entry.takes_off)?,
             only: bits(&entry.only)?,
             purposes: entry.purposes.clone(),
             despite_refusal: entry.despite_refusal,
@@ -486,6 +497,13 @@ mod tests {
     }
 
     #[test]
+    fn everyone_on_duty_is_staff_by_the_default_rules() {
+        let file: File = toml::from_str(DEFAULT).unwrap();
+        let staff: Vec<&str> = file.roles["staff"].iter().map(|duty| duty.get_ref().as_str()).collect();
+        assert_eq!(staff, DUTIES.map(|duty| duty.code));
+    }
+
+    #[test]
     fn a_word_that_is_not_known_is_refused_with_its_line() {
         for (from, to, what) in [
             ("to = [\"staff\"]", "to = [\"stuff\"]", "“stuff” is neither a duty nor a role"),
@@ -496,13 +514,7 @@ mod tests {
                 "“directories” is neither a resource",
             ),
             ("only = [\"person-review\"]", "only = [\"person\"]", "“person” is not a label"),
-    #[test]
-    fn everyone_on_duty_is_staff_by_the_default_rules() {
-        let file: File = toml::from_str(DEFAULT).unwrap();
-        let staff: Vec<&str> = file.roles["staff"].iter().map(|duty| duty.get_ref().as_str()).collect();
-        assert_eq!(staff, DUTIES.map(|duty| duty.code));
-    }
-
+            ("takes-off = [\"minors-mailbox\"]", "takes-off = [\"own-notes\"]", "“own-notes” is not a label that this"),
             ("despite-refusal = true\n", "despite_refusal = true\n", "unknown field"),
         ] {
             let text = refusal(from, to);

@@ -45,6 +45,8 @@ pub(crate) struct Clause {
     pub(crate) relations: Vec<Relation>,
     pub(crate) types: Types,
     labels: i64,
+    /// Labels it lets take off a resource.
+    takes_off: i64,
     only: i64,
     despite_refusal: bool,
 }
@@ -72,6 +74,7 @@ impl Clauses {
                     relations: grant.through.clone(),
                     types: types(grant),
                     labels: grant.labels,
+                    takes_off: grant.takes_off,
                     only: grant.only,
                     despite_refusal: grant.despite_refusal,
                 })
@@ -144,6 +147,14 @@ impl Sight {
             Relation::Anyone => CLOSEST.into_iter().find(|relation| self.holds(*relation, facts, ties)),
             way => Some(way),
         }
+    }
+
+    /// Whether somebody who may write a resource may take labels off it. What an institution keeps to itself it may
+    /// share whenever it writes it.
+    pub(crate) fn may_take_off(&self, labels: i64, facts: &Facts, ties: &[Held]) -> bool {
+        let judged = labels & !self.clauses.keeper_only;
+        let openings = || self.openings(Act::Write, facts, ties);
+        judged == 0 || judged & !openings().fold(0, |labels, (clause, _)| labels | clause.takes_off) == 0
     }
 
     /// The grants that permit an act, with each relation through which they do.

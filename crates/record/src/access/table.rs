@@ -18,7 +18,8 @@ fn table(rules: &Rules, kinds: &BTreeMap<String, Types>) -> String {
         for grant in rules.grants.iter().filter(|grant| grant.to.contains(role)) {
             for (act, types) in [("read", grant.read), ("write", grant.write)] {
                 for relation in grant.through.iter().filter(|_| !types.is_empty()) {
-                    let line = format!("{role} {act} {}{}", relation.code(), asked(rules, grant));
+                    let takes_off = if act == "write" { grant.takes_off } else { 0 };
+                    let line = format!("{role} {act} {}{}", relation.code(), asked(rules, grant, takes_off));
                     let open = lines.entry((at, line)).or_default();
                     *open = open.union(types);
                 }
@@ -43,14 +44,16 @@ fn table(rules: &Rules, kinds: &BTreeMap<String, Types>) -> String {
 }
 
 /// What a grant asks and gives besides.
-fn asked(rules: &Rules, grant: &Grant) -> String {
+fn asked(rules: &Rules, grant: &Grant, takes_off: i64) -> String {
     let names = |bits: i64, sign: char| {
         let named = rules.labels.iter().filter(move |label| label.bit & bits != 0);
         named.map(move |label| format!(" {sign}{}", label.name)).collect::<String>()
     };
     let purposes: String = grant.purposes.iter().map(|purpose| format!(" for {purpose}")).collect();
     let despite = if grant.despite_refusal { " despite refusal" } else { "" };
-    format!("{}{}{purposes}{despite}", names(grant.labels & !grant.only, '+'), names(grant.only, '='))
+    let (opens, only, takes_off) =
+        (names(grant.labels & !grant.only, '+'), names(grant.only, '='), names(takes_off, '-'));
+    format!("{opens}{only}{takes_off}{purposes}{despite}")
 }
 
 #[test]

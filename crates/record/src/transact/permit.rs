@@ -1,6 +1,6 @@
 //! What stands beside each version that is written, and whether the caller may write it.
 
-use fhir::Error;
+use fhir::{Category, Error, IssueCode};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::access::facts::{Party, SEVERAL, Subject, Tie};
@@ -10,6 +10,14 @@ use crate::store::batch::{IndexRow, Pointer, TieRow, WriteTx};
 use crate::transact::Refusal;
 use crate::transact::commit::Group;
 use crate::transact::prepare::{Operation, address_of, refused};
+
+fn keeps_its_labels(operation: &Operation) -> Error {
+    let text = format!(
+        "You may change this {}, but not take a label off it that others need a grant for. It takes whoever judges that.",
+        operation.key.type_
+    );
+    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
+}
 
 impl Group<'_> {
     fn numbered(&self, pointer: &Pointer) -> Result<i64, Error> {
@@ -142,6 +150,10 @@ impl Group<'_> {
                         return Ok(Err(refuse(forbidden(sight, Act::Write, operation.key.type_))));
                     }
                     if content.is_some() {
+                        let lost = state.facts.label & !will_be.label;
+                        if !sight.may_take_off(lost, &state.facts, &before) {
+                            return Ok(Err(refuse(keeps_its_labels(operation))));
+                        }
                         open.push((operation, will_be));
                     }
                 }
@@ -161,6 +173,13 @@ impl Group<'_> {
             }
             open = left;
         }
+        let mut patients: Vec<i64> = beside.iter().map(|facts| facts.subject).filter(|subject| *subject > 0).collect();
+        patients.sort_unstable();
+        patients.dedup();
+        if let [patient] = patients[..] {
+            let of_patient = beside.iter().filter(|facts| facts.subject == patient);
+            self.relation = of_patient.filter_map(|facts| sight.way(Act::Write, facts, &ties)).next();
+        }
         Ok(Ok(hidden))
     }
 
@@ -173,13 +192,6 @@ impl Group<'_> {
         });
         ties.map(|tie| {
             let row = self.tie(facts, 0, tie)?;
-        let mut patients: Vec<i64> = beside.iter().map(|facts| facts.subject).filter(|subject| *subject > 0).collect();
-        patients.sort_unstable();
-        patients.dedup();
-        if let [patient] = patients[..] {
-            let of_patient = beside.iter().filter(|facts| facts.subject == patient);
-            self.relation = of_patient.filter_map(|facts| sight.way(Act::Write, facts, &ties)).next();
-        }
             let (rid, subject, party, what, mask) = (row.rid, row.subject, row.party, row.what, row.mask);
             Ok(Held { rid, kind: tie.kind, subject, party, what, mask, lo: row.lo, hi: row.hi })
         })

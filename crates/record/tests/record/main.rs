@@ -14,6 +14,7 @@ mod papers;
 mod parameters;
 mod patches;
 mod people;
+mod rights;
 mod rivals;
 mod search;
 mod soundness;

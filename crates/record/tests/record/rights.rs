@@ -1,0 +1,91 @@
+//! What somebody may change of what they see, and what ends a right while it lasts.
+
+use fhir::Category;
+use record::Session;
+use testkit::institutions::{found, on_duty, put};
+use testkit::place::{Place, on_both};
+
+use crate::{json, key, one, update};
+
+const HIV: &str =
+    r#""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]},"#;
+
+/// A result of the hospital's, with further elements.
+fn result(id: &str, status: &str, code: &str, more: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Observation","id":"{id}","status":"{status}",{more}
+        "code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},
+        "subject":{{"reference":"Patient/p"}},"performer":[{{"reference":"Organization/hospital"}}]}}"#
+    )
+}
+
+/// A patient on a visit at the hospital, with a result that bears a label by its security and one by its code.
+async fn on_a_visit(place: &Place) {
+    found(&place.record).await;
+    let patient = r#"{"resourceType":"Patient","id":"p"}"#;
+    let visit = r#"{"resourceType":"Encounter","id":"e","status":"in-progress","class":{"code":"IMP"},
+        "subject":{"reference":"Patient/p"},"serviceProvider":{"reference":"Organization/hospital"}}"#;
+    let (marked, coded) = (result("marked", "final", "718-7", HIV), result("coded", "final", "75622-1", ""));
+    place.session().transact(vec![put(patient), put(visit), put(&marked), put(&coded)]).await.unwrap();
+}
+
+async fn change(session: &Session, id: &str, text: &str) -> Result<(), Category> {
+    let changed = one(session, update("Observation", id, json(text), None)).await;
+    changed.map(drop).map_err(|refusal| refusal.error.category())
+}
+
+#[test]
+fn a_nurse_cannot_open_an_hiv_result_by_taking_its_label_off() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let nurse = on_duty(&place.record, "nurse", "hospital", "TREAT");
+        let radiologist = on_duty(&place.record, "radiologist", "hospital", "TREAT");
+        let open = async |id: &str| radiologist.read(&key("Observation", id)).await.unwrap().is_some();
+        for (id, kept, stripped) in [
+            ("marked", result("marked", "amended", "718-7", HIV), result("marked", "amended", "718-7", "")),
+            ("coded", result("coded", "amended", "75622-1", ""), result("coded", "amended", "718-7", "")),
+        ] {
+            assert!(nurse.read(&key("Observation", id)).await.unwrap().is_some());
+            assert_eq!(change(&nurse, id, &stripped).await, Err(Category::Forbidden), "{id}");
+            assert!(!open(id).await);
+            assert_eq!(change(&nurse, id, &kept).await, Ok(()), "{id}");
+            assert!(!open(id).await);
+            let doctor = on_duty(&place.record, "doctor", "hospital", "TREAT");
+            assert_eq!(change(&doctor, id, &stripped).await, Ok(()), "{id}");
+            assert!(open(id).await);
+        }
+    });
+}
+
+#[test]
+fn what_was_deleted_does_not_come_back_without_its_label() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let nurse = on_duty(&place.record, "nurse", "hospital", "TREAT");
+        one(&nurse, crate::delete("Observation", "marked")).await.unwrap();
+        let again = result("marked", "final", "718-7", "");
+        assert_eq!(change(&nurse, "marked", &again).await, Err(Category::Forbidden));
+    });
+}
+
+#[test]
+fn an_institution_shares_its_own_notes_when_it_wants_to() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let note = |more: &str| {
+            format!(
+                r#"{{"resourceType":"ClinicalImpression","id":"n","status":"completed",{more}
+                "subject":{{"reference":"Patient/p"}},"encounter":{{"reference":"Encounter/e"}}}}"#
+            )
+        };
+        place.session().transact(vec![put(&note(""))]).await.unwrap();
+        let group = on_duty(&place.record, "nurse", "centre", "TREAT");
+        let name = key("ClinicalImpression", "n");
+        assert!(group.read(&name).await.unwrap().is_none());
+        let shared =
+            r#""meta":{"security":[{"system":"https://qingshan.dev/fhir/CodeSystem/sharing","code":"shared"}]},"#;
+        let nurse = on_duty(&place.record, "nurse", "hospital", "TREAT");
+        one(&nurse, update("ClinicalImpression", "n", json(&note(shared)), None)).await.unwrap();
+        assert!(group.read(&name).await.unwrap().is_some());
+    });
+}
