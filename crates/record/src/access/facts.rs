@@ -182,6 +182,9 @@ const KEEPERS: [&str; 8] = [
     "performer",
 ];
 
+/// The `businessStatus` of a reviewed emergency access for which there was no reason.
+const UNJUSTIFIED: (&str, &str) = ("https://qingshan.dev/fhir/CodeSystem/review", "unjustified");
+
 /// Types whose performer is somebody who is asked, and not whoever made them.
 const REQUESTS: [&str; 5] = ["ServiceRequest", "DeviceRequest", "Task", "SupplyRequest", "NutritionOrder"];
 
@@ -372,6 +375,11 @@ impl Derivation<'_> {
         }
     }
 
+    /// Whether whoever reviewed an emergency access found that there was no reason for it.
+    fn is_found_unjustified(&self) -> bool {
+        codings_of(self.resource, "businessStatus").any(|finding| finding == UNJUSTIFIED)
+    }
+
     fn is_contract(&self) -> bool {
         codings_of(self.resource, "category").any(|(system, code)| self.rules.is_contract(system, code))
     }
@@ -427,7 +435,8 @@ impl Derivation<'_> {
         let is_task = self.key.type_.name() == "Task";
         let status = self.text("status");
         if is_task && label & emergency != 0 {
-            if !matches!(status, "cancelled" | "entered-in-error" | "rejected" | "failed") {
+            let ended = matches!(status, "cancelled" | "entered-in-error" | "rejected" | "failed");
+            if !ended && !self.is_found_unjustified() {
                 let (lo, hi) = self.period(self.resource, "executionPeriod");
                 // Without an end it would not be an emergency.
                 if hi != EVER.1 {

@@ -1,7 +1,7 @@
 //! What somebody may change of what they see, and what ends a right while it lasts.
 
 use fhir::Category;
-use record::Session;
+use record::{Reason, Relation, Session};
 use testkit::institutions::{found, on_duty, put};
 use testkit::place::{Place, on_both};
 
@@ -87,5 +87,33 @@ fn an_institution_shares_its_own_notes_when_it_wants_to() {
         let nurse = on_duty(&place.record, "nurse", "hospital", "TREAT");
         one(&nurse, update("ClinicalImpression", "n", json(&note(shared)), None)).await.unwrap();
         assert!(group.read(&name).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn an_emergency_access_found_unjustified_ends_while_it_still_runs() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let plain = result("plain", "final", "718-7", "");
+        place.session().transact(vec![put(&plain)]).await.unwrap();
+        let (patient, name) = (key("Patient", "p"), key("Observation", "plain"));
+        let doctor = on_duty(&place.record, "doctor", "other", "ETREAT");
+        let reason = Reason { code: Some("unconscious".to_owned()), text: None };
+        let opened = doctor.break_glass(&patient, &reason).await.unwrap();
+        assert!(doctor.read(&name).await.unwrap().is_some());
+        let officer = on_duty(&place.record, "privacy-officer", "other", "HOPERAT");
+        for (finding, open) in [("justified", true), ("unjustified", false)] {
+            let task = officer.read(&opened.task).await.unwrap().unwrap();
+            let mut task: serde_json::Value = serde_json::from_slice(&task.body.unwrap()).unwrap();
+            let system = "https://qingshan.dev/fhir/CodeSystem/review";
+            task["status"] = "completed".into();
+            task["businessStatus"] = serde_json::json!({"coding": [{"system": system, "code": finding}]});
+            one(&officer, update("Task", &opened.task.id, json(&task.to_string()), None)).await.unwrap();
+            assert_eq!(doctor.read(&name).await.unwrap().is_some(), open, "{finding}");
+            let held = doctor.relations(&patient).await.unwrap().unwrap().held;
+            assert_eq!(held.iter().any(|held| held.relation == Relation::Emergency), open, "{finding}");
+        }
+        // Another emergency is another access, announced and reviewed anew.
+        assert_ne!(doctor.break_glass(&patient, &reason).await.unwrap().task, opened.task);
     });
 }
