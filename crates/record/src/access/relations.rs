@@ -4,18 +4,18 @@ use fhir::Error;
 
 use super::facts::Kind;
 use super::rules::Relation;
-use super::sight::{Act, Facts, Sight};
+use super::sight::{Act, Columns, Conditions, Facts, Sight};
 use crate::store::names::Place;
 use crate::store::reads;
-use crate::store::value::Rows;
+use crate::store::value::{Dialect, Rows, SqlValue};
 use crate::{Key, Record, ResourceType};
 
 /// How a caller stands to a patient now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relations {
-    /// The relations that hold.
+    /// The relations that hold, as far as they open something to the caller or follow from what the caller may see.
     pub held: Vec<HeldRelation>,
-    /// Whether nothing opens the clinical part of the record to the caller.
+    /// Whether nothing opens the clinical part of the record to the caller, but for what their own institution keeps.
     pub closed: bool,
     /// Whether the patient has closed their record to the caller or the caller's institution.
     pub refused: bool,
@@ -65,10 +65,17 @@ impl Record {
                 let kinds = Kind::of(relation).is_some_and(|kind| kind == tie.kind);
                 if (kinds || relation == Relation::Group) && sight.holds(relation, &facts, std::slice::from_ref(tie)) {
                     let source = readable(&mut rows, sight, tie.rid).await?;
+                    // What neither opens anything to the caller nor follows from what they see is none of their business.
+                    if source.is_none() && !sight.goes_by(relation) {
+                        continue;
+                    }
                     let until = (tie.hi != i64::MAX).then_some(tie.hi);
                     held.push(HeldRelation { relation, source, until });
                 }
             }
+        }
+        if keeps_something(&mut rows, sight, rid).await? {
+            held.push(HeldRelation { relation: Relation::Keeper, source: None, until: None });
         }
         let refused = sight.is_refused(&facts, &ties);
         let ways = sight.ways(Act::Read, type_);
@@ -79,6 +86,35 @@ impl Record {
         let emergency = ways.contains(&Relation::Emergency) && !holds(&Relation::Emergency);
         Ok(Some(Relations { closed: !open, refused, opened_by, emergency, held }))
     }
+}
+
+/// Whether the caller's institution keeps anything about a patient that the caller may see. The registration itself says
+/// nothing of care.
+async fn keeps_something(rows: &mut impl Rows, sight: &Sight, patient: i64) -> Result<bool, Error> {
+    if sight.house.is_empty() {
+        return Ok(false);
+    }
+    let (sql, arguments) = kept_and_readable(rows.dialect(), sight, patient);
+    Ok(!rows.rows(&sql, &arguments).await?.is_empty())
+}
+
+fn kept_and_readable(dialect: Dialect, sight: &Sight, patient: i64) -> (String, Vec<SqlValue>) {
+    let among = match dialect {
+        Dialect::Sqlite => "IN (SELECT value FROM rarray($2))",
+        Dialect::Postgres => "= ANY($2)",
+    };
+    let mut arguments = vec![patient.into(), SqlValue::Ints(sight.house.clone())];
+    let mut argument = |value: SqlValue| {
+        arguments.push(value);
+        format!("${}", arguments.len())
+    };
+    let mut conditions = Conditions { sight, dialect, argument: &mut argument };
+    let readable = conditions.readable(&Columns::of("r"), None);
+    let sql = format!(
+        "SELECT 1 FROM resource r WHERE r.subject = $1 AND r.keeper {among} AND r.rid <> r.subject \
+         AND r.body IS NOT NULL AND {readable} LIMIT 1"
+    );
+    (sql, arguments)
 }
 
 /// The name of a resource, if the caller may see it.

@@ -236,6 +236,11 @@ impl Sight {
         self.clauses.read.iter().filter(of).any(|clause| clause.relations.contains(&Relation::Anyone))
     }
 
+    /// Whether anything is open to the caller's role through a relation.
+    pub(crate) fn goes_by(&self, relation: Relation) -> bool {
+        self.clauses.read.iter().any(|clause| clause.relations.contains(&relation))
+    }
+
     /// The relations through which the caller's role may do something to resources of a type.
     pub(crate) fn ways(&self, act: Act, type_: i64) -> Vec<Relation> {
         let clauses = self.clauses.of(act).iter().filter(|clause| clause.types.contains(type_));

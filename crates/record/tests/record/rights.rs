@@ -117,3 +117,25 @@ fn an_emergency_access_found_unjustified_ends_while_it_still_runs() {
         assert_ne!(doctor.break_glass(&patient, &reason).await.unwrap().task, opened.task);
     });
 }
+
+#[test]
+fn that_the_own_institution_keeps_something_is_told_to_whoever_may_see_it() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let kept = async |duty: &str, at: &str, patient: &str| {
+            let session = on_duty(&place.record, duty, at, "TREAT");
+            let told = session.relations(&key("Patient", patient)).await.unwrap().unwrap();
+            (told.held.iter().any(|held| held.relation == Relation::Keeper), told.closed)
+        };
+        assert_eq!(kept("doctor", "hospital", "p").await, (true, false));
+        // Nobody is treated any more, and what is left bears a label that opens only to those who treat.
+        let of_q = |text: String| text.replace("Patient/p", "Patient/q");
+        let marked = of_q(result("marked-q", "final", "718-7", HIV));
+        place.session().transact(vec![put(r#"{"resourceType":"Patient","id":"q"}"#), put(&marked)]).await.unwrap();
+        assert_eq!(kept("doctor", "hospital", "q").await, (false, true));
+        place.session().transact(vec![put(&of_q(result("plain-q", "final", "718-7", "")))]).await.unwrap();
+        assert_eq!(kept("doctor", "hospital", "q").await, (true, true));
+        assert_eq!(kept("registrar", "hospital", "q").await, (false, true));
+        assert_eq!(kept("doctor", "other", "q").await, (false, true));
+    });
+}
