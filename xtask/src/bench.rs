@@ -13,12 +13,16 @@ use crate::shell::{self, Outcome, cargo, command, must_succeed, output_of, root}
 #[derive(Args)]
 pub(crate) struct Options {
     subject: Subject,
-    /// Resources of the large record; for the person index, the people among whom is searched.
+    /// Resources of the large record; for the person index, the people among whom is searched; for the trail, its
+    /// entries.
     #[arg(long, default_value_t = 1_000_000)]
     resources: usize,
     /// Seconds of each measurement under load.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Turns of each load with the trail, and as many without.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// Real transaction bundles; by default the public ones beside the checkout.
     #[arg(long)]
     bundles: Option<PathBuf>,
@@ -44,6 +48,8 @@ enum Subject {
     Person,
     /// Protocols: how late the clocks of runs fire.
     Protocol,
+    /// The trail: what keeping it costs, and how long it takes to say who looked.
+    Audit,
 }
 
 /// The part of the page that people write; what is measured follows it.
@@ -64,6 +70,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         Subject::Record => record(options),
         Subject::Person => person(options),
         Subject::Protocol => protocol(options),
+        Subject::Audit => audit(options),
     }
 }
 
@@ -117,6 +124,33 @@ fn protocol(options: &Options) -> Outcome<()> {
         rows.concat(),
     );
     put(Some(PROTOCOL), &text)
+}
+
+/// The heading of the part about the trail.
+const AUDIT: &str = "The trail";
+
+fn audit(options: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["postgresql"])?;
+    must_succeed(cargo().args(["build", "--release", "--package", "qingshan", "--package", "testkit", "--bins"]))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let release = root().join("target/release");
+    let (seconds, rounds) = (options.seconds.to_string(), options.rounds.to_string());
+    let measured = output_of(
+        command(release.join("with-postgres"))
+            .arg(release.join("qingshan"))
+            .arg("bench-trail")
+            .arg("--folder")
+            .arg(folder.path())
+            .args(["--entries", &options.resources.to_string(), "--seconds", &seconds, "--rounds", &rounds])
+            .env("QINGSHAN__LOG__FILTER", "warn,qingshan=info"),
+    )?;
+    let text = format!(
+        "## {AUDIT}\n\nWritten by `cargo xtask bench audit`. Each load runs for {seconds} seconds on a server that keeps a \
+         trail and as long on one that keeps none, {rounds} times each and in turns; rates are the medians, and what the \
+         trail costs is the share by which they differ. {}\n{measured}",
+        machine()?
+    );
+    put(Some(AUDIT), &text)
 }
 
 /// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.

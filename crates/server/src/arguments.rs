@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, BenchTrail};
 use crate::settings::Part;
 
 /// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Consortium(Consortium),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
+    /// Measures what the trail costs on this machine; `cargo xtask bench audit` prepares and runs it.
+    BenchTrail(BenchTrail),
     /// The trail of who did what: whether it is whole, and its seals.
     #[command(subcommand)]
     Audit(Audit),

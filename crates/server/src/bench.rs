@@ -6,6 +6,7 @@
 mod load;
 mod region;
 mod server;
+mod trail;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -24,6 +25,7 @@ use crate::Outcome;
 use load::{Connection, Measured, Until, get, post};
 use server::Server;
 pub(crate) use server::constantly;
+pub(crate) use trail::{BenchTrail, run as run_trail};
 
 /// What is measured, and with what.
 #[derive(Debug, Clone, Args)]
@@ -67,6 +69,17 @@ impl Page {
             None => self.0.push(Figure { what, wanted, found: vec![found] }),
         }
     }
+
+    /// A table in Markdown, with these databases as columns.
+    fn table(&self, columns: &[&str]) -> String {
+        let rules = " --- |".repeat(columns.len());
+        let mut text = format!("| measured | goal | {} |\n| --- | --- |{rules}\n", columns.join(" | "));
+        for figure in &self.0 {
+            let found = figure.found.join(" | ");
+            writeln!(text, "| {} | {} | {found} |", figure.what, figure.wanted).expect("a string takes text");
+        }
+        text
+    }
 }
 
 /// Clients that create, as the goal says.
@@ -85,12 +98,7 @@ pub(crate) async fn run(bench: &Bench) -> Outcome<String> {
         columns.push("PostgreSQL");
         measure(bench, &mut page, Some(server)).await?;
     }
-    let mut text =
-        format!("| measured | goal | {} |\n| --- | --- |{}\n", columns.join(" | "), " --- |".repeat(columns.len()));
-    for figure in &page.0 {
-        let found = figure.found.join(" | ");
-        writeln!(text, "| {} | {} | {found} |", figure.what, figure.wanted).expect("a string takes text");
-    }
+    let mut text = page.table(&columns);
     text.push('\n');
     text.push_str(&alone()?);
     Ok(text)

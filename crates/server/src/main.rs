@@ -52,6 +52,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
 async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
     match command {
         Command::Bench(bench) => bench::run(&bench).await.and_then(|page| say(&page)),
+        Command::BenchTrail(bench) => bench::run_trail(&bench).await.and_then(|page| say(&page)),
         Command::Constant { size } => bench::constantly(size).await,
         Command::Settings => say(settings::DEFAULTS.trim_end()),
         Command::Serve(serve) => {
