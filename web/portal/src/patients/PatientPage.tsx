@@ -22,6 +22,7 @@ import { Timeline } from "./Timeline";
 import "./patients.css";
 
 const Tables = lazy(() => import("../views/Tables"));
+const RunsOf = lazy(() => import("../runs/RunsOf"));
 const WhoLooked = lazy(() => import("./WhoLooked"));
 
 /** What is shown of a record below the banner, and the name of each. */
@@ -29,7 +30,7 @@ const VIEWS = { timeline: "view.timeline", tables: "view.tables", looked: "view.
 type View = keyof typeof VIEWS;
 
 /** What a change to the person's record makes stale. */
-const PARTS = ["glance", "timeline", "tables", "relation"];
+const PARTS = ["glance", "timeline", "tables", "relation", "runs"];
 
 /** Everything about one person, kept current while it is shown. */
 export default function PatientPage({ id }: { id: string }) {
@@ -117,6 +118,11 @@ export default function PatientPage({ id }: { id: string }) {
         <ClosedRecord id={id} name={name} relations={relations.data} />
       ) : (
         <>
+          {view === "timeline" && !isLay(session) && ids.data !== undefined && (
+            <Suspense fallback={null}>
+              <RunsOf id={id} ids={shownIds} />
+            </Suspense>
+          )}
           {view === "timeline" && <Latest glance={glance.data} />}
           {ids.isPending ? (
             <Loading rows={8} />

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "wouter";
+import { Link, useSearchParams } from "wouter";
 import { useTexts } from "../language";
 import { useRuns } from "../runs/reading";
 import { say } from "../runs/words";
@@ -10,8 +10,13 @@ import "./protocols.css";
 export default function ProtocolsPage() {
   const { t, locale } = useTexts();
   const runs = useRuns();
+  const [address] = useSearchParams();
+  // Whoever comes from a patient means to start one for them.
+  const patient = address.get("patient");
+  const whom = patient === null ? "" : `&patient=${encodeURIComponent(patient)}`;
   const protocols = useQuery({ queryKey: ["protocols"], queryFn: ({ signal }) => runs.protocols(signal) });
-  const sorted = [...(protocols.data ?? [])].sort((left, right) =>
+  const offered = (protocols.data ?? []).filter((one) => patient === null || one.mayStart);
+  const sorted = [...offered].sort((left, right) =>
     say(locale, left.title).localeCompare(say(locale, right.title), locale),
   );
   return (
@@ -19,7 +24,7 @@ export default function ProtocolsPage() {
       <h1>{t("protocols.title")}</h1>
       {protocols.isPending && <Loading rows={6} />}
       {protocols.isError && <FailureNotice cause={protocols.error} retry={() => void protocols.refetch()} />}
-      {protocols.data?.length === 0 && <Nothing title={t("protocols.none")} help={t("protocols.none.help")} />}
+      {protocols.isSuccess && sorted.length === 0 && <Nothing title={t("protocols.none")} help={t("protocols.none.help")} />}
       <ul className="protocol-list">
         {sorted.map((one) => {
           const path = `/protocols/${encodeURIComponent(one.code)}`;
@@ -36,7 +41,7 @@ export default function ProtocolsPage() {
               </p>
               <p className="protocol-doors">
                 {one.mayStart && (
-                  <Link className="button-link is-main" href={`${path}?view=start`}>
+                  <Link className="button-link is-main" href={`${path}?view=start${whom}`}>
                     {t("protocols.start")}
                   </Link>
                 )}

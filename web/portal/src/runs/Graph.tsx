@@ -85,7 +85,7 @@ function BoxOf({ box, run, isBrief = false }: { box: GraphBox; run: RunView | un
       <span className="graph-title" title={title}>
         {title}
       </span>
-      <span className="graph-state">
+      <span className="graph-state" title={found && t(`step.state.${found.step.state}`)}>
         {state !== undefined && <StepSign state={state} />}
         {box.step === undefined ? eventOf(texts, box) : state === undefined ? planOf(texts, box) : stateOf(texts, found, isBlocking)}
       </span>
@@ -123,11 +123,12 @@ function BoxOf({ box, run, isBrief = false }: { box: GraphBox; run: RunView | un
 export function stateOf({ t }: Texts, found: ReturnType<typeof latest>, isBlocking: boolean): string {
   if (found === undefined) return t("step.state.waiting");
   const { step, times } = found;
-  const parts: string[] = [t(`step.state.${step.state}`)];
   const wanted = step.acknowledgements ?? 0;
   const isOpen = step.state === "ready" || step.state === "taken";
+  const parts: string[] = [];
   if (wanted > 0 && isOpen) parts.push(t("step.acknowledged", { count: step.acknowledged?.length ?? 0, wanted }));
-  if (isBlocking) parts.push(t("step.blocking"));
+  // That everything waits for it says that it is open, and there is not much room.
+  else parts.push(isBlocking && isOpen ? t("step.blocking") : t(`step.state.${step.state}`));
   if (times > 1) parts.push(t("step.times", { count: times }));
   return parts.join(" · ");
 }

@@ -31,7 +31,7 @@ export interface Sizes {
   head: number;
 }
 
-export const usual: Sizes = { width: 168, height: 70, port: 24, gutter: 14, gap: 22, track: 6, head: 40 };
+export const usual: Sizes = { width: 168, height: 70, port: 24, gutter: 14, gap: 22, track: 6, head: 48 };
 
 /** From how many lanes on no two boxes of a lane stand beside one another. */
 const MANY_LANES = 3;

@@ -394,7 +394,7 @@ function useCalm(rows: readonly Row[], asked: string) {
   return { shown, hold, show };
 }
 
-/** Moves through the rows by j and k as well as by the arrows. */
+/** Moves through the rows by j and k, and from a row by the arrows too. */
 function useKeys() {
   useEffect(() => {
     const walk = (event: KeyboardEvent) => {
@@ -403,6 +403,8 @@ function useKeys() {
       if (step === 0 || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
       const links = [...document.querySelectorAll<HTMLAnchorElement>(".work-list a")];
       const at = links.indexOf(document.activeElement as HTMLAnchorElement);
+      // Outside the list the arrows scroll the page, as everywhere.
+      if (at === -1 && event.key.startsWith("Arrow")) return;
       const link = links[at === -1 ? 0 : Math.min(links.length - 1, Math.max(0, at + step))];
       if (link === undefined) return;
       event.preventDefault();
