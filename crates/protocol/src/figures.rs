@@ -72,8 +72,8 @@ impl<'p> Count<'p> {
                 ("1", counted, about, value)
             }
             (IndicatorKind::Ratio, _) => {
-                let of_class = |run: &&Run| is_of_class(indicator, run);
-                let counted: Vec<&Run> = runs.iter().filter(of_class).filter(all_reached).collect();
+                let meant = |run: &&Run| is_of_class(indicator, run) && !is_left_out(indicator, run);
+                let counted: Vec<&Run> = runs.iter().filter(meant).filter(all_reached).collect();
                 let value = (!about.is_empty()).then(|| 100.0 * counted.len() as f64 / about.len() as f64);
                 ("%", counted, about, value)
             }
@@ -153,9 +153,13 @@ fn is_of_class(indicator: &Indicator, run: &Run) -> bool {
     indicator.classes.is_empty() || run.class.as_deref().is_some_and(of_class)
 }
 
+fn is_left_out(indicator: &Indicator, run: &Run) -> bool {
+    indicator.without.iter().any(|code| run.reached(code).is_some())
+}
+
 fn is_about(indicator: &Indicator, run: &Run) -> bool {
     indicator.having.iter().all(|code| run.reached(code).is_some())
-        && !indicator.without.iter().any(|code| run.reached(code).is_some())
+        && !is_left_out(indicator, run)
         && is_of_class(indicator, run)
 }
 
