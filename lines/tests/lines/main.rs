@@ -2,6 +2,8 @@
 
 mod folders;
 mod paths;
+mod recorded;
+mod replay;
 mod scenarios;
 mod stage;
 mod story;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use fhir::path::{Environment, Expression, Item, Node};
 use fhir::{Value, definitions, json};
 use jiff::Timestamp;
+use protocol::form::{Form, Item as Asked, Kind};
 use protocol::run::{Party, Run};
-use protocol::{Code, Protocol};
+use protocol::{Code, Line, Protocol};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -37,6 +38,59 @@ pub(crate) fn response(answers: &BTreeMap<String, Answer>) -> Json {
         })
         .collect();
     json!({ "resourceType": "QuestionnaireResponse", "status": "completed", "item": items })
+}
+
+/// A response to a form: these answers, and something to every other question that must be answered.
+pub(crate) fn filled(line: &Line, form: &Form, answers: &BTreeMap<String, Answer>) -> Json {
+    let items = asked(line, &form.items, answers);
+    let questionnaire = format!("https://qingshan.dev/fhir/Questionnaire/{}", form.code);
+    let mut response =
+        json!({ "resourceType": "QuestionnaireResponse", "questionnaire": questionnaire, "status": "completed" });
+    if !items.is_empty() {
+        response["item"] = items.into();
+    }
+    response
+}
+
+fn asked(line: &Line, items: &[Asked], answers: &BTreeMap<String, Answer>) -> Vec<Json> {
+    let mut given = Vec::new();
+    for item in items {
+        let mut entry = json!({ "linkId": item.code.as_str() });
+        let inner = asked(line, &item.items, answers);
+        let answer = answers.get(item.code.as_str());
+        if !inner.is_empty() && !item.repeats {
+            entry["item"] = inner.into();
+        } else if answer.is_some() || (item.required && item.kind != Kind::Group) {
+            entry["answer"] = json!([typed(line, item, answer)]);
+        } else {
+            continue;
+        }
+        given.push(entry);
+    }
+    given
+}
+
+fn typed(line: &Line, item: &Asked, answer: Option<&Answer>) -> Json {
+    let text = match answer {
+        Some(Answer::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let on = "2026-11-02";
+    match item.kind {
+        Kind::YesNo => json!({ "valueBoolean": !matches!(answer, Some(Answer::Flag(false))) }),
+        Kind::Number => json!({ "valueDecimal": 1 }),
+        Kind::Integer => json!({ "valueInteger": 60 }),
+        Kind::Date => json!({ "valueDate": text.unwrap_or(on) }),
+        Kind::Instant => json!({ "valueDateTime": text.unwrap_or("2026-11-02T09:00:00+08:00") }),
+        Kind::Reference => json!({ "valueReference": { "reference": text.unwrap_or("Patient/p") } }),
+        Kind::Choice => {
+            let list = item.list.as_deref().and_then(|list| line.list(list)).expect("a choice is from a list");
+            let code = text.unwrap_or_else(|| &list.entries.first().expect("a list has entries").code);
+            let system = format!("https://qingshan.dev/fhir/CodeSystem/{}", list.code);
+            json!({ "valueCoding": { "system": system, "code": code } })
+        }
+        _ => json!({ "valueString": text.unwrap_or("见病历") }),
+    }
 }
 
 /// What FHIRPath may ask about.

@@ -19,19 +19,63 @@ pub(crate) fn zone() -> Offset {
     jiff::tz::offset(8)
 }
 
+/// Something that happened to a run: the run, and what.
+pub(crate) type Told = (String, String);
+
+/// Where a story can be played.
+pub(crate) trait Ground {
+    fn protocol(&self, code: &str) -> &Protocol;
+
+    /// Somebody starts a run by hand.
+    async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error>;
+
+    /// Somebody acts on a run, with what they filled in.
+    async fn act(&mut self, run: &str, by: &str, deed: Deed, answers: &BTreeMap<String, Answer>) -> Result<(), Error>;
+
+    /// Time goes by, and what is due meanwhile happens when it is due.
+    async fn pass(&mut self, to: i64);
+
+    /// All runs, in the order in which they began.
+    fn runs(&self) -> &[Run];
+
+    fn now(&self) -> i64;
+
+    /// Forgets what has been told, written and fired.
+    fn forget(&mut self);
+
+    /// Clocks that fired since, by run.
+    fn fired(&self) -> &[Told];
+
+    /// Roles that were told since, by run; none where that is not looked at.
+    fn told(&self) -> Option<&[Told]> {
+        None
+    }
+
+    /// Activities written since, by run; none where that is not looked at.
+    fn made(&self) -> Option<&[Told]> {
+        None
+    }
+
+    /// The status of the focus of a run, or of what an activity made; none where there are no resources.
+    async fn status(&self, _run: &Run, _activity: Option<&str>) -> Option<String> {
+        None
+    }
+
+    /// The runs of a chain, in the order in which they began.
+    fn chain(&self, first: &str) -> Vec<&Run> {
+        self.runs().iter().filter(|run| run.chain == first).collect()
+    }
+}
+
 /// Protocols and their runs.
 pub(crate) struct Stage {
     protocols: Vec<Protocol>,
-    /// In the order in which they began.
-    pub(crate) runs: Vec<Run>,
+    runs: Vec<Run>,
     focuses: BTreeMap<String, Json>,
-    pub(crate) now: i64,
-    /// Who was told since somebody asked, by run.
-    pub(crate) told: Vec<(String, String)>,
-    /// Which points of clocks fired since somebody asked: run, clock, when it was due.
-    pub(crate) fired: Vec<(String, String, i64)>,
-    /// Which activities were written since somebody asked, by run.
-    pub(crate) made: Vec<(String, String)>,
+    now: i64,
+    told: Vec<Told>,
+    fired: Vec<Told>,
+    made: Vec<Told>,
 }
 
 /// How a run begins.
@@ -58,26 +102,8 @@ impl Stage {
         }
     }
 
-    pub(crate) fn protocol(&self, code: &str) -> &Protocol {
-        self.protocols.iter().find(|one| one.code.as_str() == code).unwrap_or_else(|| panic!("no protocol {code}"))
-    }
-
-    pub(crate) fn run(&self, id: &str) -> &Run {
+    fn run(&self, id: &str) -> &Run {
         self.runs.iter().find(|run| run.id == id).unwrap_or_else(|| panic!("no run {id}"))
-    }
-
-    /// The runs of a chain, in the order in which they began.
-    pub(crate) fn chain(&self, first: &str) -> Vec<&Run> {
-        self.runs.iter().filter(|run| run.chain == first).collect()
-    }
-
-    /// Somebody starts a run by hand.
-    pub(crate) fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
-        let parties = opening.roles.into_iter();
-        let parties = parties.map(|(role, reference)| (role, Party { reference, display: None })).collect();
-        let run = Run { chain: opening.id.clone(), class: opening.class, parties, ..Run::default() };
-        let given = response(&opening.answers);
-        self.begin(by, &opening.protocol, Some(&opening.start), Run { id: opening.id, ..run }, &[], &given)
     }
 
     fn begin(
@@ -103,17 +129,6 @@ impl Stage {
             Run { protocol: protocol.code.to_string(), version: protocol.version.clone(), began: self.now, ..run };
         self.runs.push(run.clone());
         self.judge(&run.id, by, Deed::Begin { reach }, given)
-    }
-
-    /// Somebody acts on a run, with what they filled in.
-    pub(crate) fn act(
-        &mut self,
-        run: &str,
-        by: &str,
-        deed: Deed,
-        answers: &BTreeMap<String, Answer>,
-    ) -> Result<(), Error> {
-        self.judge(run, by, deed, &response(answers))
     }
 
     fn judge(&mut self, id: &str, by: &str, mut deed: Deed, given: &Json) -> Result<(), Error> {
@@ -179,11 +194,33 @@ impl Stage {
         self.begin(PLATFORM, into.code.as_str(), start, run, &kept, &response(&BTreeMap::new()))
     }
 
-    /// Time goes by, and what is due meanwhile happens when it is due.
-    pub(crate) fn pass(&mut self, to: i64) {
+    fn next(&self) -> Option<(String, protocol::run::Due)> {
+        let due = self.runs.iter().filter_map(|run| Some((run, run.due(self.protocol(&run.protocol), zone())?)));
+        due.min_by(|one, other| one.1.cmp(&other.1)).map(|(run, due)| (run.id.clone(), due))
+    }
+}
+
+impl Ground for Stage {
+    fn protocol(&self, code: &str) -> &Protocol {
+        self.protocols.iter().find(|one| one.code.as_str() == code).unwrap_or_else(|| panic!("no protocol {code}"))
+    }
+
+    async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
+        let parties = opening.roles.into_iter();
+        let parties = parties.map(|(role, reference)| (role, Party { reference, display: None })).collect();
+        let run = Run { chain: opening.id.clone(), class: opening.class, parties, ..Run::default() };
+        let given = response(&opening.answers);
+        self.begin(by, &opening.protocol, Some(&opening.start), Run { id: opening.id, ..run }, &[], &given)
+    }
+
+    async fn act(&mut self, run: &str, by: &str, deed: Deed, answers: &BTreeMap<String, Answer>) -> Result<(), Error> {
+        self.judge(run, by, deed, &response(answers))
+    }
+
+    async fn pass(&mut self, to: i64) {
         while let Some((id, due)) = self.next().filter(|(_, due)| due.at <= to) {
             self.now = self.now.max(due.at);
-            self.fired.push((id.clone(), due.clock.clone(), due.at));
+            self.fired.push((id.clone(), due.clock.clone()));
             let tick = Deed::Tick { clock: due.clock, n: due.n, point: due.point, due: due.at };
             let nothing = response(&BTreeMap::new());
             self.judge(&id, PLATFORM, tick, &nothing).expect("a clock that is due can tick");
@@ -191,9 +228,28 @@ impl Stage {
         self.now = to;
     }
 
-    fn next(&self) -> Option<(String, protocol::run::Due)> {
-        let due = self.runs.iter().filter_map(|run| Some((run, run.due(self.protocol(&run.protocol), zone())?)));
-        due.min_by(|one, other| one.1.cmp(&other.1)).map(|(run, due)| (run.id.clone(), due))
+    fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn forget(&mut self) {
+        (self.told, self.fired, self.made) = Default::default();
+    }
+
+    fn fired(&self) -> &[Told] {
+        &self.fired
+    }
+
+    fn told(&self) -> Option<&[Told]> {
+        Some(&self.told)
+    }
+
+    fn made(&self) -> Option<&[Told]> {
+        Some(&self.made)
     }
 }
 

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::Category;
 use jiff::Timestamp;
-use protocol::definition::{End, Span};
+use protocol::definition::{End, Protocol, Span};
 use protocol::run::{Deed, Reason, Run};
 use serde::Deserialize;
 
-use crate::folders;
 use crate::paths::Answer;
-use crate::stage::{Opening, PLATFORM, Stage, zone};
+use crate::stage::{Ground, Opening, PLATFORM, Told, zone};
+
+/// The id of the first run of a story, which is that of its chain.
+const CHAIN: &str = "r";
 
 /// One scenario as it is written.
 #[derive(Debug, Deserialize)]
@@ -93,6 +95,9 @@ struct Then {
     /// Activities written since the event before, among others.
     #[serde(default)]
     made: BTreeSet<String>,
+    /// The status of the focus, and of what activities made, where there are resources.
+    #[serde(default)]
+    resources: BTreeMap<String, String>,
     /// Whom roles are bound to.
     #[serde(default)]
     roles: BTreeMap<String, String>,
@@ -103,34 +108,40 @@ impl Story {
         toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Plays it by pure judgement.
-    pub(crate) fn play(&self, line: &str, name: &str) {
-        let begins = self.begins.parse::<Timestamp>().expect("a scenario begins at a time").as_microsecond();
-        let mut stage = Stage::new(folders::line(line).protocols, begins);
+    /// When it begins, in microseconds since 1970.
+    pub(crate) fn begins(&self) -> i64 {
+        self.begins.parse::<Timestamp>().expect("a scenario begins at a time").as_microsecond()
+    }
+
+    /// Plays it.
+    pub(crate) async fn play(&self, ground: &mut impl Ground, name: &str) {
         let opening = Opening {
-            id: "r".to_owned(),
+            id: CHAIN.to_owned(),
             protocol: self.protocol.clone(),
             start: self.start.clone(),
             class: self.class.clone(),
             roles: self.roles.clone(),
             answers: self.answers.clone(),
         };
-        stage.start("PractitionerRole/referrer", opening).expect("a scenario can begin");
+        let started = ground.start("PractitionerRole/starter", opening).await;
+        started.unwrap_or_else(|error| panic!("{name}, at the start: {error}"));
         if let Some(then) = &self.then {
-            then.check(&stage, 1, &format!("{name}, at the start"));
+            then.check(ground, 1, &format!("{name}, at the start")).await;
         }
         for (n, event) in self.events.iter().enumerate() {
             let at = format!("{name}, event {}", n + 1);
-            (stage.told, stage.fired, stage.made) = Default::default();
-            stage.pass(event.after.after(stage.now, zone()));
-            let id = stage.chain("r").get(event.run - 1).unwrap_or_else(|| panic!("{at}: no such run")).id.clone();
-            if let Some(deed) = event.deed(stage.run(&id), stage.now) {
+            ground.forget();
+            ground.pass(event.after.after(ground.now(), zone())).await;
+            let chain = ground.chain(CHAIN);
+            let run = chain.get(event.run - 1).unwrap_or_else(|| panic!("{at}: no such run"));
+            let (id, deed) = (run.id.clone(), event.deed(run, ground.now()));
+            if let Some(deed) = deed {
                 let by = match event.by.as_deref() {
                     Some(person) if person.contains('/') => person.to_owned(),
                     Some(role) => format!("PractitionerRole/{role}"),
                     None => PLATFORM.to_owned(),
                 };
-                match (stage.act(&id, &by, deed, &event.answers), &event.refused) {
+                match (ground.act(&id, &by, deed, &event.answers).await, &event.refused) {
                     (Ok(()), None) => {}
                     (Ok(()), Some(words)) => panic!("{at}: should be refused with \"{words}\""),
                     (Err(error), None) => panic!("{at}: {error}"),
@@ -141,20 +152,19 @@ impl Story {
                     }
                 }
             }
-            stage.runs.iter().for_each(|run| owned(&stage, run, &at));
+            ground.runs().iter().for_each(|run| owned(ground.protocol(&run.protocol), run, &at));
             if let Some(then) = &event.then {
-                then.check(&stage, event.run, &at);
+                then.check(ground, event.run, &at).await;
             }
         }
     }
 }
 
 /// A run that goes on belongs to one party that can be named, and somebody can do something or something is due.
-pub(crate) fn owned(stage: &Stage, run: &Run, at: &str) {
+pub(crate) fn owned(protocol: &Protocol, run: &Run, at: &str) {
     if run.end.is_some() {
         return;
     }
-    let protocol = stage.protocol(&run.protocol);
     let owner = run.owner.as_deref().unwrap_or_else(|| panic!("{at}: nobody owns {}", run.id));
     assert!(run.party(protocol, owner).is_some(), "{at}: {} belongs to \"{owner}\", who is nobody", run.id);
     let open = run.open().any(|work| protocol.step(&work.step).is_some_and(|step| !step.optional));
@@ -194,13 +204,13 @@ impl Happening {
 }
 
 impl Then {
-    fn check(&self, stage: &Stage, acted: usize, at: &str) {
-        let chain = stage.chain("r");
+    async fn check(&self, ground: &impl Ground, acted: usize, at: &str) {
+        let chain = ground.chain(CHAIN);
         if let Some(runs) = self.runs {
             assert_eq!(chain.len(), runs, "{at}: runs of the chain");
         }
         let run = chain.get(self.run.unwrap_or(acted) - 1).unwrap_or_else(|| panic!("{at}: no such run"));
-        let protocol = stage.protocol(&run.protocol);
+        let protocol = ground.protocol(&run.protocol);
         let same = |what: &str, wanted: &Option<String>, found: &Option<String>| {
             if wanted.is_some() {
                 assert_eq!(found, wanted, "{at}: {what}");
@@ -221,15 +231,23 @@ impl Then {
         for code in &self.unreached {
             assert!(run.reached(code).is_none(), "{at}: {code} was reached");
         }
-        let of = |pairs: &[(String, String)]| {
+        let of = |pairs: &[Told]| {
             pairs.iter().filter(|(id, _)| *id == run.id).map(|(_, what)| what.clone()).collect::<BTreeSet<String>>()
         };
-        let (told, made) = (of(&stage.told), of(&stage.made));
-        assert!(told.is_superset(&self.told), "{at}: told were {told:?}, not {:?}", self.told);
-        assert!(made.is_superset(&self.made), "{at}: written were {made:?}, not {:?}", self.made);
+        if let Some(told) = ground.told().map(of) {
+            assert!(told.is_superset(&self.told), "{at}: told were {told:?}, not {:?}", self.told);
+        }
+        if let Some(made) = ground.made().map(of) {
+            assert!(made.is_superset(&self.made), "{at}: written were {made:?}, not {:?}", self.made);
+        }
         if let Some(fired) = &self.fired {
-            let found = stage.fired.iter().filter(|(id, ..)| *id == run.id).map(|(_, clock, _)| clock.clone());
-            assert_eq!(&found.collect::<BTreeSet<_>>(), fired, "{at}: clocks that fired");
+            assert_eq!(&of(ground.fired()), fired, "{at}: clocks that fired");
+        }
+        for (what, wanted) in &self.resources {
+            let activity = (what != "focus").then_some(what.as_str());
+            if let Some(status) = ground.status(run, activity).await {
+                assert_eq!(&status, wanted, "{at}: the status of {what}");
+            }
         }
         for (role, reference) in &self.roles {
             let party = run.party(protocol, role).map(|party| party.reference.as_str());
