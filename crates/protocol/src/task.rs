@@ -28,8 +28,6 @@ pub use shown::{message, milestones, work};
 
 /// The system of the tags by which Tasks of runs are known: `root`, `step`.
 pub const RUN: &str = "https://qingshan.dev/fhir/CodeSystem/run";
-/// The system of the tag that says which part of the timers looks after a root Task.
-pub const SHARD: &str = "https://qingshan.dev/fhir/CodeSystem/run-shard";
 /// The system of the codes of protocols.
 pub const PROTOCOL: &str = "https://qingshan.dev/fhir/CodeSystem/protocol";
 /// The system of the codes of steps, `PROTOCOL.STEP`.
@@ -54,8 +52,6 @@ pub const PLAN: &str = "https://qingshan.dev/fhir/PlanDefinition/";
 pub struct Frame {
     /// Who started the run, such as `PractitionerRole/r1`.
     pub requester: Option<String>,
-    /// Which part of the timers looks after it.
-    pub shard: u32,
     /// The offset of the calendars the clocks keep to.
     pub zone: Offset,
 }
@@ -146,10 +142,7 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
     let mut task = json!({
         "resourceType": "Task",
         "id": run.id,
-        "meta": { "tag": [
-            { "system": RUN, "code": "root" },
-            { "system": SHARD, "code": frame.shard.to_string() },
-        ] },
+        "meta": { "tag": [{ "system": RUN, "code": "root" }] },
         "instantiatesCanonical": format!("{PLAN}{}|{}", run.protocol, run.version),
         "groupIdentifier": { "system": CHAIN, "value": run.chain },
         "status": run.end.map_or("in-progress", end_code),
@@ -159,7 +152,8 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
         "authoredOn": date_time(run.began),
         "executionPeriod": { "start": date_time(run.began) },
     });
-    put_list(&mut task, "extension", extensions(run, happened));
+    let due = run.due(protocol, frame.zone).map(|due| due.at);
+    put_list(&mut task, "extension", extensions(run, due, happened));
     if let Some(at) = ended(run).filter(|at| *at >= run.began) {
         task["executionPeriod"]["end"] = date_time(at).into();
     }
@@ -181,8 +175,8 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
     if !recipients.is_empty() {
         task["restriction"]["recipient"] = recipients.into();
     }
-    if let Some(due) = run.due(protocol, frame.zone) {
-        task["restriction"]["period"]["end"] = date_time(due.at).into();
+    if let Some(due) = due {
+        task["restriction"]["period"]["end"] = date_time(due).into();
     }
     let class = run.class.iter().map(|class| json!({ "type": concept(PAPER, "class", None), "valueCode": class }));
     let bound = run.parties.iter().map(|(code, bound)| {
@@ -243,8 +237,9 @@ fn milestone(protocol: &Protocol, run: &Run, one: &Reached) -> Json {
     })
 }
 
-fn extensions(run: &Run, happened: &[Happened]) -> Vec<Json> {
+fn extensions(run: &Run, due: Option<i64>, happened: &[Happened]) -> Vec<Json> {
     let mut all: Vec<Json> = happened.iter().map(event::to_extension).collect();
+    all.extend(Part::default().some_time("due", due).parts());
     all.extend(Part::default().some_text("owner", run.owner.as_deref()).parts());
     for work in &run.steps {
         let part = Part::default().code("step", &work.step).number("n", work.n);
@@ -369,12 +364,7 @@ pub fn happened(task: &Value) -> Result<Vec<Happened>, Error> {
 /// What stands in a root Task besides its run.
 pub fn frame(task: &Value, zone: Offset) -> Frame {
     let requester = task.get("requester").and_then(|to| to.get("reference")).and_then(|to| to.as_str());
-    let tags = task.get("meta").and_then(|meta| meta.get("tag")).and_then(|tags| tags.as_array());
-    let shard = tags.into_iter().flat_map(|tags| tags.iter()).find_map(|tag| {
-        let ours = tag.get("system").and_then(|system| system.as_str()) == Some(SHARD);
-        tag.get("code").and_then(|code| code.as_str()).filter(|_| ours)?.parse().ok()
-    });
-    Frame { requester: requester.map(str::to_owned), shard: shard.unwrap_or_default(), zone }
+    Frame { requester: requester.map(str::to_owned), zone }
 }
 
 fn parent_of(reference: &Value) -> Option<Parent> {

@@ -10,7 +10,7 @@ use record::{Action, Change, Key, Session, Target};
 use serde_json::{Map, Value as Json};
 
 use super::scene::{self, About, Pending, Scene, key};
-use super::{Engine, Standing, shard};
+use super::{Engine, Standing};
 use crate::definition::{Activity, Next, Protocol, Start, StartKind, Step};
 use crate::run::{Deed, Effect, Event, Parent, Party, Run};
 use crate::task::{self, Frame, Happened};
@@ -402,7 +402,7 @@ impl<'e> Draft<'e> {
         way: Option<&Start>,
         mut reach: Vec<(String, i64)>,
     ) -> Result<(), Error> {
-        let frame = Frame { requester, shard: shard(&run.id), zone: self.zone };
+        let frame = Frame { requester, zone: self.zone };
         // Whoever starts by hand and gives a focus has made it already.
         let given = way.is_some_and(|way| way.by == StartKind::Hand) && run.focus.is_some();
         if let Some(activity) = way.and_then(|way| way.make.as_ref()).filter(|_| !given) {

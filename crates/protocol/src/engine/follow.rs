@@ -310,7 +310,7 @@ impl Engine {
         let focus = protocol.focus.as_ref().filter(|type_| type_.as_str() == change.key.type_.name()).map(|_| name);
         if let Some(when) = &start.when {
             let run = Run { patient: patient.clone(), focus: focus.clone(), ..Run::default() };
-            let frame = Frame { requester: None, shard: 0, zone: self.zone() };
+            let frame = Frame { requester: None, zone: self.zone() };
             let about = About { resource: Some(change.value), ..About::default() };
             let scene = Scene::gather(&self.platform(), protocol, &run, &frame, about, &[when], self.now()).await?;
             match self.expression(when).and_then(|when| scene.holds(&when)) {

@@ -1,8 +1,9 @@
 //! The points of clocks, fired as they are due.
 //!
 //! When a run is next due stands in its root Task and can be searched by, so that nothing else has to be kept in step
-//! with it: whatever was due while nobody looked is found, in order, by whoever looks next. Runs are divided into parts;
-//! each process holds the lease of its share of them. Should two look after one part for a moment, the version of the
+//! with it: whatever was due while nobody looked is found, in order, by whoever looks next. It is searched by alone, so
+//! that the search reads one index from its beginning however many runs are open. Runs are divided into parts; each
+//! process holds the lease of its share of them. Should two look after one part for a moment, the version of the
 //! root Task lets one of them fire.
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::draft::Draft;
 use super::{Engine, SHARDS, Standing, is_overtaken};
 use crate::run::Deed;
-use crate::task::{self, SHARD};
+use crate::task;
 
 /// How long a process may be silent before others take over what it looks after, in microseconds.
 const LEASE: i64 = 5_000_000;
@@ -28,7 +29,7 @@ const BREATH: Duration = Duration::from_millis(100);
 const PAGE: usize = 256;
 /// Runs moved in one transaction.
 const TOGETHER: usize = 64;
-/// Pages of runs that cannot be moved which are passed over in one round before those behind them wait for the next.
+/// Pages of runs that others look after, or that cannot be moved, which are passed over in one round.
 const PASSED: usize = 20;
 /// Points of one run that fire in one transaction; more than any ladder has.
 const POINTS: usize = 100;
@@ -36,26 +37,43 @@ const POINTS: usize = 100;
 /// The drawer in which each process that looks after runs says that it is there.
 const PRESENT: &str = "protocol-engine";
 
-/// The search parameter by which runs and steps are found when they are due.
-const DUE: &str = r#"{"resourceType":"SearchParameter","id":"task-due",
-    "url":"https://qingshan.dev/fhir/SearchParameter/task-due","version":"1","name":"TaskDue","status":"active",
-    "description":"When a Task is due: the end of restriction.period.","code":"due","base":["Task"],"type":"date",
-    "expression":"Task.restriction.period.end"}"#;
+/// The search parameters of Tasks that the engine brings: their id, and what they are.
+const PARAMETERS: [(&str, &str); 2] = [
+    (
+        "task-due",
+        r#"{"resourceType":"SearchParameter","id":"task-due",
+        "url":"https://qingshan.dev/fhir/SearchParameter/task-due","version":"1","name":"TaskDue","status":"active",
+        "description":"When a Task is due: the end of restriction.period.","code":"due","base":["Task"],"type":"date",
+        "expression":"Task.restriction.period.end"}"#,
+    ),
+    (
+        "run-due",
+        r#"{"resourceType":"SearchParameter","id":"run-due",
+        "url":"https://qingshan.dev/fhir/SearchParameter/run-due","version":"1","name":"RunDue","status":"active",
+        "description":"When the next point of a clock of a run is due; only root Tasks have it.","code":"run-due",
+        "base":["Task"],"type":"date",
+        "expression":"Task.extension('https://qingshan.dev/fhir/StructureDefinition/run-due').value.ofType(dateTime)"}"#,
+    ),
+];
 
 impl Engine {
-    /// Puts into the record what the engine needs there: the search parameter `due` of Tasks. Doing so twice does nothing.
+    /// Puts into the record what the engine needs there: the search parameters `due` and `run-due` of Tasks. Doing so
+    /// twice does nothing.
     pub async fn prepare(&self) -> Result<(), Error> {
-        let key = Key::new(ResourceType::parse("SearchParameter")?, "task-due");
-        if self.platform().read(&key).await?.is_some_and(|version| version.body.is_some()) {
-            return Ok(());
+        for (id, text) in PARAMETERS {
+            let key = Key::new(ResourceType::parse("SearchParameter")?, id);
+            if self.platform().read(&key).await?.is_some_and(|version| version.body.is_some()) {
+                continue;
+            }
+            let (target, resource) = (Target::Key(key), json::parse(text.as_bytes())?);
+            let put = Action::Update { target, resource, if_match: None, if_absent: true };
+            match self.platform().transact(vec![Change::new(put)]).await {
+                Ok(_) => {}
+                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) => return Err(refusal.error),
+            }
         }
-        let (target, resource) = (Target::Key(key), json::parse(DUE.as_bytes())?);
-        let put = Action::Update { target, resource, if_match: None, if_absent: true };
-        match self.platform().transact(vec![Change::new(put)]).await {
-            Ok(_) => Ok(()),
-            Err(refusal) if is_overtaken(&refusal.error) => Ok(()),
-            Err(refusal) => Err(refusal.error),
-        }
+        Ok(())
     }
 
     /// Fires every point that is due at a time (µs since 1970), and says how many did.
@@ -96,8 +114,10 @@ impl Engine {
             return Ok(REST);
         }
         self.fire(held, self.now()).await?;
-        let next = self.next_due(held, None, 1).await?;
-        let Some(next) = next.first() else { return Ok(REST) };
+        // What is due later than the longest rest is looked for then.
+        let soon = self.now() + REST.as_micros() as i64;
+        let next = self.platform().search(&due_first(soon, 1)?).await?;
+        let Some(next) = next.matches.first() else { return Ok(REST) };
         let Some((Standing { protocol, run, .. }, frame)) = self.standing(next).await? else { return Ok(REST) };
         let wait = run.due(&protocol, frame.zone).map_or(i64::MAX, |due| due.at - self.now());
         Ok(Duration::from_micros(u64::try_from(wait).unwrap_or_default()).min(REST))
@@ -126,24 +146,19 @@ impl Engine {
         Ok(share)
     }
 
-    /// The root Tasks of some parts that are due first.
-    async fn next_due(&self, shards: &[u32], now: Option<i64>, count: usize) -> Result<Vec<Version>, Error> {
-        let page = self.platform().search(&due_first(shards, now, count)?).await?;
-        Ok(page.matches)
-    }
-
     async fn fire(&self, shards: &[u32], now: i64) -> Result<usize, Error> {
         let mut fired = 0;
-        let mut parameters = due_first(shards, Some(now), PAGE)?.parameters;
+        let mut parameters = due_first(now, PAGE)?.parameters;
         let mut passed = 0;
         loop {
             let type_ = Some(ResourceType::parse("Task")?);
             let request = SearchRequest { type_, compartment: None, parameters: parameters.clone(), strict: true };
             let page = self.platform().search(&request).await?;
-            let mut moved = 0;
-            for some in page.matches.chunks(TOGETHER) {
-                moved += self.fire_together(some).await?;
-            }
+            let ours = page.matches.iter().filter(|version| shards.contains(&super::shard(&version.key.id)));
+            let ours: Vec<&Version> = ours.collect();
+            // While one transaction is written the next are judged.
+            let together = ours.chunks(TOGETHER).map(|some| self.fire_together(some));
+            let moved: usize = futures_util::future::try_join_all(together).await?.into_iter().sum();
             fired += moved;
             match page.next {
                 _ if page.matches.is_empty() => return Ok(fired),
@@ -160,11 +175,11 @@ impl Engine {
     }
 
     /// Fires the points of some runs in one transaction; those that were moved meanwhile each in one of its own.
-    async fn fire_together(&self, versions: &[Version]) -> Result<usize, Error> {
+    async fn fire_together(&self, versions: &[&Version]) -> Result<usize, Error> {
         let mut draft = Draft::new(self, super::PLATFORM);
         let mut fired = 0;
         let mut alone = Vec::new();
-        for version in versions {
+        for &version in versions {
             match self.standing(version).await {
                 Ok(Some((standing, frame))) => {
                     let mut own = Draft::new(self, super::PLATFORM);
@@ -190,7 +205,7 @@ impl Engine {
             Ok(()) => {}
             Err(error) if versions.len() == 1 && is_overtaken(&error) => return Ok(0),
             // One of them was moved meanwhile, or cannot be: each is tried for itself, and read again.
-            Err(_) => (fired, alone) = (0, versions.iter().collect()),
+            Err(_) => (fired, alone) = (0, versions.to_vec()),
         }
         for version in alone {
             fired += match self.fire_one(&version.key.id).await {
@@ -241,14 +256,10 @@ fn unmoved(version: &Version, error: &Error) {
     tracing::error!(%error, run = %version.key.id, "a clock of a run is due and cannot fire");
 }
 
-/// Root Tasks of some parts, the one that is due first first.
-fn due_first(shards: &[u32], now: Option<i64>, count: usize) -> Result<SearchRequest, Error> {
-    let tags: Vec<String> = shards.iter().map(|shard| format!("{SHARD}|{shard}")).collect();
-    let due = match now {
-        Some(now) => format!("le{}", task::written(now)),
-        None => "ge1900".to_owned(),
-    };
-    let pairs = [("_tag", tags.join(",")), ("due", due), ("_sort", "due".to_owned()), ("_count", count.to_string())];
+/// Root Tasks that are due by a time, the one that is due first first.
+fn due_first(by: i64, count: usize) -> Result<SearchRequest, Error> {
+    let due = format!("le{}", task::written(by));
+    let pairs = [("run-due", due), ("_sort", "run-due".to_owned()), ("_count", count.to_string())];
     let parameters = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(SearchRequest { type_: Some(ResourceType::parse("Task")?), compartment: None, parameters, strict: true })
 }

@@ -171,7 +171,6 @@ fn a_run_and_what_happened_to_it_come_back_from_its_task_as_they_were() {
         let events = some(&mut dice, any_event);
         let frame = Frame {
             requester: maybe(&mut dice, |dice| format!("PractitionerRole/{}", number(dice))),
-            shard: number(&mut dice),
             zone: Offset::UTC,
         };
         let task = root(&protocol, &run, &frame, &events).unwrap();
