@@ -350,10 +350,24 @@ export interface QuestionnaireResponse extends Resource {
   item?: ResponseItem[];
 }
 
+/** A code of a system, with the codes below it. */
+export interface Concept extends Element {
+  code: string;
+  display?: string;
+  designation?: { language?: string; value: string }[];
+  concept?: Concept[];
+}
+
+export interface CodeSystem extends Resource {
+  resourceType: "CodeSystem";
+  url?: string;
+  concept?: Concept[];
+}
+
 export interface ValueSet extends Resource {
   resourceType: "ValueSet";
   url?: string;
-  expansion?: { contains?: (Coding & { extension?: Extension[]; designation?: { language?: string; value: string }[] })[] };
+  expansion?: { contains?: Coding[] };
 }
 
 export interface Annotation {

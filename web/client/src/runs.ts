@@ -188,6 +188,8 @@ export interface Protocol {
   start?: ProtocolStart[];
   /** How a run is taken back. */
   cancel?: { who?: string[]; reasons?: string; until?: string[]; reach?: string[] };
+  /** What conditions and forms look up in the record: a name, and the search behind it. */
+  data?: { code: string; query: string }[];
   milestone?: {
     code: string;
     title: Words;

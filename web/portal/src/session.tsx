@@ -2,6 +2,7 @@ import { Account, Service, type Session } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { purposeOf } from "./duties";
+import { forgetOthers } from "./forms/kept";
 
 /** How this browser stands to the record. */
 export type Standing =
@@ -75,6 +76,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
   const forget = useCallback(() => {
     hat.current = undefined;
     cache.clear();
+    forgetOthers(undefined);
     setStanding({ kind: "out" });
   }, [cache]);
   const settle = useCallback(
@@ -86,6 +88,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
       if (next !== undefined && next !== hat.current) {
         // What one person could see, or one person in another post, must not be on the screen of the next.
         cache.clear();
+        forgetOthers(session?.account);
         hat.current = next;
       }
       setStanding((old) => {
