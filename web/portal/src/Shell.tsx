@@ -23,6 +23,7 @@ const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const WorkPage = lazy(() => import("./work/WorkPage"));
+const TaskPage = lazy(() => import("./tasks/TaskPage"));
 const RunPage = lazy(() => import("./runs/RunPage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
@@ -155,6 +156,7 @@ function Screens() {
         </Route>
         <Route path={places.find} component={Finder} />
         <Route path={places.work} component={WorkPage} />
+        <Route path="/tasks/:id">{({ id }) => <TaskPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.protocols} component={ProtocolsPage} />
         <Route path="/protocols/:code">{({ code }) => <ProtocolPage key={code} code={decodeURIComponent(code)} />}</Route>

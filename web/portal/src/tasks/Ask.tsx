@@ -1,0 +1,124 @@
+import type { Coding, Questionnaire, QuestionnaireItem, ResponseItem } from "@qingshan/client";
+import { Button } from "antd";
+import { useMemo, useState } from "react";
+import { Dialog } from "../Dialog";
+import { begin, type Knowledge } from "../forms/filled";
+import { FormView, useFilling } from "../forms/FormView";
+import { listUrl, useLists } from "../forms/reading";
+import { useTexts } from "../language";
+import { useService } from "../session";
+import { FailureNotice, Loading } from "../states";
+import { Working } from "../Working";
+
+const REFERENCE = "http://hl7.org/fhir/StructureDefinition/questionnaire-referenceResource";
+
+/** A few questions before something is done, in a window of its own. */
+function Ask(props: {
+  title: string;
+  items: QuestionnaireItem[];
+  lists: ReadonlyMap<string, readonly Coding[]>;
+  submit: string;
+  isGrave?: boolean;
+  busy: string | undefined;
+  failure: unknown;
+  onAnswer(items: ResponseItem[]): void;
+  onClose(): void;
+}) {
+  const { title, items, lists, submit, isGrave, busy, failure, onAnswer, onClose } = props;
+  const { t } = useTexts();
+  const [form] = useState<Questionnaire>({ resourceType: "Questionnaire", status: "active", item: items });
+  const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: new Map(), now: Date.now() }, lists }), [lists]);
+  const [filled, setFilled] = useState(() => begin(form, knowledge));
+  const filling = useFilling(form, knowledge, filled, setFilled);
+  const send = () => {
+    if (busy === undefined && filling.check()) onAnswer(filling.settled.items);
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <FormView filling={filling} onDone={send} />
+      {failure !== undefined && failure !== null && <FailureNotice cause={failure} unsaved={t("state.kept")} />}
+      <div className="form-end task-ask-end">
+        <Button size="large" onClick={onClose}>
+          {t("task.ask.back")}
+        </Button>
+        <Working type="primary" danger={isGrave === true} busy={busy} onClick={send}>
+          {submit}
+        </Working>
+      </div>
+    </Dialog>
+  );
+}
+
+const answerIn = (items: readonly ResponseItem[], linkId: string) => items.find((item) => item.linkId === linkId)?.answer?.[0];
+
+/** Asks for the coded reason of a list, and for words besides. */
+export function AskReason(props: {
+  title: string;
+  list: string;
+  submit: string;
+  isGrave?: boolean;
+  busy: string | undefined;
+  failure: unknown;
+  onReason(reason: { code: string; text?: string }): void;
+  onClose(): void;
+}) {
+  const { list, onReason, ...rest } = props;
+  const { t } = useTexts();
+  const lists = useLists(useService(), [listUrl(list)]);
+  if (lists.data === undefined) {
+    return (
+      <Dialog title={props.title} onClose={props.onClose}>
+        {lists.isError ? <FailureNotice cause={lists.error} retry={() => void lists.refetch()} /> : <Loading />}
+      </Dialog>
+    );
+  }
+  const items: QuestionnaireItem[] = [
+    { linkId: "reason", type: "choice", text: t("task.reason"), required: true, answerValueSet: listUrl(list) },
+    { linkId: "text", type: "text", text: t("task.reason.text"), maxLength: 500 },
+  ];
+  return (
+    <Ask
+      {...rest}
+      items={items}
+      lists={lists.data}
+      onAnswer={(answered) => {
+        const text = answerIn(answered, "text")?.valueString;
+        onReason({ code: answerIn(answered, "reason")?.valueCoding?.code ?? "", ...(text !== undefined && { text }) });
+      }}
+    />
+  );
+}
+
+/** Asks to whom a step is handed. */
+export function AskParty(props: {
+  title: string;
+  submit: string;
+  busy: string | undefined;
+  failure: unknown;
+  onParty(party: { reference: string; display?: string }): void;
+  onClose(): void;
+}) {
+  const { onParty, ...rest } = props;
+  const { t } = useTexts();
+  const [none] = useState(() => new Map());
+  const items: QuestionnaireItem[] = [
+    {
+      linkId: "party",
+      type: "reference",
+      text: t("task.hand.to"),
+      required: true,
+      extension: ["PractitionerRole", "Organization", "CareTeam"].map((valueCode) => ({ url: REFERENCE, valueCode })),
+    },
+  ];
+  return (
+    <Ask
+      {...rest}
+      items={items}
+      lists={none}
+      onAnswer={(answered) => {
+        const { reference, display } = answerIn(answered, "party")?.valueReference ?? {};
+        if (reference !== undefined) onParty({ reference, ...(display !== undefined && { display }) });
+      }}
+    />
+  );
+}
