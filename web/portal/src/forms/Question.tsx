@@ -4,6 +4,7 @@ import { minuteAt, dayAt, timeAt } from "../calendar";
 import { useTexts } from "../language";
 import { Scale, Several, YesNo } from "./Choices";
 import { FileAnswer } from "./FileAnswer";
+import { afterPress } from "./press";
 import { focusOn, Helps, placeOf, useAnswers, useAround, useProblem } from "./FormView";
 import { ReferenceAnswer } from "./ReferenceAnswer";
 import { labelOf, rangeOf, shapeOf, textIn, unitOf } from "./questionnaire";
@@ -60,7 +61,7 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
       {problem !== undefined && <Wrong problem={problem} />}
     </div>
   );
-  const leave = () => setIsLeft(true);
+  const leave = () => afterPress(() => setIsLeft(true));
   return (
     <div className={`form-question ${isWide ? "is-wide" : ""} ${isChoice ? "form-choice" : ""}`} id={placeOf(form, key)} onBlur={leave} data-answer={field.isFixed ? undefined : ""}>
       {field.isFixed ? (

@@ -53,8 +53,10 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
     }),
     [session.account, session.name, author, step.task, code, run.patient?.reference],
   );
+  const [isReady, setIsReady] = useState(false);
   const take = useCallback((handle: FormHandle | undefined) => {
     form.current = handle;
+    setIsReady(handle !== undefined);
   }, []);
 
   const act = useMutation({
@@ -144,7 +146,7 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
         <StepForm key={code} code={code} run={run} subject={subject} isReadOnly={!may} onHandle={take} onDone={() => choose(only ?? chosen)} />
       )}
       {act.isError && <Refused cause={act.error} texts={texts} />}
-      {may && (
+      {may && (code === undefined || isReady) && (
         <>
           {at !== undefined && (
             <Field label={t("task.at")} help={t("task.at.help")} error={isWhenWrong ? t("vitals.at.wrong") : undefined}>
