@@ -1,6 +1,7 @@
 //! Somebody who looks for what they may not see. For every role, a record that holds hidden things must answer every
 //! question just as one that never held them: the same matches, counts, pages, errors and texts.
 
+mod beyond;
 mod probe;
 mod region;
 
@@ -52,6 +53,14 @@ impl Pair {
     fn clues<'r>(&self, registry: &'r fhir::search::Registry, region: &'r Region) -> Clues<'r> {
         let hidden = region.records.iter().filter(|one| self.hidden.contains(&name(one))).collect();
         Clues::new(registry, hidden, self.seen.iter().cloned().collect())
+    }
+
+    /// What opens a record to a role is told, whether or not the role may see what makes it hold, which is not named.
+    async fn ask_for_relation(&self, patient: &str) {
+        let path = format!("/fhir/{patient}/$relation");
+        let told = self.at_whole.ask(&self.whole, Method::GET, &path, "").await.text();
+        let hidden = beyond::named(&told, &self.hidden);
+        assert!(!self.seen.contains(patient) || hidden.is_empty(), "{} asks {path}: {hidden:?}", self.login);
     }
 
     /// Asks both and compares the answers, following their pages.
@@ -151,6 +160,13 @@ async fn ask_everything(logins: &[String], share: f64, questions: usize, mut pla
             if dice.chance(share) {
                 pair.compare(&probe).await;
             }
+        }
+        let patients = region.some_patients(&pair.hidden);
+        for probe in clues.each_operation(&patients) {
+            pair.compare(&probe).await;
+        }
+        for patient in patients {
+            pair.ask_for_relation(&name(patient)).await;
         }
         for _ in 0..questions {
             pair.compare(&clues.any(&mut dice)).await;

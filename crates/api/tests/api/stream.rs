@@ -9,16 +9,24 @@ use tower::ServiceExt;
 use crate::Door;
 
 /// A live stream being read.
-struct Stream {
+pub(crate) struct Stream {
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 impl Stream {
     async fn open(door: &Door, topic: &str, resume: Option<u64>) -> Self {
+        match resume {
+            Some(resume) => Self::open_with(door, topic, &[("last-event-id", &resume.to_string())]).await,
+            None => Self::open_with(door, topic, &[]).await,
+        }
+    }
+
+    /// A stream that is asked for with headers.
+    pub(crate) async fn open_with(door: &Door, topic: &str, headers: &[(&str, &str)]) -> Self {
         let mut request = Request::builder().uri(format!("/live?topic={topic}"));
-        if let Some(resume) = resume {
-            request = request.header("last-event-id", resume.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 200, "{topic}");
@@ -42,7 +50,7 @@ impl Stream {
     }
 
     /// The next event: its name, id and data.
-    async fn event(&mut self) -> (String, u64, String) {
+    pub(crate) async fn event(&mut self) -> (String, u64, String) {
         loop {
             let block = self.block().await;
             let field = |name: &str| {

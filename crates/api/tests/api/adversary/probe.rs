@@ -240,6 +240,40 @@ impl<'r> Clues<'r> {
         })
     }
 
+    /// Every operation on a person, asked of people whom the role sees, of some whom it does not, and of nobody.
+    pub(super) fn each_operation(&self, patients: &[&Value]) -> Vec<Probe> {
+        let mut probes = Vec::new();
+        let parameters = |parts: Value| json!({"resourceType": "Parameters", "parameter": parts}).to_string();
+        let nobody = "Patient/resident-99999".to_owned();
+        let hidden = |name: &String| !self.seen.contains(name);
+        for patient in patients.iter().map(|one| name(one)).chain([nobody.clone()]) {
+            for operation in ["relation", "person", "everything?_count=1000", "meta", "validate"] {
+                // A relation to somebody whom the role sees may hold through what it does not see.
+                if operation != "relation" || hidden(&patient) {
+                    probes.push(Probe::get(format!("/fhir/{patient}/${operation}")));
+                }
+            }
+            let mut post = |path: String, body: String| probes.push(Probe { method: Method::POST, path, body });
+            post(format!("/fhir/{patient}/$break-glass"), parameters(json!([])));
+            // What the role sees would be opened, joined or parted in one record after the other.
+            if hidden(&patient) {
+                let reason = json!([{"name": "reason", "valueString": "昏迷"}]);
+                post(format!("/fhir/{patient}/$break-glass"), parameters(reason));
+                let part = |name: &str, of: &str| json!({"name": name, "valueReference": {"reference": of}});
+                let (source, target) = (part("source-patient", &patient), part("target-patient", &nobody));
+                post("/fhir/Patient/$merge".to_owned(), parameters(json!([source, target])));
+                post("/fhir/Patient/$unmerge".to_owned(), parameters(json!([source])));
+                let add = json!([{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]);
+                post(format!("/fhir/{patient}/$meta-add"), parameters(add));
+            }
+        }
+        for patient in patients {
+            let body = parameters(json!([{"name": "resource", "resource": patient}]));
+            probes.push(Probe { method: Method::POST, path: "/fhir/Patient/$match".to_owned(), body });
+        }
+        probes
+    }
+
     /// Attempts to write over, into or around what is hidden.
     pub(super) fn attempt(&self, dice: &mut Dice) -> Probe {
         let clue = dice.pick(&self.all);

@@ -75,6 +75,13 @@ impl Region {
         door
     }
 
+    /// A few patients, some of them of those that are hidden.
+    pub(super) fn some_patients(&self, hidden: &BTreeSet<String>) -> Vec<&Value> {
+        let patients = self.records.iter().filter(|one| one["resourceType"] == "Patient");
+        let (hidden, seen): (Vec<&Value>, Vec<&Value>) = patients.partition(|one| hidden.contains(&name(one)));
+        seen.into_iter().take(6).chain(hidden.into_iter().take(6)).collect()
+    }
+
     /// The residents whose records somebody has of their own: of the accounts `patient` and `proxy`.
     pub(super) fn lay(&self) -> [&str; 2] {
         [&self.own, &self.charge]
@@ -174,6 +181,11 @@ impl Browser {
         let cookies = reply.headers.get_all("set-cookie").iter();
         let pairs: Vec<&str> = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next()).collect();
         Self { cookie: pairs.join("; "), csrf: text_at(&reply.json(), "csrf").expect("a session has a token") }
+    }
+
+    /// What it sends to say who it is.
+    pub(super) fn cookie(&self) -> &str {
+        &self.cookie
     }
 
     pub(super) async fn ask(&self, door: &Door, method: Method, path: &str, body: &str) -> Reply {
