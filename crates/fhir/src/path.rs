@@ -77,7 +77,18 @@ impl Expression {
     /// Looks for what can be known wrong without data, when the focus is of `type_name`: elements that do not
     /// exist, types that do not exist, an order that is not given.
     pub fn check(&self, definitions: &Definitions, type_name: &str) -> Result<(), Error> {
-        check::check(definitions, &self.expr, type_name)
+        check::check(definitions, &self.expr, type_name, None)
+    }
+
+    /// The same where it is known what the expression may name: each variable with the type of what it holds, `Element`
+    /// where that is not known. One that is not among them, and is none of FHIRPath's own, is an error.
+    pub fn check_with(
+        &self,
+        definitions: &Definitions,
+        type_name: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        check::check(definitions, &self.expr, type_name, Some(variables))
     }
 }
 

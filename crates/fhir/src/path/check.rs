@@ -30,14 +30,28 @@ impl<'a> Shape<'a> {
 /// Walks an expression with the shape of the focus in hand.
 struct Checker<'a> {
     definitions: &'a Definitions,
+    /// The variables there are and their types; none when any may be there.
+    variables: Option<&'a [(&'a str, &'a str)]>,
 }
 
-/// Checks an expression whose focus is of `type_name`.
-pub(super) fn check(definitions: &Definitions, expr: &Expr, type_name: &str) -> Result<(), Error> {
+/// Checks an expression whose focus is of `type_name`, and which may name these variables; without them, any.
+pub(super) fn check(
+    definitions: &Definitions,
+    expr: &Expr,
+    type_name: &str,
+    variables: Option<&[(&str, &str)]>,
+) -> Result<(), Error> {
     let Some(type_def) = definitions.type_(type_name) else {
         return Err(Error::invalid(format!("There is no type {type_name}.")));
     };
-    Checker { definitions }.shape(expr, &Shape::of(type_def.name)).map(drop)
+    Checker { definitions, variables }.shape(expr, &Shape::of(type_def.name)).map(drop)
+}
+
+/// The variables that are always there. <http://hl7.org/fhir/R4/fhirpath.html#variables>
+fn is_standard(name: &str) -> bool {
+    matches!(name, "resource" | "rootResource" | "context" | "sct" | "loinc" | "ucum")
+        || name.starts_with("vs-")
+        || name.starts_with("ext-")
 }
 
 impl<'a> Checker<'a> {
@@ -49,7 +63,8 @@ impl<'a> Checker<'a> {
                 let mut shape = match start {
                     Start::Focus | Start::This => focus.clone(),
                     Start::Inner(inner) => self.shape(inner, focus)?,
-                    Start::Index | Start::Total | Start::Variable(_) => Shape::unknown(),
+                    Start::Index | Start::Total => Shape::unknown(),
+                    Start::Variable(name) => self.variable(name)?,
                 };
                 for (position, step) in steps.iter().enumerate() {
                     shape = match step {
@@ -80,6 +95,17 @@ impl<'a> Checker<'a> {
                 let shape = self.shape(operand, focus)?;
                 if *keep { self.narrowed(&shape, type_name) } else { Ok(Shape::unknown()) }
             }
+        }
+    }
+
+    fn variable(&self, name: &str) -> Result<Shape<'a>, Error> {
+        let Some(variables) = self.variables else { return Ok(Shape::unknown()) };
+        match variables.iter().find(|(known, _)| *known == name) {
+            Some((_, type_name)) => {
+                Ok(self.definitions.type_(type_name).map_or_else(Shape::unknown, |found| Shape::of(found.name)))
+            }
+            None if is_standard(name) => Ok(Shape::unknown()),
+            None => Err(Error::invalid(format!("There is no variable %{name} here."))),
         }
     }
 

@@ -199,3 +199,18 @@ fn long_lists_of_text_are_compared_within_bounds() {
         assert_eq!(found[0].as_bool(), Some(true), "{expression}");
     }
 }
+
+#[test]
+fn a_variable_that_is_not_there_or_lacks_the_element_is_found_before_there_is_data() {
+    let check = |text: &str| {
+        let variables = [("focus", "ServiceRequest"), ("made", "Element")];
+        Expression::parse(text).expect("the case parses").check_with(r4(), "Patient", &variables)
+    };
+    for fits in ["%focus.subject.reference", "%made.anything", "%resource.name", "name.given & %ucum", "%`vs-x`"] {
+        assert!(check(fits).is_ok(), "{fits}");
+    }
+    for wrong in ["%focus.patient", "%patient.name", "%focus.where(colour = 1)", "names"] {
+        assert!(check(wrong).is_err(), "{wrong}");
+    }
+    assert!(Expression::parse("%anything.name").expect("it parses").check(r4(), "Patient").is_ok());
+}
