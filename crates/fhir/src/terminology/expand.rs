@@ -12,6 +12,9 @@ use super::{Code, Content, System, Terminology, Verdict, display, member, unproc
 use crate::json::{list, text};
 use crate::{Error, IssueCode, Value};
 
+/// The extension that says what a code counts in a score.
+const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
+
 /// How deep value sets may include one another.
 const DEEPEST: usize = 16;
 
@@ -62,6 +65,9 @@ pub struct Concept {
     pub is_abstract: bool,
     /// Whether it is no longer to be used.
     pub is_inactive: bool,
+    /// What it counts in a score, in the digits it is written with.
+    /// <http://hl7.org/fhir/R4/extension-ordinalvalue.html>
+    pub score: Option<String>,
 }
 
 impl Expansion {
@@ -106,8 +112,17 @@ impl Concept {
         if let Some(display) = &self.display {
             value["display"] = json!(display.as_str());
         }
+        if let Some(Ok(score)) = self.score.as_deref().map(sonic_rs::from_str::<Value>) {
+            value["extension"] = json!([{ "url": SCORE, "valueDecimal": score }]);
+        }
         value
     }
+}
+
+/// The score of a concept of a code system or value set.
+fn score(concept: &Value) -> Option<String> {
+    let found = list(concept, "extension").iter().find(|one| text(one, "url") == Some(SCORE))?;
+    found.get("valueDecimal").filter(|score| score.is_number()).map(ToString::to_string)
 }
 
 /// Codes in the order found, without repetition.
@@ -230,6 +245,7 @@ impl Terminology<'_> {
                     .map(str::to_owned),
                     is_abstract: at.is_some_and(|(system, at)| system.is_abstract(at)),
                     is_inactive: at.is_some_and(|(system, at)| system.is_inactive(at)),
+                    score: score(concept).or_else(|| at.and_then(|(system, at)| score(system.concept(at)))),
                 };
                 if admits(&imports, &concept) {
                     out.add(concept, request.most)?;
@@ -251,6 +267,7 @@ impl Terminology<'_> {
                 display: display(system.concept(at), request.language).map(str::to_owned),
                 is_abstract: system.is_abstract(at),
                 is_inactive: system.is_inactive(at),
+                score: score(system.concept(at)),
             };
             if admits(&imports, &concept) {
                 out.add(concept, request.most)?;
@@ -395,6 +412,7 @@ fn expanded(contains: &[Value], request: &Request<'_>, out: &mut Codes) -> Resul
                 display: display(next, request.language).map(str::to_owned),
                 is_abstract: flag(next, "abstract"),
                 is_inactive: flag(next, "inactive"),
+                score: score(next),
             };
             out.add(concept, request.most)?;
         }

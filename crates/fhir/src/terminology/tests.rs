@@ -243,3 +243,17 @@ fn every_official_value_set_expands_or_says_what_it_lacks() {
     }
     assert!(whole > 1_000 && lacking > 50, "{whole} expand, {lacking} do not");
 }
+
+#[test]
+fn a_code_carries_its_score_into_the_expansion() {
+    let scored = r#"{"resourceType":"CodeSystem","url":"urn:arm","content":"complete","concept":[
+        {"code":"drifts","display":"Drifts","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/ordinalValue","valueDecimal":1.50}]},
+        {"code":"UN","display":"Untestable"}]}"#;
+    let local = Local(vec![("arm", scored)]);
+    let all = value_set(r#"{"include":[{"system":"urn:arm"}]}"#);
+    let expansion = Terminology::new(&local).expand(&all, &Request::default()).expect("the value set expands");
+    let expanded = expansion.to_value_set(&all, &Request::default(), "2026-01-01T00:00:00Z", "urn:one");
+    let contains = &expanded["expansion"]["contains"];
+    assert_eq!(contains[0]["extension"][0]["valueDecimal"].to_string(), "1.50");
+    assert!(contains[1].get("extension").is_none());
+}
