@@ -9,6 +9,7 @@
 //! with a time; steps, facts of the record and clocks reach milestones, and all consequences hang on milestones. A *clock*
 //! runs from one milestone to another.
 
+pub mod check;
 pub mod definition;
 pub mod engine;
 pub mod figures;

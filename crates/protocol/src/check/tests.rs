@@ -1,0 +1,355 @@
+use super::*;
+
+const PROTOCOL: &str = r#"code = "visit"
+version = "2"
+title = { zh = "随访", en = "Visit" }
+focus = "ServiceRequest"
+
+[[class]]
+code = "urgent"
+title = { zh = "紧急", en = "Urgent" }
+priority = "urgent"
+
+[[role]]
+code = "ward"
+title = { zh = "病房", en = "Ward" }
+party = "institution"
+duties = ["nurse"]
+
+[[start]]
+by = "hand"
+duties = ["doctor"]
+reach = ["begun"]
+
+[[data]]
+code = "visits"
+query = "Encounter?patient={patient}&status=finished"
+
+[[milestone]]
+code = "begun"
+title = { zh = "已开始", en = "Begun" }
+
+[[milestone]]
+code = "asked"
+title = { zh = "已询问", en = "Asked" }
+make = ["note"]
+
+[[milestone]]
+code = "over"
+title = { zh = "已结束", en = "Over" }
+ends = "completed"
+
+[[step]]
+code = "ask"
+title = { zh = "询问", en = "Ask" }
+who = "ward"
+requires = ["begun"]
+form = "pain"
+reach = ["asked"]
+
+[[step]]
+code = "close"
+title = { zh = "结束", en = "Close" }
+who = "ward"
+requires = ["asked"]
+when = "%visits.exists() and %focus.subject.exists()"
+
+[[step.outcome]]
+code = "done"
+title = { zh = "完成", en = "Done" }
+reasons = "why"
+reach = ["over"]
+
+[[clock]]
+code = "length"
+title = { zh = "时长", en = "Length" }
+from = "begun"
+to = ["over"]
+
+[[clock.limit]]
+target = "1 h"
+warn = "2 h"
+breach = "3 h"
+
+[[clock.rung]]
+at = "warn"
+tell = ["ward"]
+
+[[activity]]
+code = "note"
+create = "Communication"
+
+[[activity.set]]
+path = "payload[0].contentString"
+value = "%response.item.answer.value"
+
+[[indicator]]
+code = "in-time"
+title = { zh = "及时率", en = "In time" }
+kind = "share"
+clock = "length"
+"#;
+
+const FORM: &str = r#"code = "pain"
+title = { zh = "疼痛", en = "Pain" }
+
+[[item]]
+code = "where"
+title = { zh = "部位", en = "Where" }
+kind = "choice"
+list = "why"
+
+[[item]]
+code = "how-much"
+title = { zh = "程度", en = "How much" }
+kind = "integer"
+when = "item.where(linkId = 'where').answer.exists()"
+"#;
+
+const CODES: &str = r#"[[list]]
+code = "why"
+title = { zh = "原因", en = "Why" }
+entry = [{ code = "wish", title = { zh = "患者要求", en = "Wish" }, score = 1 }]
+"#;
+
+fn folder(protocol: &str, form: &str, codes: &str) -> Files {
+    [("protocol.toml", protocol), ("forms/pain.toml", form), ("codes.toml", codes)]
+        .into_iter()
+        .map(|(path, text)| (path.to_owned(), text.to_owned()))
+        .collect()
+}
+
+fn found(files: &Files) -> Vec<String> {
+    check(files, &Known::default()).iter().map(ToString::to_string).collect()
+}
+
+/// The folder with one text put in another's place has exactly one finding.
+#[track_caller]
+fn changed(from: &str, to: &str, told: &str) {
+    let change = |text: &str| text.replacen(from, to, 1);
+    assert!([PROTOCOL, FORM, CODES].iter().any(|text| text.contains(from)), "{from} stands nowhere");
+    let found = found(&folder(&change(PROTOCOL), &change(FORM), &change(CODES)));
+    assert!(found.len() == 1 && found[0].contains(told), "{told}\n{found:#?}");
+}
+
+/// The folder with something written below the protocol has a finding that says this, and no other.
+#[track_caller]
+fn added(text: &str, told: &str) {
+    let found = found(&folder(&format!("{PROTOCOL}\n{text}"), FORM, CODES));
+    assert!(found.len() == 1 && found[0].contains(told), "{told}\n{found:#?}");
+}
+
+#[test]
+fn a_sound_folder_has_no_findings() {
+    assert_eq!(found(&folder(PROTOCOL, FORM, CODES)), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_finding_at_its_place() {
+    let found = found(&folder(&PROTOCOL.replace("requires", "requries"), FORM, CODES));
+    assert_eq!(found, ["protocol.toml:44:1: There is no key `requries` here; did you mean `requires`?"]);
+}
+
+#[test]
+fn a_step_that_can_never_be_done_is_found() {
+    let found = found(&folder(&PROTOCOL.replace("reach = [\"asked\"]\n", ""), FORM, CODES));
+    assert!(found.iter().any(|one| one.contains("Nothing reaches the milestone `asked`")), "{found:#?}");
+    let step = "The step `close` can never be done, because it needs `asked`, which never comes about.";
+    assert!(found.iter().any(|one| one.starts_with("protocol.toml:") && one.contains(step)), "{found:#?}");
+}
+
+#[test]
+fn steps_that_wait_for_each_other_are_found() {
+    let found = found(&folder(&PROTOCOL.replace("requires = [\"begun\"]", "requires = [\"over\"]"), FORM, CODES));
+    assert!(
+        found.iter().any(|one| one.contains("ask → close → ask") || one.contains("close → ask → close")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_milestone_nobody_reaches_is_found() {
+    let milestone = "[[milestone]]\ncode = \"lost\"\ntitle = { zh = \"失访\", en = \"Lost\" }\n";
+    added(milestone, "Nothing reaches the milestone `lost`");
+}
+
+#[test]
+fn a_clock_that_never_starts_or_never_stops_is_found() {
+    let lost = "[[milestone]]\ncode = \"lost\"\ntitle = { zh = \"失访\", en = \"Lost\" }\n";
+    let clock = |from: &str, to: &str| {
+        let text = format!(
+            "{lost}[[clock]]\ncode = \"c\"\ntitle = {{ zh = \"钟\", en = \"C\" }}\nfrom = \"{from}\"\nto = {to}\n"
+        );
+        found(&folder(&format!("{PROTOCOL}\n{text}"), FORM, CODES)).join("\n")
+    };
+    assert!(clock("lost", "[\"over\"]").contains("the clock `c` can never start"));
+    assert!(clock("begun", "[\"lost\"]").contains("the clock `c` can never stop"));
+    assert!(clock("begun", "[]").contains("The clock `c` never stops"));
+}
+
+#[test]
+fn a_clock_that_is_held_for_ever_is_found() {
+    let lost = "[[milestone]]\ncode = \"lost\"\ntitle = { zh = \"失访\", en = \"Lost\" }\n";
+    let text =
+        PROTOCOL.replace("to = [\"over\"]\n", "to = [\"over\"]\npauses = [{ from = \"asked\", to = \"lost\" }]\n");
+    let found = found(&folder(&format!("{text}\n{lost}"), FORM, CODES)).join("\n");
+    assert!(found.contains("once held, never goes on"), "{found}");
+}
+
+#[test]
+fn limits_out_of_order_and_rungs_without_a_limit_are_found() {
+    changed("warn = \"2 h\"", "warn = \"30 min\"", "the target of 1 h comes after the warn of 30 min");
+    changed("breach = \"3 h\"", "breach = \"90 min\"", "the warn of 2 h comes after the breach of 90 min");
+    changed("warn = \"2 h\"\n", "", "counts from the warn, and no limit has one");
+    changed("[[clock.rung]]", "[[clock.limit]]\nbreach = \"5 h\"\n[[clock.rung]]", "two limits for the same runs");
+}
+
+#[test]
+fn roles_nobody_holds_and_roles_that_are_not_used_are_found() {
+    changed(
+        "duties = [\"nurse\"]",
+        "duties = [\"nruse\"]",
+        "protocol.toml:15:11: There is no duty `nruse`; did you mean `nurse`?",
+    );
+    changed("duties = [\"nurse\"]\n", "", "The role `ward` has no `duties`");
+    added(
+        "[[role]]\ncode = \"office\"\ntitle = { zh = \"办公室\", en = \"Office\" }\nparty = \"institution\"\nduties = [\"nurse\"]\n",
+        "warning: The role `office` does nothing",
+    );
+    changed("duties = [\"nurse\"]", "duties = [\"nurse\"]\notherwise = \"ward\"", "falls back to itself");
+    changed("duties = [\"doctor\"]\n", "", "warning: Nobody may start this by hand");
+}
+
+#[test]
+fn codes_that_are_not_there_are_found() {
+    changed("requires = [\"asked\"]", "requires = [\"aksed\"]", "There is no milestone `aksed`; did you mean `asked`?");
+    changed("requires = [\"asked\"]", "requires = [\"asked|lost\"]", "There is no milestone `lost`");
+    changed("make = [\"note\"]", "make = [\"notes\"]", "There is no activity `notes`; did you mean `note`?");
+    changed("reasons = \"why\"", "reasons = \"whys\"", "There is no list `whys`");
+    changed("clock = \"length\"", "clock = \"lenght\"", "There is no clock `lenght`");
+    changed("ends = \"completed\"", "ends = \"completed\"\nswitch = \"other\"", "There is no protocol `other`");
+    changed("tell = [\"ward\"]", "tell = [\"chief\"]", "There is no role `chief`");
+    changed("create = \"Communication\"", "create = \"Comunication\"", "There is no type of resource `Comunication`");
+    changed("priority = \"urgent\"", "priority = \"high\"", "There is no priority `high`");
+    changed("requires = [\"asked\"]", "requires = [\"asked\"]\nclasses = [\"calm\"]", "There is no class `calm`");
+    let found = found(&folder(&PROTOCOL.replace("form = \"pain\"", "form = \"pian\""), FORM, CODES)).join("\n");
+    assert!(found.contains("There is no form `pian`; did you mean `pain`?"), "{found}");
+}
+
+#[test]
+fn expressions_that_do_not_parse_or_name_what_is_not_there_are_found() {
+    changed("%visits.exists() and", "%visits.exists( and", "FHIRPath");
+    changed("%focus.subject", "%focus.patient", "ServiceRequest has no element patient");
+    changed("%visits.exists()", "%visist.exists()", "There is no variable %visist here. Did you mean %visits?");
+    changed("%visits.exists()", "%visits.colour.exists()", "Encounter has no element colour");
+    changed(
+        "item.where(linkId",
+        "items.where(linkId",
+        "forms/pain.toml:14:8: QuestionnaireResponse has no element items",
+    );
+    changed("contentString", "contentText", "has no element `contentText`");
+}
+
+#[test]
+fn searches_that_do_not_parse_are_found() {
+    changed("status=finished", "stauts=finished", "Encounter has no search parameter `stauts`. Did you mean `status`?");
+    changed("Encounter?", "Encouter?", "Did you mean Encounter?");
+    changed("{patient}", "{person}", "Nothing stands for {person}");
+    changed("status=finished", "status", "`status` has no value");
+}
+
+#[test]
+fn missing_translations_are_found() {
+    changed("{ zh = \"已结束\", en = \"Over\" }", "{ zh = \"已结束\" }", "The title of `over` is missing in en.");
+    changed("{ zh = \"部位\", en = \"Where\" }", "{ en = \"Where\" }", "The title of `where` is missing in zh.");
+    changed("{ zh = \"患者要求\", en = \"Wish\" }", "{ zh = \"患者要求\" }", "codes.toml:4:");
+}
+
+#[test]
+fn a_form_nobody_asks_for_and_a_list_nobody_chooses_from_are_found() {
+    let found = found(&folder(&PROTOCOL.replace("form = \"pain\"\n", ""), FORM, CODES));
+    assert!(found.len() == 1 && found[0].contains("nobody reads its answers"), "{found:#?}");
+    let more = "\n[[list]]\ncode = \"more\"\ntitle = { zh = \"其他\", en = \"More\" }\nentry = [{ code = \"a\", title = { zh = \"甲\", en = \"A\" } }]\n";
+    let found = super::check(&folder(PROTOCOL, FORM, &format!("{CODES}{more}")), &Known::default());
+    assert!(found.len() == 1 && found[0].severity == Severity::Warning, "{found:#?}");
+}
+
+#[test]
+fn a_run_that_cannot_end_is_found() {
+    changed("ends = \"completed\"\n", "", "No milestone ends a run");
+    let lost = "[[milestone]]\ncode = \"lost\"\ntitle = { zh = \"失访\", en = \"Lost\" }\nends = \"failed\"\n";
+    let text = format!("{}\n{lost}", PROTOCOL.replace("ends = \"completed\"\n", ""));
+    let found = found(&folder(&text, FORM, CODES)).join("\n");
+    assert!(found.contains("Nothing ever reaches `lost`, so no run can end."), "{found}");
+}
+
+#[test]
+fn codes_too_long_for_an_id_or_not_made_for_one_are_found() {
+    let text = PROTOCOL.replace("code = \"close\"", "code = \"close-what-was-begun-long-ago\"");
+    let found = found(&folder(&text, FORM, CODES)).join("\n");
+    assert!(found.contains("has 29 characters"), "{found}");
+    changed("code = \"ask\"", "code = \"Ask\"", "`Ask` cannot name a step");
+    changed("code = \"done\"", "code = \"is done\"", "`is done` cannot name a outcome");
+}
+
+#[test]
+fn what_is_there_twice_is_found() {
+    changed("code = \"close\"", "code = \"ask\"", "There is a step `ask` already");
+    changed("code = \"how-much\"", "code = \"where\"", "There is a item `where` already");
+}
+
+#[test]
+fn a_migration_that_forgets_something_is_found() {
+    let earlier =
+        PROTOCOL.replace("version = \"2\"", "version = \"1\"").replace("code = \"close\"", "code = \"finish\"");
+    let with = |migration: &str| {
+        let mut files = folder(&format!("{PROTOCOL}\n[[migration]]\nfrom = \"1\"\n{migration}"), FORM, CODES);
+        files.insert("visit-1.protocol.toml".to_owned(), earlier.clone());
+        found(&files)
+    };
+    let forgotten = with("");
+    assert!(
+        forgotten.len() == 1 && forgotten[0].contains("the step `finish` of version 1 is not here"),
+        "{forgotten:#?}"
+    );
+    assert_eq!(with("steps = { finish = \"close\" }\n"), Vec::<String>::new());
+    assert!(with("steps = { finish = \"clsoe\" }\n").join("\n").contains("There is no step `clsoe`"));
+    added("[[migration]]\nfrom = \"0\"\n", "warning: Version 0 is not in this folder");
+}
+
+#[test]
+fn what_the_kind_of_an_item_forbids_is_found() {
+    changed("list = \"why\"\n", "", "is a choice and needs a `list`");
+    changed("kind = \"integer\"", "kind = \"integer\"\nmin = 3\nmax = 2", "The least that `how-much` can be");
+    changed("kind = \"integer\"", "kind = \"string\"\nunit = \"kg\"", "has a unit and must be a number");
+    changed(
+        "kind = \"integer\"",
+        "kind = \"integer\"\ntotal = [\"were\"]",
+        "There is no item `were`; did you mean `where`?",
+    );
+}
+
+#[test]
+fn a_total_of_what_has_no_score_is_found() {
+    let form = FORM.replace("kind = \"integer\"", "kind = \"integer\"\ntotal = [\"where\"]");
+    assert_eq!(found(&folder(PROTOCOL, &form, CODES)), Vec::<String>::new());
+    let found = found(&folder(PROTOCOL, &form, &CODES.replace(", score = 1", "")));
+    assert!(found.len() == 1 && found[0].contains("`where` cannot be added up in `how-much`"), "{found:#?}");
+}
+
+#[test]
+fn what_another_line_has_is_not_named_again_and_can_be_begun() {
+    let other = PROTOCOL
+        .replace("code = \"visit\"", "code = \"call\"")
+        .replace("form = \"pain\"\n", "")
+        .replace("reasons = \"why\"\n", "");
+    let other = Line::read(&[("protocol.toml".to_owned(), other)].into()).unwrap();
+    let others = [other];
+    let known = Known { others: &others };
+    let begins = PROTOCOL
+        .replace("make = [\"note\"]", "make = [\"note\"]\nbegin = [{ protocol = \"call\", keep = [\"begun\"] }]");
+    assert_eq!(check(&folder(&begins, FORM, CODES), &known), []);
+    let again = folder(&PROTOCOL.replace("code = \"visit\"", "code = \"call\""), FORM, CODES);
+    let told = check(&again, &known);
+    assert!(told.len() == 1 && told[0].text.contains("Another line has a protocol `call`"), "{told:#?}");
+}
