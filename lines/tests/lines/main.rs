@@ -5,5 +5,6 @@ mod paths;
 mod recorded;
 mod replay;
 mod scenarios;
+mod sound;
 mod stage;
 mod story;
