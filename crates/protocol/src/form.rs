@@ -2,6 +2,7 @@
 //! text a form is written in.
 
 mod judge;
+mod stored;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::definition::{Code, Words};
 
 pub use judge::{Beside, Shelf, judge, lists};
+pub use stored::judge_stored;
 
 /// What somebody fills in.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]

@@ -10,6 +10,7 @@ mod codes;
 mod place;
 mod plan;
 mod questionnaire;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ use toml::Table;
 use crate::definition::Protocol;
 use crate::text::Line;
 use place::{list, put_tables, read, text, write};
+
+pub use stored::{Pending, install, load, versions};
 
 /// What the platform's own canonicals begin with.
 const BASE: &str = "https://qingshan.dev/fhir/";
