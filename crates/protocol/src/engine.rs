@@ -20,13 +20,17 @@ use std::sync::Arc;
 
 use fhir::path::Expression;
 use fhir::{Category, Error, IssueCode, Value, json};
+use jiff::Timestamp;
 use jiff::tz::Offset;
 use record::{Caller, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version};
 use sonic_rs::JsonValueTrait;
 
 use crate::definition::{Protocol, Start as StartRule};
+use crate::form::judge_stored;
+use crate::knowledge;
 use crate::run::{Deed, Event, Party, Run};
 use crate::task::{self, Frame, Happened};
+use crate::text::Line;
 use authority::Authority;
 use draft::{Draft, PLATFORM};
 
@@ -119,9 +123,37 @@ impl Engine {
         &self.0.library
     }
 
-    /// One version of a protocol, or the latest.
+    /// One version of a protocol, or the latest that the record holds now.
     pub async fn protocol(&self, code: &str, version: Option<&str>) -> Result<Option<Arc<Protocol>>, Error> {
+        let known = self.0.library.get(code, version);
+        let is_news = match version {
+            Some(_) => known.is_none(),
+            // Another process may have put a later one in since.
+            None => {
+                let stored = knowledge::versions(&self.platform(), code).await?;
+                stored.iter().any(|version| self.0.library.get(code, Some(version)).is_none())
+            }
+        };
+        if !is_news {
+            return Ok(known);
+        }
+        self.learn().await?;
         Ok(self.0.library.get(code, version))
+    }
+
+    /// Puts a line into the record and learns its protocols. Of a version that is stored, the stored words count.
+    pub async fn install(&self, line: &Line) -> Result<knowledge::Pending, Error> {
+        let pending = knowledge::install(&self.platform(), line).await?;
+        self.learn().await?;
+        Ok(pending)
+    }
+
+    /// Learns every protocol the record holds.
+    pub async fn learn(&self) -> Result<(), Error> {
+        for protocol in knowledge::load(&self.platform()).await? {
+            self.0.library.put(protocol);
+        }
+        Ok(())
     }
 
     /// Starts a run by hand.
@@ -167,7 +199,9 @@ impl Engine {
     ) -> Result<Standing, Error> {
         let mut draft = Draft::new(self, &caller.actor);
         if let Some(response) = &start.response {
-            self.take_answer(&mut draft, own, response, start.patient.as_deref()).await?;
+            let form = way.as_ref().and_then(|way| way.form.as_deref());
+            let asked = Asked { form, patient: start.patient.as_deref(), focus: start.focus.as_deref() };
+            self.take_answer(&mut draft, own, response, asked).await?;
         }
         let class = start.class.clone().or_else(|| Some(way.as_ref()?.class.as_ref()?.to_string()));
         let bound = start.roles.iter().map(|(role, to)| (role.clone(), Party { reference: to.clone(), display: None }));
@@ -210,12 +244,15 @@ impl Engine {
             if is_done(&standing.run, &caller.actor, &act.deed) {
                 return Ok(standing);
             }
-            let patient = standing.run.patient.clone();
+            let (protocol, patient, focus) =
+                (standing.protocol.clone(), standing.run.patient.clone(), standing.run.focus.clone());
             let mut draft = Draft::new(self, &caller.actor);
             draft.hold(standing, frame);
             let mut deed = act.deed.clone();
             if let Some(response) = &act.response {
-                let reference = self.take_answer(&mut draft, &own, response, patient.as_deref()).await?;
+                let form = form_of(&protocol, &act.deed);
+                let asked = Asked { form, patient: patient.as_deref(), focus: focus.as_deref() };
+                let reference = self.take_answer(&mut draft, &own, response, asked).await?;
                 if let Deed::Complete { response, .. } = &mut deed {
                     *response = Some(reference);
                 }
@@ -319,7 +356,7 @@ impl Engine {
         draft: &mut Draft<'_>,
         own: &Session,
         response: &Value,
-        patient: Option<&str>,
+        asked: Asked<'_>,
     ) -> Result<String, Error> {
         let mut answer: serde_json::Value = serde_json::from_slice(&json::to_bytes(response)).map_err(Error::fault)?;
         if answer["resourceType"] != "QuestionnaireResponse" {
@@ -345,7 +382,15 @@ impl Engine {
         };
         answer["id"] = id.as_str().into();
         answer["status"] = "completed".into();
-        if let Some(patient) = patient {
+        if let Some(form) = asked.form {
+            let canonical = knowledge::canonical("Questionnaire", form);
+            if answer["questionnaire"].is_null() {
+                answer["questionnaire"] = canonical.as_str().into();
+            } else if answer["questionnaire"].as_str().and_then(|other| other.split('|').next()) != Some(&canonical) {
+                return Err(Error::invalid(format!("The form \"{form}\" is asked for, and this answers another.")));
+            }
+        }
+        if let Some(patient) = asked.patient {
             answer["subject"] = serde_json::json!({ "reference": patient });
         }
         if answer["authored"].is_null() {
@@ -356,8 +401,24 @@ impl Engine {
             answer["author"] = serde_json::json!({ "reference": author });
         }
         let reference = format!("QuestionnaireResponse/{id}");
-        draft.answer(&reference, task::value(&answer)?, if_match);
+        let answer = task::value(&answer)?;
+        self.judge(&answer, asked).await?;
+        draft.answer(&reference, answer, if_match);
         Ok(reference)
+    }
+
+    /// Refuses a response that is not what its form asks for.
+    async fn judge(&self, answer: &Value, asked: Asked<'_>) -> Result<(), Error> {
+        let platform = self.platform();
+        let mut known = Vec::new();
+        for (name, reference) in [("patient", asked.patient), ("focus", asked.focus)] {
+            if let Some(resource) = scene::read(&platform, None, reference).await? {
+                known.push((name, resource));
+            }
+        }
+        let variables: Vec<(&str, &Value)> = known.iter().map(|(name, resource)| (*name, resource)).collect();
+        let now = Timestamp::from_microsecond(self.now()).map_err(Error::fault)?;
+        judge_stored(&platform, answer, &variables, (now, self.zone())).await
     }
 
     /// Writes a draft in the name of the one who acts.
@@ -402,6 +463,22 @@ impl Engine {
     fn zone(&self) -> Offset {
         Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
     }
+}
+
+/// What a response answers: the form that is asked for, about whom and about what.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    form: Option<&'a str>,
+    patient: Option<&'a str>,
+    focus: Option<&'a str>,
+}
+
+/// The form that comes with a deed.
+fn form_of<'p>(protocol: &'p Protocol, deed: &Deed) -> Option<&'p str> {
+    let Deed::Complete { step, outcome, .. } = deed else { return None };
+    let step = protocol.step(step)?;
+    let outcome = outcome.as_deref().and_then(|outcome| step.outcome(outcome)?.form.as_deref());
+    outcome.or(step.form.as_deref())
 }
 
 /// Something that somebody does, before anything is known besides.
