@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// The institutions of the consortium and who works where, from one file.
     #[command(subcommand)]
     Consortium(Consortium),
+    /// Care processes as folders of text: checked, and put into a record.
+    #[command(subcommand)]
+    Protocol(Protocol),
     /// Measures this program on this machine and prints a page; `cargo xtask bench record` prepares and runs it.
     Bench(Bench),
     /// Measures what the trail costs on this machine; `cargo xtask bench audit` prepares and runs it.
@@ -235,6 +238,27 @@ pub(crate) enum Consortium {
         /// Which consortium, where a record has several.
         #[arg(long)]
         id: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Protocol {
+    /// Says what is wrong with folders, by file and line, and fails when something is.
+    Check {
+        /// Folders of lines; those named together may start one another's protocols.
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
+    },
+    /// Checks folders and makes a record hold what they say. Doing it twice changes nothing.
+    Install {
+        #[command(flatten)]
+        holder: Holder,
+        /// Write over versions that are stored and say otherwise; runs that began with them go on under the new words.
+        #[arg(long)]
+        replace: bool,
+        /// Folders of lines; those named together may start one another's protocols.
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
     },
 }
 

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::Outcome;
 use difference::Difference;
+pub(crate) use difference::{Step, StepKind, key};
 use file::Consortium;
 pub(crate) use holder::Holder;
 use resources::TYPES;

@@ -11,6 +11,7 @@ mod copy;
 mod export;
 mod import;
 mod place;
+mod protocols;
 mod serve;
 mod settings;
 
@@ -108,6 +109,18 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         Command::Consortium(arguments::Consortium::Show { holder, id }) => {
             let holder = hold(&mut settings, holder).await?;
             say(consortium::show(&holder, id.as_deref()).await?.trim_end())
+        }
+        Command::Protocol(arguments::Protocol::Check { folders }) => {
+            let found = protocols::check(&folders)?;
+            let (findings, count) = found.text.rsplit_once('\n').unwrap_or(("", &found.text));
+            if !findings.is_empty() {
+                say(findings)?;
+            }
+            if found.errors > 0 { Err(count.to_owned()) } else { say(count) }
+        }
+        Command::Protocol(arguments::Protocol::Install { holder, replace, folders }) => {
+            let holder = hold(&mut settings, holder).await?;
+            say(&protocols::install(&holder, &folders, replace).await?)
         }
         Command::Client(arguments::Client::Add(add)) => {
             place::choose(&mut settings, add.place.clone());

@@ -4,6 +4,7 @@ mod closure;
 mod consortium;
 mod hostile;
 mod import;
+mod protocols;
 mod real_input;
 mod serve;
 mod sign_in;
