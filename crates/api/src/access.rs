@@ -209,6 +209,9 @@ pub(crate) fn needs(
                 | crate::operation::Operation::Merge
                 | crate::operation::Operation::Unmerge => vec![(Update, type_)],
                 crate::operation::Operation::Match => vec![(Search, type_)],
+                crate::operation::Operation::EvaluateMeasure => {
+                    vec![(Read, type_), (Search, ResourceType::named("Task"))]
+                }
                 crate::operation::Operation::WhoLooked => vec![(Read, ResourceType::named("AuditEvent"))],
                 // Bulk data holds many types; which of them are given out is decided type by type when it is made.
                 crate::operation::Operation::Export => {

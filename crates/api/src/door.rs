@@ -33,7 +33,13 @@ pub(crate) async fn fhir(State(app): State<App>, request: Request<Body>) -> Resp
     let base = base(&app, &parts.headers);
     let mut format = Format::default();
 
-    let work = AssertUnwindSafe(serve(&app, &parts, body, &base, &name, &mut format)).catch_unwind();
+    let answer = answered(&app, &name, serve(&app, &parts, body, &base, &name, &mut format)).await;
+    named(answer.into_response(&base, format, &asked).await, &name)
+}
+
+/// Does the work of a request within the time it may take, and makes an answer of whatever comes of it.
+pub(crate) async fn answered(app: &App, name: &str, work: impl Future<Output = Result<Answer, Failure>>) -> Answer {
+    let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(app.settings.request_time, work).await {
         Ok(Ok(result)) => result,
         // The panic itself has been reported by the hook of the process; this ties it to the request.
@@ -43,19 +49,34 @@ pub(crate) async fn fhir(State(app): State<App>, request: Request<Body>) -> Resp
             Err(Error::new(Category::Busy, IssueCode::Timeout, text).into())
         }
     };
-    let answer = result.unwrap_or_else(|failure| {
-        outcome::log(&failure, &name);
+    result.unwrap_or_else(|failure| {
+        outcome::log(&failure, name);
         Answer::failure(&failure)
-    });
-    let mut response = answer.into_response(&base, format, &asked).await;
-    if let Ok(name) = HeaderValue::from_str(&name) {
+    })
+}
+
+/// The response with the name of its request.
+pub(crate) fn named(mut response: Response, name: &str) -> Response {
+    if let Ok(name) = HeaderValue::from_str(name) {
         response.headers_mut().insert("x-request-id", name);
     }
     response
 }
 
+/// Who calls, and the record as they may see it.
+pub(crate) async fn enter(app: &App, parts: &Parts, name: &str) -> Result<(Grant, Session), Failure> {
+    let grant =
+        Grant::of(app, &parts.method, &parts.headers, true).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
+    let session = app.record.session(grant.caller(&parts.headers, name)?);
+    let session = match access::address(app, parts) {
+        Some(address) => session.from_address(&address.to_string()),
+        None => session,
+    };
+    Ok((grant, session))
+}
+
 /// The request's name: the caller's own if it is harmless in a log, or a new one.
-fn request_name(app: &App, headers: &HeaderMap) -> String {
+pub(crate) fn request_name(app: &App, headers: &HeaderMap) -> String {
     let own = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(|value| {
         (1..=64).contains(&value.len())
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte))
@@ -97,13 +118,7 @@ async fn serve(
     if let Interaction::Capabilities = interaction {
         return Ok(interaction::capabilities::run(app, base));
     }
-    let grant =
-        Grant::of(app, &parts.method, &parts.headers, true).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
-    let session = app.record.session(grant.caller(&parts.headers, name)?);
-    let session = match access::address(app, parts) {
-        Some(address) => session.from_address(&address.to_string()),
-        None => session,
-    };
+    let (grant, session) = enter(app, parts, name).await?;
     match interaction {
         Interaction::Bundle => interaction::bundle::run(app, &grant, &session, ask).await,
         interaction => run(app, &grant, &session, interaction, ask).await,
@@ -118,14 +133,7 @@ pub(crate) async fn run(
     interaction: Interaction,
     mut ask: Ask,
 ) -> Result<Answer, Failure> {
-    let extent = match grant.allow(&interaction, &named_types(&ask.query)?) {
-        Ok(extent) => extent,
-        Err(refusal) => {
-            let note = Note { outcome: Outcome::Refused, detail: ask.path, ..Note::new(Act::Request) };
-            app.record.note(session.caller(), note).await?;
-            return Err(refusal.into());
-        }
-    };
+    let extent = allow(app, grant, session, &interaction, &named_types(&ask.query)?, &ask.path).await?;
     let interaction = match (extent, grant.one_patient(app)) {
         (Extent::OnePatient, Some(patient)) => patient.confine(session, interaction, &mut ask).await?,
         _ => interaction,
@@ -148,6 +156,25 @@ pub(crate) async fn run(
         }
         Interaction::Export(part) => export::part(app, grant, &ask, part).await,
         Interaction::Operation(operation, on) => operation.run(app, grant, session, ask, on).await,
+    }
+}
+
+/// How far the scopes of a caller cover an interaction. A refusal is noted, with the address that was asked.
+pub(crate) async fn allow(
+    app: &App,
+    grant: &Grant,
+    session: &Session,
+    interaction: &Interaction,
+    named_types: &[ResourceType],
+    path: &str,
+) -> Result<Extent, Failure> {
+    match grant.allow(interaction, named_types) {
+        Ok(extent) => Ok(extent),
+        Err(refusal) => {
+            let note = Note { outcome: Outcome::Refused, detail: path.to_owned(), ..Note::new(Act::Request) };
+            app.record.note(session.caller(), note).await?;
+            Err(refusal.into())
+        }
     }
 }
 
@@ -233,7 +260,7 @@ async fn parsed(bytes: Bytes) -> Result<fhir::Value, Error> {
 }
 
 /// The whole body, decompressed, within the configured bound.
-async fn whole(app: &App, parts: &Parts, body: Body) -> Result<Bytes, Failure> {
+pub(crate) async fn whole(app: &App, parts: &Parts, body: Body) -> Result<Bytes, Failure> {
     let bound = app.settings.body_max;
     let too_large = || {
         let text = format!("The body is larger than the {} MiB this server takes.", bound >> 20);

@@ -20,6 +20,7 @@ mod operation;
 mod outcome;
 mod portal;
 mod route;
+mod runs;
 mod settings;
 pub mod subscriptions;
 mod summary;
@@ -35,6 +36,7 @@ use axum::middleware;
 use axum::routing::{any, get};
 use entrance::{Entrance, Peer};
 use fhir::Error;
+use protocol::Engine;
 use record::Record;
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
@@ -50,6 +52,7 @@ pub(crate) struct App(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) record: Record,
+    pub(crate) engine: Engine,
     pub(crate) settings: Settings,
     pub(crate) tokens: access::Tokens,
     pub(crate) sign_ins: access::SignIns,
@@ -75,12 +78,14 @@ impl Deref for App {
 }
 
 impl App {
-    fn new(record: Record, settings: Settings) -> Self {
+    fn new(engine: Engine, settings: Settings) -> Self {
+        let record = engine.record().clone();
         let random = record.surroundings().randomness.bytes();
         let live = live::Hub::new(record.clone(), &settings.live);
         let started = record.surroundings().clock.now();
         Self(Arc::new(Inner {
             record,
+            engine,
             sign_ins: access::SignIns::default(),
             attempts: access::Attempts::default(),
             fetcher: access::Fetcher::default(),
@@ -101,18 +106,19 @@ impl App {
     }
 }
 
-/// The routes of the HTTP door over a record.
+/// The routes of the HTTP door over a record and the protocols at work on it.
 ///
 /// - `/fhir…`: the FHIR service
 /// - `/fhir/.well-known/…`, `/.well-known/smart-configuration`: where and how to sign in
 /// - `/auth/…`: sign-in of people, of apps and of machines
 /// - `/audit/…`: the seals of the trail
+/// - `/protocols…`, `/runs…`: care processes
 /// - `/live?topic=…`: server-sent events
 /// - `/health`: whether the store answers
 /// - everything else: the portal, if there is one
-pub fn router(record: Record, settings: Settings) -> Router {
+pub fn router(engine: Engine, settings: Settings) -> Router {
     let portal = settings.portal.clone();
-    let app = App::new(record, settings);
+    let app = App::new(engine, settings);
     let router = Router::new()
         .route("/fhir", any(door::fhir))
         .route("/fhir/", any(door::fhir))
@@ -121,6 +127,7 @@ pub fn router(record: Record, settings: Settings) -> Router {
         .route("/fhir/.well-known/smart-configuration", get(health::smart_configuration))
         .route("/fhir/.well-known/openid-configuration", get(health::openid_configuration))
         .merge(access::routes())
+        .merge(runs::routes())
         .layer(middleware::from_fn_with_state(app.clone(), access::cross_origin))
         .merge(trail::routes())
         .route("/live", get(live::stream))

@@ -21,12 +21,15 @@ use crate::ask::Ask;
 use crate::export;
 use crate::outcome::Failure;
 use crate::route::On;
+use crate::runs;
 
 /// An operation this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// `$break-glass` of a patient: emergency access.
     BreakGlass,
+    /// `Measure/id/$evaluate-measure`
+    EvaluateMeasure,
     /// `$everything` of a patient.
     Everything,
     /// `$export`: bulk data.
@@ -93,6 +96,15 @@ const WHO_LOOKED: &str = "https://qingshan.dev/fhir/OperationDefinition/who-look
 pub(crate) const OFFERED: &[Row] = &[
     row(Operation::BreakGlass, "break-glass", Some("Patient"), false, false, true, BREAK_GLASS),
     row(Operation::Relation, "relation", Some("Patient"), false, false, true, RELATION),
+    row(
+        Operation::EvaluateMeasure,
+        "evaluate-measure",
+        Some("Measure"),
+        false,
+        false,
+        true,
+        "Measure-evaluate-measure",
+    ),
     row(Operation::Everything, "everything", Some("Patient"), false, false, true, "Patient-everything"),
     row(Operation::Export, "export", None, true, false, false, BULK),
     row(Operation::Export, "export", Some("Patient"), false, true, false, BULK_PATIENTS),
@@ -178,6 +190,7 @@ impl Operation {
         on: On,
     ) -> Result<Answer, Failure> {
         match self {
+            Self::EvaluateMeasure => runs::figures::measure(app, session, ask, on).await,
             Self::Everything => everything::run(app, grant, session, ask, on).await,
             Self::BreakGlass => relation::break_glass(session, ask, on).await,
             Self::Relation => relation::show(session, on).await,

@@ -53,7 +53,7 @@ impl Door {
         let mut settings = api::Settings::new(directory.path().to_owned());
         settings.base = Some("http://qingshan.example/fhir".to_owned());
         change(&mut settings);
-        let router = api::router(place.record.clone(), settings);
+        let router = api::router(protocol::Engine::new(place.record.clone()), settings);
         Self { place, router, directory }
     }
 

@@ -1,0 +1,71 @@
+//! What those are called whom a run names by reference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir::{Error, Value, json};
+use protocol::Run;
+use record::{Caller, Key, Record, ResourceType, Session};
+use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+
+/// The names, by reference; whoever has none, or is not there, is left out.
+///
+/// Whoever may see a run may know what the people and institutions in it are called. What the patient is called is
+/// shown to those who may read the patient.
+pub(super) async fn of(record: &Record, own: &Session, run: &Run) -> Result<BTreeMap<String, String>, Error> {
+    let platform = record.session(Caller::system("HOPERAT"));
+    let handed = run.steps.iter().filter_map(|work| work.party.as_ref());
+    let unnamed = run.parties.values().chain(handed).filter(|party| party.display.is_none());
+    let mut named: BTreeSet<&str> = unnamed.map(|party| party.reference.as_str()).collect();
+    named.extend(run.milestones.iter().map(|one| one.by.as_str()));
+    named.extend(run.steps.iter().filter_map(|work| work.by.as_deref()));
+    named.extend(run.steps.iter().flat_map(|work| &work.acknowledged).map(|(by, _)| by.as_str()));
+    named.extend(run.patient.as_deref());
+    let mut names = BTreeMap::new();
+    for reference in named {
+        let session = if reference.starts_with("Patient/") { own } else { &platform };
+        if let Some(name) = name(session, reference).await? {
+            names.insert(reference.to_owned(), name);
+        }
+    }
+    Ok(names)
+}
+
+async fn name(session: &Session, reference: &str) -> Result<Option<String>, Error> {
+    let Some(mut resource) = read(session, reference).await? else { return Ok(None) };
+    let holder = resource.get("practitioner").and_then(|holder| holder.get("reference")?.as_str()).map(str::to_owned);
+    if let Some(holder) = holder {
+        match read(session, &holder).await? {
+            Some(person) => resource = person,
+            None => return Ok(None),
+        }
+    }
+    Ok(written(&resource))
+}
+
+async fn read(session: &Session, reference: &str) -> Result<Option<Value>, Error> {
+    let Some((type_, id)) = reference.split_once('/') else { return Ok(None) };
+    let Some(type_) = ResourceType::named(type_).filter(|_| Key::is_id(id)) else { return Ok(None) };
+    let body = session.read(&Key::new(type_, id)).await?.and_then(|version| version.body);
+    body.map(|body| json::parse(&body)).transpose()
+}
+
+/// What a resource is called: its own name, or the first HumanName. <http://hl7.org/fhir/R4/datatypes.html#HumanName>
+fn written(resource: &Value) -> Option<String> {
+    let name = resource.get("name")?;
+    if let Some(name) = name.as_str() {
+        return Some(name.to_owned());
+    }
+    let name = name.as_array()?.first()?;
+    if let Some(text) = name.get("text").as_str() {
+        return Some(text.to_owned());
+    }
+    let family = name.get("family").as_str().unwrap_or_default();
+    let given = name.get("given").and_then(|given| given.as_array());
+    let given: Vec<&str> = given.into_iter().flat_map(|list| list.iter()).filter_map(|one| one.as_str()).collect();
+    // A Chinese name is written family first and without a space.
+    let whole = match family.is_ascii() {
+        true => format!("{} {family}", given.join(" ")),
+        false => format!("{family}{}", given.concat()),
+    };
+    Some(whole.trim().to_owned()).filter(|whole| !whole.is_empty())
+}
