@@ -111,7 +111,7 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
     let (grant, session) = door::enter(app, parts, name).await?;
     let visit = Visit { app, grant: &grant, session: &session, path };
     let sent = if parts.method == Method::POST { Some(Sent::read(app, parts, body).await?) } else { None };
-    let sent = || sent.ok_or_else(|| Error::invalid("The body must be JSON.").into());
+    let sent = || sent.ok_or_else(|| Error::invalid("The body must be JSON."));
     match question {
         Question::Protocols => list::run(&visit).await,
         Question::Protocol(code) => definition::run(&visit, &code, query.get("version")).await,

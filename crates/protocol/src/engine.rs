@@ -14,6 +14,7 @@ mod library;
 mod make;
 mod scene;
 mod timers;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -24,6 +24,8 @@ pub struct Viewer<'v> {
     pub lay: bool,
     /// Whether they may do a step that is open.
     pub may: &'v dyn Fn(&Work) -> bool,
+    /// Whether they may take the run back.
+    pub may_cancel: bool,
     /// What people and institutions are called, by reference.
     pub names: &'v BTreeMap<String, String>,
     /// What stands under the headings of the summary, by code.
@@ -101,6 +103,9 @@ pub struct View<'v> {
     pub clocks: Vec<ClockView<'v>>,
     /// What a worklist says of it.
     pub summary: Vec<SummaryView<'v>>,
+    /// How it can be taken back, for whoever may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<CancelView<'v>>,
     /// The steps that hold the run up: on the way to its end, those that are open or whose condition is not known.
     pub blocking: Vec<&'v str>,
     /// What those are called who are named above.
@@ -353,6 +358,14 @@ pub struct ClockView<'v> {
     pub next: Option<Moment>,
 }
 
+/// How a run can be taken back.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CancelView<'v> {
+    /// The list one of whose reasons must be given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<&'v str>,
+}
+
 /// A line of the summary.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryView<'v> {
@@ -386,6 +399,9 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
         steps: protocol.steps.iter().flat_map(|step| eye.steps(step)).collect(),
         clocks: run.clocks.iter().filter_map(|ticking| eye.clock(ticking)).collect(),
         summary: eye.summary(),
+        cancel: viewer
+            .may_cancel
+            .then(|| CancelView { reasons: protocol.cancel.as_ref().and_then(|cancel| cancel.reasons.as_deref()) }),
         blocking: path.blocking(),
         names: BTreeMap::new(),
     };

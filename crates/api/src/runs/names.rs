@@ -56,10 +56,10 @@ fn written(resource: &Value) -> Option<String> {
         return Some(name.to_owned());
     }
     let name = name.as_array()?.first()?;
-    if let Some(text) = name.get("text").as_str() {
+    if let Some(text) = name.get("text").and_then(|text| text.as_str()) {
         return Some(text.to_owned());
     }
-    let family = name.get("family").as_str().unwrap_or_default();
+    let family = name.get("family").and_then(|family| family.as_str()).unwrap_or_default();
     let given = name.get("given").and_then(|given| given.as_array());
     let given: Vec<&str> = given.into_iter().flat_map(|list| list.iter()).filter_map(|one| one.as_str()).collect();
     // A Chinese name is written family first and without a space.

@@ -66,7 +66,7 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, version: Option<&str>, se
     let script = Script { class: told.class, facts: told.facts, began, events, now };
     let played = rehearse(&protocol, "rehearsal", &script, zone)?;
     let nothing = BTreeMap::new();
-    let viewer = Viewer { now, zone, lay: false, may: &|_| true, names: &nothing, summary: &nothing };
+    let viewer = Viewer { now, zone, lay: false, may: &|_| true, may_cancel: true, names: &nothing, summary: &nothing };
     let notice = |(at, effect)| match effect {
         &Effect::Tell { ref roles, ref about } => {
             let at = Moment { at, zone };

@@ -3,7 +3,7 @@
 
 mod beyond;
 mod probe;
-mod region;
+pub(crate) mod region;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

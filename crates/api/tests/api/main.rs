@@ -12,6 +12,7 @@ mod people;
 mod person;
 mod portal;
 mod rest;
+mod runs;
 mod search;
 mod sign_in;
 mod smart;
@@ -49,11 +50,16 @@ impl Door {
 
     /// Opens it with other settings than the defaults.
     pub(crate) fn with(place: Place, change: impl FnOnce(&mut api::Settings)) -> Self {
+        Self::knowing(place, protocol::Library::default(), change)
+    }
+
+    /// Opens it where there are protocols besides those that are stored.
+    pub(crate) fn knowing(place: Place, library: protocol::Library, change: impl FnOnce(&mut api::Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = api::Settings::new(directory.path().to_owned());
         settings.base = Some("http://qingshan.example/fhir".to_owned());
         change(&mut settings);
-        let router = api::router(protocol::Engine::new(place.record.clone()), settings);
+        let router = api::router(protocol::Engine::with(place.record.clone(), library), settings);
         Self { place, router, directory }
     }
 

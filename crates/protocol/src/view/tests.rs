@@ -14,7 +14,15 @@ fn look(play: &Play, minutes: i64, lay: bool) -> serde_json::Value {
         ("two".to_owned(), "陈平".to_owned()),
     ]);
     let may = |work: &Work| work.step == "review";
-    let viewer = Viewer { now: at(minutes), zone: zone(), lay, may: &may, names: &names, summary: &BTreeMap::new() };
+    let viewer = Viewer {
+        now: at(minutes),
+        zone: zone(),
+        lay,
+        may: &may,
+        may_cancel: !lay,
+        names: &names,
+        summary: &BTreeMap::new(),
+    };
     serde_json::to_value(view(&play.protocol, &play.run, viewer)).unwrap()
 }
 
@@ -32,6 +40,7 @@ fn a_step_that_was_not_asked_for_says_what_it_misses() {
     let view = seen(&Play::new(), 5);
     assert_eq!(step(&view, "close", 1)["state"], "waiting");
     assert_eq!(step(&view, "close", 1)["missing"], serde_json::json!(["arrived"]));
+    assert!(view["cancel"].is_object());
     let review = step(&view, "review", 1);
     assert_eq!(
         (&review["state"], &review["task"], &review["may"]),
@@ -139,6 +148,7 @@ fn a_patient_is_shown_what_is_meant_for_them_in_its_words() {
         assert_eq!(own["milestones"][0].get(hidden), None);
     }
     assert_eq!((&own["steps"], &own["clocks"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(own.get("cancel"), None);
     assert_eq!(own["owner"]["title"]["zh"], "接诊科室");
 }
 

@@ -166,14 +166,14 @@ fn more(at: usize, resident: &str) -> Vec<Value> {
 
 /// What somebody's browser holds.
 #[derive(Debug, Clone)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     cookie: String,
     csrf: String,
 }
 
 impl Browser {
     /// Signs in with one click.
-    pub(super) async fn enter(door: &Door, login: &str) -> Self {
+    pub(crate) async fn enter(door: &Door, login: &str) -> Self {
         let body = format!(r#"{{"login":"{login}"}}"#);
         let reply =
             door.ask(Method::POST, "/auth/demo", &[("content-type", "application/json")], body.as_bytes()).await;
@@ -183,12 +183,12 @@ impl Browser {
         Self { cookie: pairs.join("; "), csrf: text_at(&reply.json(), "csrf").expect("a session has a token") }
     }
 
-    /// What it sends to say who it is.
-    pub(super) fn cookie(&self) -> &str {
+    /// What it proves who it is with.
+    pub(crate) fn cookie(&self) -> &str {
         &self.cookie
     }
 
-    pub(super) async fn ask(&self, door: &Door, method: Method, path: &str, body: &str) -> Reply {
+    pub(crate) async fn ask(&self, door: &Door, method: Method, path: &str, body: &str) -> Reply {
         let content = match method {
             Method::PATCH => "application/json-patch+json",
             _ if path.contains("/_search") => "application/x-www-form-urlencoded",

@@ -1,0 +1,440 @@
+//! Care processes over HTTP: a consultation that a doctor asks another hospital for.
+
+use axum::http::{Method, StatusCode};
+use protocol::{Library, Protocol};
+use record::Caller;
+use serde_json::{Value, json};
+use testkit::institutions::{DUTIES, found, put};
+use testkit::place::{Place, on_both};
+
+use crate::adversary::region::Browser;
+use crate::stream::Stream;
+use crate::{Door, Reply};
+
+const CONSULTATION: &str = r#"
+code = "consultation"
+version = "1"
+title = { zh = "会诊", en = "Consultation" }
+
+[[class]]
+code = "urgent"
+title = { zh = "急", en = "Urgent" }
+priority = "urgent"
+
+[[role]]
+code = "asker"
+title = { zh = "申请方", en = "Who asks" }
+party = "institution"
+duties = ["doctor"]
+
+[[role]]
+code = "answerer"
+title = { zh = "受邀方", en = "Who is asked" }
+party = "institution"
+duties = ["referral-officer", "doctor"]
+
+[[start]]
+by = "hand"
+duties = ["doctor"]
+reach = ["asked"]
+
+[cancel]
+who = ["asker"]
+reasons = "withdrawal"
+
+[[milestone]]
+code = "asked"
+title = { zh = "已申请", en = "Asked" }
+patient = { zh = "医生已为您申请会诊", en = "Your doctor has asked for a second opinion" }
+owner = "answerer"
+
+[[milestone]]
+code = "accepted"
+title = { zh = "已接受", en = "Accepted" }
+
+[[milestone]]
+code = "answered"
+title = { zh = "已答复", en = "Answered" }
+patient = { zh = "会诊意见已出", en = "The second opinion is there" }
+ends = "completed"
+
+[[step]]
+code = "accept"
+title = { zh = "接受会诊", en = "Accept" }
+who = "answerer"
+requires = ["asked"]
+reach = ["accepted"]
+
+[[step]]
+code = "opinion"
+title = { zh = "出具意见", en = "Give the opinion" }
+who = "answerer"
+requires = ["accepted"]
+reach = ["answered"]
+
+[[clock]]
+code = "acceptance"
+title = { zh = "接受时限", en = "To accept" }
+from = "asked"
+to = ["accepted"]
+
+[[clock.limit]]
+warn = "10 min"
+breach = "30 min"
+source = "made up for this test"
+
+[[clock.rung]]
+at = "breach"
+tell = ["asker"]
+
+[[indicator]]
+code = "asked"
+title = { zh = "会诊例数", en = "Consultations" }
+kind = "count"
+
+[[indicator]]
+code = "in-time"
+title = { zh = "及时接受率", en = "Accepted in time" }
+kind = "share"
+clock = "acceptance"
+goal = 90
+"#;
+
+/// The institutions with everybody's accounts, a patient of the hospital, and one protocol.
+async fn door(place: Place) -> Door {
+    let protocol: Protocol = toml::from_str(CONSULTATION).unwrap();
+    let door = Door::knowing(place, Library::with([protocol]), |settings| {
+        settings.sign_in.demo = true;
+        // Time passes in these tests, and nobody leaves their screen meanwhile.
+        settings.sign_in.idle = settings.sign_in.length;
+    });
+    found(&door.place.record).await;
+    let accounts = api::Accounts::new(door.place.record.clone(), api::Password::default());
+    let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{duty}-{at}")));
+    for login in staff {
+        let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
+        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
+    }
+    for patient in ["p", "q"] {
+        let account = json!({"login": patient, "name": patient, "demo": true, "patients": [patient]});
+        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
+    }
+    let people = [
+        r#"{"resourceType":"Patient","id":"p","name":[{"family":"林","given":["月"]}]}"#,
+        r#"{"resourceType":"Patient","id":"q","name":[{"text":"周山"}]}"#,
+        r#"{"resourceType":"Practitioner","id":"doctor-other","name":[{"text":"陈平"}]}"#,
+        r#"{"resourceType":"Encounter","id":"e","status":"in-progress","class":{"code":"IMP"},
+            "subject":{"reference":"Patient/p"},"serviceProvider":{"reference":"Organization/hospital"}}"#,
+    ];
+    let session = door.place.record.session(Caller::system("SYSADMIN"));
+    session.transact(people.map(put).to_vec()).await.unwrap();
+    door
+}
+
+struct Someone<'d> {
+    door: &'d Door,
+    browser: Browser,
+}
+
+impl<'d> Someone<'d> {
+    async fn enter(door: &'d Door, login: &str) -> Self {
+        Self { door, browser: Browser::enter(door, login).await }
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.browser.ask(self.door, Method::GET, path, "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.browser.ask(self.door, Method::POST, path, &body.to_string()).await
+    }
+
+    async fn start(&self, id: &str) -> Reply {
+        let roles = json!({"asker": "Organization/hospital", "answerer": "Organization/other"});
+        let body =
+            json!({"id": id, "protocol": "consultation", "patient": "Patient/p", "class": "urgent", "roles": roles});
+        self.post("/runs", &body).await
+    }
+
+    async fn complete(&self, id: &str, step: &str) -> Reply {
+        self.post(&format!("/runs/{id}/acts"), &json!({"deed": "complete", "step": step, "n": 1})).await
+    }
+}
+
+fn read(reply: &Reply) -> Value {
+    assert!(reply.status.is_success(), "{}", reply.text());
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+fn step<'v>(view: &'v Value, code: &str) -> &'v Value {
+    view["steps"].as_array().unwrap().iter().find(|step| step["code"] == code).unwrap()
+}
+
+#[test]
+fn a_run_is_started_by_one_hospital_and_ended_by_another() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
+        let started = asker.start("run-1").await;
+        assert_eq!((started.status, started.header("location")), (StatusCode::CREATED, "/runs/run-1"));
+        assert_eq!(started.header("cache-control"), "no-store");
+        let view = read(&started);
+        assert_eq!((&view["class"]["code"], &view["patient"]["display"]), (&json!("urgent"), &json!("林月")));
+        assert_eq!((&step(&view, "accept")["state"], &step(&view, "accept")["may"]), (&json!("ready"), &json!(false)));
+        assert_eq!(step(&view, "opinion")["missing"], json!(["accepted"]));
+        assert_eq!((&view["clocks"][0]["level"], &view["blocking"]), (&json!("running"), &json!(["accept"])));
+
+        let theirs = read(&answerer.get("/runs/run-1").await);
+        assert_eq!(step(&theirs, "accept")["may"], true);
+        let view = read(&answerer.complete("run-1", "accept").await);
+        assert_eq!(
+            (&step(&view, "accept")["state"], &view["names"]["Practitioner/doctor-other"]),
+            (&json!("done"), &json!("陈平"))
+        );
+        let view = read(&answerer.complete("run-1", "opinion").await);
+        assert_eq!((&view["end"], &view["clocks"][0]["level"]), (&json!("completed"), &json!("met")));
+        assert_eq!(read(&asker.get("/runs/run-1").await)["milestones"].as_array().unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn starting_twice_under_one_id_starts_one_run() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        let first = read(&asker.start("run-1").await);
+        assert_eq!(read(&asker.start("run-1").await)["milestones"], first["milestones"]);
+        let other = json!({"id": "run-1", "protocol": "consultation", "patient": "Patient/q",
+            "roles": {"asker": "Organization/hospital", "answerer": "Organization/other"}});
+        assert_eq!(asker.post("/runs", &other).await.status, StatusCode::CONFLICT);
+    });
+}
+
+#[test]
+fn the_second_of_two_who_do_the_same_is_told_by_name_who_was_first() {
+    on_both(async |place| {
+        let door = door(place).await;
+        Someone::enter(&door, "doctor-hospital").await.start("run-1").await;
+        let (first, second) =
+            (Someone::enter(&door, "doctor-other").await, Someone::enter(&door, "referral-officer-other").await);
+        read(&first.complete("run-1", "accept").await);
+        let refused = second.complete("run-1", "accept").await;
+        refused.refused(409, "conflict");
+        assert!(refused.text().contains("陈平 has already done this."), "{}", refused.text());
+    });
+}
+
+#[test]
+fn whoever_may_not_act_is_refused_and_whoever_may_not_see_finds_nothing() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        asker.start("run-1").await;
+        asker.complete("run-1", "accept").await.refused(403, "forbidden");
+        Someone::enter(&door, "nurse-hospital").await.start("run-2").await.refused(403, "forbidden");
+        let stranger = Someone::enter(&door, "q").await;
+        let (hidden, absent) = (stranger.get("/runs/run-1").await, stranger.get("/runs/run-2").await);
+        hidden.refused(404, "not-found");
+        assert_eq!(hidden.text().replace("run-1", "run-2"), absent.text());
+        stranger.complete("run-1", "accept").await.refused(404, "not-found");
+        door.get("/runs/run-1").await.refused(401, "login");
+        door.get("/protocols").await.refused(401, "login");
+        // What is a Task, but no run, is no run either.
+        asker.get("/runs/run-1.accept.1").await.refused(404, "not-found");
+    });
+}
+
+#[test]
+fn a_run_is_shown_to_those_who_may_read_its_tasks_and_to_nobody_else() {
+    on_both(async |place| {
+        let door = door(place).await;
+        Someone::enter(&door, "doctor-hospital").await.start("run-1").await;
+        for duty in DUTIES {
+            for at in ["hospital", "other"] {
+                let login = format!("{duty}-{at}");
+                let someone = Someone::enter(&door, &login).await;
+                let tasks = ["Task/run-1", "Task/run-1.accept.1"];
+                let mut reads = false;
+                for task in tasks {
+                    reads |= someone.get(&format!("/fhir/{task}")).await.status == StatusCode::OK;
+                }
+                let expected = if reads { 200 } else { 404 };
+                assert_eq!(someone.get("/runs/run-1").await.status.as_u16(), expected, "{login}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_patient_sees_their_own_run_in_plain_words() {
+    on_both(async |place| {
+        let door = door(place).await;
+        Someone::enter(&door, "doctor-hospital").await.start("run-1").await;
+        read(&Someone::enter(&door, "doctor-other").await.complete("run-1", "accept").await);
+        let view = read(&Someone::enter(&door, "p").await.get("/runs/run-1").await);
+        let said: Vec<&Value> = view["milestones"].as_array().unwrap().iter().map(|one| &one["title"]["zh"]).collect();
+        assert_eq!(said, ["医生已为您申请会诊"]);
+        assert_eq!(view["ahead"][0]["title"]["zh"], "会诊意见已出");
+        assert_eq!((&view["steps"], &view["clocks"]), (&json!([]), &json!([])));
+        assert!(!view.to_string().contains("陈平"), "{view}");
+    });
+}
+
+#[test]
+fn protocols_are_listed_with_whether_one_may_start_them_and_shown_whole() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (doctor, nurse) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "nurse-hospital").await);
+        assert_eq!(read(&doctor.get("/protocols").await)[0]["mayStart"], true);
+        assert_eq!(read(&nurse.get("/protocols").await)[0]["mayStart"], false);
+        let whole = read(&nurse.get("/protocols/consultation?version=1").await);
+        assert_eq!(
+            (&whole["step"][0]["code"], &whole["clock"][0]["limit"][0]["breach"]),
+            (&json!("accept"), &json!("30 min"))
+        );
+        assert_eq!(whole["lists"][0]["code"], "withdrawal");
+        nurse.get("/protocols/consultation?version=2").await.refused(404, "not-found");
+        nurse.get("/protocols/nothing").await.refused(404, "not-found");
+        let reply = nurse.post("/protocols/consultation", &json!({})).await;
+        reply.refused(405, "not-supported");
+        assert_eq!(reply.header("allow"), "GET, HEAD");
+    });
+}
+
+#[test]
+fn a_rehearsal_runs_under_its_own_clock_and_stores_nothing() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let doctor = Someone::enter(&door, "doctor-hospital").await;
+        let before = *door.place.record.head().borrow();
+        let at = |minute: u32| format!("2026-05-04T09:{minute:02}:00+08:00");
+        let script = json!({"facts": {}, "began": at(0), "now": at(50), "events": [
+            {"at": at(40), "deed": "complete", "step": "accept", "n": 1},
+            {"at": at(45), "deed": "complete", "step": "accept", "n": 1},
+        ]});
+        let view = read(&doctor.post("/protocols/consultation/rehearsal", &script).await);
+        assert_eq!((&view["clocks"][0]["level"], &step(&view, "opinion")["state"]), (&json!("late"), &json!("ready")));
+        assert_eq!(
+            (&view["told"][0]["clock"], &view["told"][0]["at"]),
+            (&json!("acceptance"), &json!("2026-05-04T09:30:00.000+08:00"))
+        );
+        assert_eq!(view["refused"][0]["event"], 1);
+        assert_eq!(*door.place.record.head().borrow(), before);
+    });
+}
+
+#[test]
+fn figures_name_the_runs_behind_each_number_that_one_may_see() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
+        for id in ["run-1", "run-2", "run-3"] {
+            asker.start(id).await;
+        }
+        read(&answerer.complete("run-1", "accept").await);
+        door.place.clock.pass(31 * 60);
+        read(&answerer.complete("run-2", "accept").await);
+        let path = "/protocols/consultation/figures?from=2026-05&to=2026-05&organization=other";
+        let figures = read(&asker.get(path).await);
+        assert_eq!((&figures[0]["value"], &figures[1]["counted"]), (&json!(3.0), &json!(["run-1"])));
+        assert_eq!((&figures[1]["denominator"], &figures[1]["unit"]), (&json!(3), &json!("%")));
+        let none = read(&asker.get("/protocols/consultation/figures?to=2026-04").await);
+        assert_eq!((&none[0]["value"], none[1].get("value")), (&json!(0.0), None));
+        let unseen = read(&Someone::enter(&door, "q").await.get(path).await);
+        assert_eq!(unseen[0]["runs"], json!([]));
+
+        let report = "/fhir/Measure/consultation-in-time/$evaluate-measure?periodStart=2026-05-01&periodEnd=2026-05-31";
+        let report = read(&asker.get(report).await);
+        assert_eq!(report["resourceType"], "MeasureReport");
+        assert_eq!(report["group"][0]["population"][0]["count"], 3);
+        asker
+            .get("/fhir/Measure/nothing/$evaluate-measure?periodStart=2026&periodEnd=2026")
+            .await
+            .refused(404, "not-found");
+    });
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused_with_what_is_missing() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        asker.start("run-1").await;
+        let acts = "/runs/run-1/acts";
+        asker.post(acts, &json!({"deed": "dance"})).await.refused(400, "value");
+        asker.post(acts, &json!({"deed": "skip", "step": "accept"})).await.refused(400, "required");
+        asker.post(acts, &json!({"step": "accept"})).await.refused(400, "structure");
+        asker
+            .post(acts, &json!({"deed": "take", "step": "accept", "by": "Practitioner/x"}))
+            .await
+            .refused(400, "invalid");
+        asker.post("/runs", &json!({"protocol": "nothing"})).await.refused(404, "not-found");
+        asker.get("/runs").await.refused(405, "not-supported");
+        asker.get("/runs/run-1/steps").await.refused(404, "not-found");
+        let forged = json!({"deed": "cancel", "reason": {"code": "moved"}}).to_string();
+        let cookie = door.ask(Method::POST, acts, &[("content-type", "application/json")], forged.as_bytes()).await;
+        cookie.refused(401, "login");
+    });
+}
+
+#[test]
+fn a_run_can_be_taken_back_by_whoever_asked() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
+        assert_eq!(read(&asker.start("run-1").await)["cancel"]["reasons"], "withdrawal");
+        assert_eq!(read(&answerer.get("/runs/run-1").await).get("cancel"), None);
+        let cancel = json!({"deed": "cancel", "reason": {"code": "moved", "text": "转往外地"}});
+        answerer.post("/runs/run-1/acts", &cancel).await.refused(403, "forbidden");
+        assert_eq!(read(&asker.post("/runs/run-1/acts", &cancel).await)["end"], "cancelled");
+        asker.post("/runs/run-1/acts", &cancel).await.refused(409, "conflict");
+    });
+}
+
+#[test]
+fn a_worklist_is_a_search_and_its_criteria_are_a_topic() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
+        let criteria =
+            "_tag=https://qingshan.dev/fhir/CodeSystem/run|step&status=ready,in-progress&owner=Organization/other";
+        let mut theirs = Stream::of(&answerer.browser, &door, &format!("Task?{criteria}")).await;
+        let mut strangers = Stream::of(&Browser::enter(&door, "q").await, &door, &format!("Task?{criteria}")).await;
+        asker.start("run-1").await;
+        let (event, _, data) = theirs.event().await;
+        assert!(event == "change" && data.contains(r#""id":"run-1.accept.1""#), "{data}");
+        let found = read(&answerer.get(&format!("/fhir/Task?{criteria}")).await);
+        assert_eq!(found["entry"].as_array().map(Vec::len), Some(1));
+        // What was done leaves the list, which its receivers hear as well.
+        read(&answerer.complete("run-1", "accept").await);
+        let (_, _, data) = theirs.event().await;
+        assert!(data.contains(r#""id":"run-1.accept.1","version":2"#), "{data}");
+        // Whoever may see none of it hears of a Task of their own next, and of nothing before.
+        let own = r#"{"resourceType":"Task","id":"own","status":"ready","intent":"order","for":{"reference":"Patient/q"},
+            "meta":{"tag":[{"system":"https://qingshan.dev/fhir/CodeSystem/run","code":"step"}]},
+            "owner":{"reference":"Organization/other"}}"#;
+        let session = door.place.record.session(Caller::system("SYSADMIN")).keeping_runs();
+        session.transact(vec![put(own)]).await.unwrap();
+        let (_, _, data) = strangers.event().await;
+        assert!(data.contains(r#""id":"own""#), "{data}");
+    });
+}
+
+#[tokio::test]
+async fn an_address_opened_as_a_page_is_the_portals() {
+    let portal = api::Portal::new([("index.html".to_owned(), b"<!doctype html>".to_vec())]).unwrap();
+    let door = Door::with(Place::embedded().await, |settings| {
+        settings.open = true;
+        settings.portal = Some(portal);
+    });
+    for path in ["/runs/run-1", "/protocols", "/protocols/consultation"] {
+        let page = door.ask(Method::GET, path, &[("accept", "text/html,*/*;q=0.8")], b"").await;
+        assert_eq!((page.status, page.text().as_str()), (StatusCode::OK, "<!doctype html>"), "{path}");
+    }
+    door.ask(Method::GET, "/runs/run-1", &[("accept", "application/json")], b"").await.refused(404, "not-found");
+}

@@ -1,0 +1,63 @@
+//! What is told of runs besides where they stand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fhir::{Category, Error};
+use record::{Caller, Session};
+
+use super::authority::Authority;
+use super::scene::{About, Scene};
+use super::{Engine, Standing};
+use crate::run::{Deed, Reason};
+use crate::{Protocol, Run};
+
+impl Engine {
+    /// The latest version of every protocol, by code.
+    pub async fn protocols(&self) -> Result<Vec<Arc<Protocol>>, Error> {
+        Ok(self.0.library.latest())
+    }
+
+    /// Whether a caller may take a run back now, as far as its protocol lets anybody.
+    pub async fn may_cancel(&self, caller: &Caller, standing: &Standing) -> Result<bool, Error> {
+        let Standing { protocol, run, .. } = standing;
+        let too_late = |run: &Run| {
+            let mut until = protocol.cancel.iter().flat_map(|cancel| &cancel.until);
+            until.any(|code| run.reached(code).is_some())
+        };
+        if run.end.is_some() || too_late(run) {
+            return Ok(false);
+        }
+        let deed = Deed::Cancel { reason: Reason::default() };
+        match Authority::new(&self.0.record, caller).act(protocol, run, &deed).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.category() == Category::Forbidden => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What stands under the headings of a run's summary, by code, as far as the session shows what it is made of.
+    pub async fn summary(&self, session: &Session, standing: &Standing) -> Result<BTreeMap<String, String>, Error> {
+        let protocol = &standing.protocol;
+        let expressions: Vec<&str> = protocol.summaries.iter().map(|summary| summary.value.as_str()).collect();
+        if expressions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let Some((Standing { run, .. }, frame)) = self.stored(&standing.run.id).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let about = About::default();
+        let scene = Scene::gather(session, protocol, &run, &frame, about, &expressions, self.now()).await?;
+        let mut summary = BTreeMap::new();
+        for line in &protocol.summaries {
+            let expression = self.expression(&line.value)?;
+            let texts = scene.evaluate(&expression, |items| {
+                Ok(items.iter().filter_map(|item| Some(item.to_text()?.into_owned())).collect::<Vec<String>>())
+            })?;
+            if !texts.is_empty() {
+                summary.insert(line.code.to_string(), texts.join("、"));
+            }
+        }
+        Ok(summary)
+    }
+}
