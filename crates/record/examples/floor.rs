@@ -43,6 +43,9 @@ struct Table {
 /// The rows of one group, table by table.
 type Group = Vec<Vec<Vec<Value>>>;
 
+/// What was taken out of a record: its tables, the rows of each group, and how many resources they are about.
+type Taken = (Vec<Table>, Vec<Group>, usize);
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -58,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The newest resources of a record and all that was written for them, in the order it was written.
-fn read(folder: &Path, count: i64) -> Result<(Vec<Table>, Vec<Group>, usize), Box<dyn Error>> {
+fn read(folder: &Path, count: i64) -> Result<Taken, Box<dyn Error>> {
     let connection = Connection::open_with_flags(folder.join("record.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // The feed is not found by resource, and need not be; here a copy is, in the temporary database of this connection.
     connection.execute_batch(

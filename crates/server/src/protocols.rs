@@ -7,7 +7,7 @@ use fhir::error::Severity;
 use fhir::{Value, json};
 use protocol::check::Known;
 use protocol::knowledge::{self, Pending};
-use protocol::{Files, Line, check};
+use protocol::{Engine, Files, Line, check};
 use sonic_rs::JsonValueTrait;
 
 use crate::Outcome;
@@ -85,6 +85,21 @@ pub(crate) async fn install(holder: &Holder, folders: &[PathBuf], replace: bool)
         holder.take(&steps).await?;
     }
     Ok(format!("{} resources written, {unchanged} as they should be.", steps.len()))
+}
+
+/// Puts the lines that come with the program into its record. Of a version that is stored, the stored words count, since
+/// runs may have begun with it.
+pub(crate) async fn install_own(engine: &Engine) -> Outcome<()> {
+    for (name, texts) in lines::all() {
+        let files = texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let line = Line::read(&files).map_err(|error| format!("{name}: {}", describe(&error)))?;
+        let pending = engine.install(&line).await.map_err(|error| format!("{name}: {}", describe(&error)))?;
+        for (resource, _) in &pending.differing {
+            let id = resource.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+            tracing::warn!(line = name, id, "a protocol is stored in other words than the program's; they stay");
+        }
+    }
+    Ok(())
 }
 
 /// What is stored under the names of these resources.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::settings::{Part, Settings};
-use crate::{Outcome, place};
+use crate::{Outcome, place, protocols};
 
 /// Serves until SIGTERM or SIGINT, then lets the requests under way end.
 pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
@@ -19,6 +19,11 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let record = place::open(settings).await?;
     let stop = stop_signal()?;
     let told = told(settings);
+    let engine = protocol::Engine::new(record.clone());
+    engine.prepare().await.map_err(|error| place::describe(&error))?;
+    if settings.protocols.install {
+        protocols::install_own(&engine).await?;
+    }
     // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
     let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
@@ -27,6 +32,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
         jobs.spawn(record.clone().keep_indexed());
         jobs.spawn(record.clone().keep_people());
         jobs.spawn(record.clone().keep_sealed());
+        jobs.spawn(engine.clone().keep());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
@@ -38,7 +44,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening at {scheme}://{bound}/fhir");
     let portal = portal(&settings.portal.directory)?;
-    let routes = api::router(record, api::Settings { portal, ..told });
+    let routes = api::router(engine, api::Settings { portal, ..told });
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())

@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) sign_in: SignIn,
     #[serde(default)]
     pub(crate) oidc: Vec<api::Provider>,
+    pub(crate) protocols: Protocols,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -130,6 +131,11 @@ pub(crate) struct SignIn {
     pub(crate) hash_lanes: u32,
     pub(crate) hash_at_once: usize,
     pub(crate) hash_waiting: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Protocols {
+    pub(crate) install: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -67,24 +67,23 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, version: Option<&str>, se
     let played = rehearse(&protocol, "rehearsal", &script, zone)?;
     let nothing = BTreeMap::new();
     let viewer = Viewer { now, zone, lay: false, may: &|_| true, may_cancel: true, names: &nothing, summary: &nothing };
-    let notice = |(at, effect)| match effect {
-        &Effect::Tell { ref roles, ref about } => {
-            let at = Moment { at, zone };
-            Some(match about {
-                About::Milestone { code, .. } => Notice { at, roles, milestone: Some(code), clock: None },
-                About::Clock { code, .. } => Notice { at, roles, milestone: None, clock: Some(code) },
-            })
-        }
-        _ => None,
-    };
     let refused = played.refused.iter().map(|(event, error)| {
         let text = error.issues().first().map_or("", |issue| issue.text.as_str());
         Refused { event: *event, text }
     });
     let shown = Shown {
         view: view(&protocol, &played.run, viewer),
-        told: played.effects.iter().filter_map(|(at, effect)| notice((*at, effect))).collect(),
+        told: played.effects.iter().filter_map(|(at, effect)| notice(Moment { at: *at, zone }, effect)).collect(),
         refused: refused.collect(),
     };
     json(StatusCode::OK, &shown)
+}
+
+/// What somebody would have been told; nothing where nobody is.
+fn notice(at: Moment, effect: &Effect) -> Option<Notice<'_>> {
+    let Effect::Tell { roles, about } = effect else { return None };
+    Some(match about {
+        About::Milestone { code, .. } => Notice { at, roles, milestone: Some(code), clock: None },
+        About::Clock { code, .. } => Notice { at, roles, milestone: None, clock: Some(code) },
+    })
 }

@@ -3,8 +3,9 @@
 use axum::http::{Method, StatusCode};
 use protocol::{Library, Protocol};
 use record::Caller;
+use record::DUTIES;
 use serde_json::{Value, json};
-use testkit::institutions::{DUTIES, found, put};
+use testkit::institutions::{found, put};
 use testkit::place::{Place, on_both};
 
 use crate::adversary::region::Browser;
@@ -110,7 +111,7 @@ async fn door(place: Place) -> Door {
     });
     found(&door.place.record).await;
     let accounts = api::Accounts::new(door.place.record.clone(), api::Password::default());
-    let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{duty}-{at}")));
+    let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{}-{at}", duty.code)));
     for login in staff {
         let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
         accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
@@ -252,7 +253,7 @@ fn a_run_is_shown_to_those_who_may_read_its_tasks_and_to_nobody_else() {
         Someone::enter(&door, "doctor-hospital").await.start("run-1").await;
         for duty in DUTIES {
             for at in ["hospital", "other"] {
-                let login = format!("{duty}-{at}");
+                let login = format!("{}-{at}", duty.code);
                 let someone = Someone::enter(&door, &login).await;
                 let tasks = ["Task/run-1", "Task/run-1.accept.1"];
                 let mut reads = false;
