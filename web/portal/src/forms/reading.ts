@@ -108,7 +108,8 @@ export interface Surroundings {
 export function useNames(service: Service, form: Questionnaire | null | undefined, around: Surroundings | undefined) {
   const names = form ? [...namesOf(form)].sort() : [];
   return useQuery({
-    queryKey: ["form-names", form?.id, around?.run, ...names],
+    // Whose data they are is part of what they are: before a run begins, its id does not tell patients apart.
+    queryKey: ["form-names", form?.id, around?.run, around?.patient, around?.focus, ...names],
     enabled: form != null && around !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,

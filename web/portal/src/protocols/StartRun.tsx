@@ -1,7 +1,7 @@
 import type { Patient, PractitionerRole, Protocol, Resource } from "@qingshan/client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Input } from "antd";
-import { useMemo, useState, type FormEvent } from "react";
+import { lazy, Suspense, useCallback, useMemo, useRef, useState, type FormEvent } from "react";
 import { useLocation } from "wouter";
 import { postOf } from "../duties";
 import { Choice, Field } from "../Field";
@@ -13,11 +13,14 @@ import { namesOf } from "../work/actors";
 import { useRuns } from "../runs/reading";
 import { conceptIn, say } from "../runs/words";
 import { useService, useSession } from "../session";
-import { FailureNotice } from "../states";
+import { FailureNotice, Loading } from "../states";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { useInstitutions } from "./Figures";
+import type { StartHandle } from "./StartForm";
 import { missingRoles, ownRole, startsFor, type Role } from "./start";
+
+const StartForm = lazy(() => import("./StartForm").then((all) => ({ default: all.StartForm })));
 
 /** Starts a run by hand: for whom, how urgent, and who takes part. */
 export default function StartRun({ protocol, patient: given }: { protocol: Protocol; patient: string | undefined }) {
@@ -44,6 +47,10 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const id = useMemo(() => crypto.randomUUID(), []);
   const classes = protocol.class ?? [];
   const missing = missingRoles(roles, bound, focus !== undefined);
+  const form = useRef<StartHandle>(undefined);
+  const takeForm = useCallback((handle: StartHandle | undefined) => {
+    form.current = handle;
+  }, []);
   const isComplete = patient !== undefined && start !== undefined && missing.length === 0 && (classes.length === 0 || klass !== undefined || focus !== undefined);
   const begin = useMutation({
     mutationFn: () =>
@@ -54,6 +61,7 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
         patient: `Patient/${patient?.id ?? ""}`,
         ...(focus !== undefined && { focus }),
         ...(klass !== undefined && { class: klass }),
+        ...(form.current !== undefined && { response: form.current.response() }),
         roles: Object.fromEntries(Object.entries(bound).filter(([, reference]) => reference !== "")),
       }),
     onSuccess: (run) => go(`/runs/${encodeURIComponent(run.id)}`),
@@ -62,7 +70,9 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const send = (event: FormEvent) => {
     event.preventDefault();
     setIsAsked(true);
-    if (isComplete && !begin.isPending) begin.mutate();
+    if (!isComplete || begin.isPending) return;
+    if (start?.form !== undefined && (form.current === undefined || !form.current.check())) return;
+    begin.mutate();
   };
   // Who may be left open is out of the way until somebody wants to say.
   const isFirst = (role: Role) => missingRoles([role], {}, focus !== undefined).length > 0 || role === mine;
@@ -107,6 +117,20 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
           <summary>{t("start.more")}</summary>
           {roles.filter((role) => !isFirst(role)).map(field)}
         </details>
+      )}
+      {start?.form !== undefined && patient?.id !== undefined && (
+        <Suspense fallback={<Loading rows={6} />}>
+          <StartForm
+            // Whose record it is filled in from is part of what it is.
+            key={`${start.form} ${patient.id} ${focus ?? ""}`}
+            code={start.form}
+            protocol={protocol}
+            patient={patient.id}
+            focus={focus}
+            onHandle={takeForm}
+            onDone={() => undefined}
+          />
+        </Suspense>
       )}
       {begin.isError && <FailureNotice cause={begin.error} unsaved={t("start.unsaved")} />}
       <div className="form-end">

@@ -1,0 +1,72 @@
+import type { Coding, Protocol, Questionnaire, QuestionnaireResponse } from "@qingshan/client";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { begin, type Filled, type Knowledge } from "../forms/filled";
+import { addressOf } from "../forms/draft";
+import { FormView, useFilling } from "../forms/FormView";
+import type { Item } from "../forms/path/item";
+import { listsOf, useForm, useLists, useNames } from "../forms/reading";
+import { useTexts } from "../language";
+import { useService } from "../session";
+import { FailureNotice, Loading, Nothing } from "../states";
+
+/** What starting a run asks of the form it begins with. */
+export interface StartHandle {
+  /** Says what is missing and goes there; gives whether nothing is. */
+  check(): boolean;
+  response(): QuestionnaireResponse;
+}
+
+/** The form a run begins with, for a patient. */
+export function StartForm(props: {
+  code: string;
+  protocol: Protocol;
+  patient: string;
+  focus: string | undefined;
+  onHandle(handle: StartHandle | undefined): void;
+  onDone(): void;
+}) {
+  const { code, protocol, patient, focus } = props;
+  const { t } = useTexts();
+  const service = useService();
+  const form = useForm(service, code);
+  const lists = useLists(service, form.data ? listsOf(form.data) : []);
+  // There is no run yet whose root Task an expression could ask for.
+  const around = { patient: `Patient/${patient}`, focus, run: "", data: (protocol.data ?? []).filter(({ query }) => !query.includes("{run}")) };
+  const names = useNames(service, form.data, around);
+  const failed = [form, lists, names].find((query) => query.isError);
+  if (failed !== undefined) return <FailureNotice cause={failed.error} retry={() => void failed.refetch()} />;
+  if (form.data === null) return <Nothing title={t("form.missing")} help={t("form.missing.help", { code })} />;
+  if (form.data === undefined || lists.data === undefined || names.data === undefined) return <Loading rows={6} />;
+  return <Ready {...props} form={form.data} lists={lists.data} names={names.data} />;
+}
+
+function Ready(props: {
+  form: Questionnaire;
+  lists: ReadonlyMap<string, readonly Coding[]>;
+  names: ReadonlyMap<string, readonly Item[]>;
+  patient: string;
+  onHandle(handle: StartHandle | undefined): void;
+  onDone(): void;
+}) {
+  const { form, lists, names, patient, onHandle, onDone } = props;
+  const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: names, now: Date.now() }, lists }), [names, lists]);
+  const [filled, setFilled] = useState<Filled>(() => begin(form, knowledge));
+  const filling = useFilling(form, knowledge, filled, setFilled);
+  const latest = useRef(filling);
+  latest.current = filling;
+  useEffect(() => {
+    onHandle({
+      check: () => latest.current.check(),
+      response: () => ({
+        resourceType: "QuestionnaireResponse",
+        status: "completed",
+        ...addressOf(form),
+        subject: { reference: `Patient/${patient}` },
+        authored: new Date().toISOString(),
+        item: latest.current.settled.items,
+      }),
+    });
+    return () => onHandle(undefined);
+  }, [onHandle, form, patient]);
+  return <FormView filling={filling} onDone={onDone} />;
+}
