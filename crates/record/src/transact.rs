@@ -123,7 +123,7 @@ impl From<Refusal> for Error {
 }
 
 pub(crate) mod commit;
-mod kept;
+pub(crate) mod kept;
 mod permit;
 pub(crate) mod prepare;
 mod resolve;

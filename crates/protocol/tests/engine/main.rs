@@ -4,6 +4,7 @@
 
 mod acting;
 mod following;
+mod going_on;
 mod histories;
 mod timing;
 
@@ -77,13 +78,7 @@ impl Town {
             ("qi", "hospital", "nurse"),
         ] {
             town.put("Practitioner", name, &format!(r#"{{"resourceType":"Practitioner","id":"{name}"}}"#)).await;
-            let role = format!(
-                r#"{{"resourceType":"PractitionerRole","id":"{name}-role","active":true,
-                "practitioner":{{"reference":"Practitioner/{name}"}},
-                "organization":{{"reference":"Organization/{organization}"}},
-                "code":[{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/duty","code":"{duty}"}}]}}]}}"#
-            );
-            town.put("PractitionerRole", &format!("{name}-role"), &role).await;
+            town.post(name, organization, duty).await;
         }
         town.put("Patient", "p", r#"{"resourceType":"Patient","id":"p"}"#).await;
         town.request("s", "").await;
@@ -94,6 +89,17 @@ impl Town {
         let target = Target::Key(key(type_, id));
         let action = Action::Update { target, resource: json(text), if_match: None, if_absent: false };
         self.place.session().transact(vec![Change::new(action)]).await.unwrap();
+    }
+
+    /// Somebody's post.
+    async fn post(&self, name: &str, organization: &str, duty: &str) {
+        let role = format!(
+            r#"{{"resourceType":"PractitionerRole","id":"{name}-role","active":true,
+            "practitioner":{{"reference":"Practitioner/{name}"}},
+            "organization":{{"reference":"Organization/{organization}"}},
+            "code":[{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/duty","code":"{duty}"}}]}}]}}"#
+        );
+        self.put("PractitionerRole", &format!("{name}-role"), &role).await;
     }
 
     async fn request(&self, id: &str, more: &str) {

@@ -9,6 +9,7 @@ use super::rules::{Relation, Rules};
 use crate::store::Catalog;
 use crate::store::batch::{IndexRow, Pointer};
 use crate::store::names::{Address, Names};
+use crate::transact::kept::kept_by;
 use crate::transact::prepare::{address, address_of};
 use crate::{Key, ResourceType};
 
@@ -323,13 +324,25 @@ impl Derivation<'_> {
             _ => None,
         };
         let addressed = match type_ {
-            "Task" if !matches!(self.text("status"), "cancelled" | "entered-in-error" | "draft") => vec!["owner"],
+            // Whoever takes part in a run may see that it was taken back.
+            "Task" if self.text("status") == "cancelled" && kept_by(self.key.type_, self.resource).is_none() => {
+                Vec::new()
+            }
+            "Task" if !matches!(self.text("status"), "entered-in-error" | "draft") => vec!["owner"],
             "Communication" | "CommunicationRequest" => vec!["recipient"],
             "Appointment" => vec!["participant"],
             "AppointmentResponse" => vec!["actor"],
             _ => Vec::new(),
         };
-        let to = addressed.into_iter().flat_map(|name| self.actors(name)).map(address).filter(is_party);
+        // A Task is meant for its recipients as well as for whoever does it.
+        let recipients = match (addressed.first(), self.resource.get("restriction")) {
+            (Some(&"owner"), Some(restriction)) => references(restriction, "recipient").collect(),
+            _ => Vec::new(),
+        };
+        let to = addressed.into_iter().flat_map(|name| self.actors(name)).chain(recipients).map(address);
+        let mut to: Vec<Address> = to.filter(is_party).collect();
+        to.sort_unstable();
+        to.dedup();
         for address in to {
             let subject = about.clone().unwrap_or_else(|| self.own());
             let party = Party::One(self.pointer(address));

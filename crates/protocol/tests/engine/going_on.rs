@@ -1,0 +1,120 @@
+use fhir::Category;
+use protocol::definition::{End, Migration};
+use protocol::{Deed, Engine, Library};
+use record::Session;
+use testkit::place::on_both;
+
+use crate::{Town, beginning, complete, key, library, read, staff};
+
+/// The second version calls the decision otherwise.
+fn later() -> protocol::Protocol {
+    let text = include_str!("referral.toml").replace("code = \"review\"", "code = \"decide-on\"");
+    let mut later = read(&text.replacen("version = \"1\"", "version = \"2\"", 1));
+    let steps = [("review".to_owned(), "decide-on".into())].into();
+    later.migrations = vec![Migration { from: "1".to_owned(), steps, ..Migration::default() }];
+    later
+}
+
+#[test]
+fn a_run_stays_under_its_version_until_it_is_told_to_go_on_under_a_later_one() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.start().await;
+        town.engine.library().put(later());
+        let stays = town.engine.load("r1").await.unwrap().unwrap();
+        assert_eq!(stays.protocol.version, "1");
+        let machine = town.machine();
+        let moved = town.act(&machine, "r1", Deed::Migrate { from: "1".to_owned() }).await.unwrap();
+        assert_eq!((moved.run.version.as_str(), moved.run.open().next().unwrap().step.as_str()), ("2", "decide-on"));
+        // What was shown of the step under its old name is no longer to be done.
+        let old = town.read("Task", "r1.review.1").await.unwrap();
+        assert_eq!(crate::text(&old, "status"), "cancelled");
+        town.act(&machine, "r1", complete("decide-on", 1, Some("accept"))).await.unwrap();
+        town.is_as_it_came_about().await;
+        let stranger = staff("zhao", "other", "doctor");
+        let refused = town.act(&stranger, "r1", Deed::Migrate { from: "1".to_owned() }).await.unwrap_err();
+        assert_eq!(refused.category(), Category::Forbidden);
+    });
+}
+
+#[test]
+fn switching_to_another_protocol_keeps_the_times_that_both_know() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        let begun = town.start().await;
+        let text = include_str!("referral.toml").replacen("code = \"referral\"", "code = \"green-lane\"", 1);
+        town.engine.library().put(read(&text));
+        town.place.clock.pass(900);
+        let deed = Deed::Switch { protocol: "green-lane".to_owned(), reason: "病情加重".to_owned() };
+        let left = town.act(&staff("wu", "medicine", "doctor"), "r1", deed).await.unwrap();
+        assert_eq!(left.run.end, Some(End::Cancelled));
+        let roots = town.all("Task").await.into_iter().filter(protocol::task::is_root);
+        let runs: Vec<_> = roots.map(|root| protocol::task::run(&root).unwrap()).collect();
+        let next = runs.iter().find(|run| run.protocol == "green-lane").unwrap();
+        assert_eq!((next.chain.as_str(), next.end), ("r1", None));
+        assert_eq!(next.reached("submitted").unwrap().at, begun.run.began, "the clock has run since then");
+        assert_eq!(next.clocks[0].began, begun.run.began);
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn everybody_who_takes_part_sees_the_run_and_nobody_else() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        let roles = [("chief".to_owned(), "Organization/other".to_owned())].into();
+        let start = protocol::Start { roles, ..beginning() };
+        town.engine.start(&town.machine(), start).await.unwrap();
+        let session = |name: &str, organization: &str| -> Session {
+            town.place.record.session(staff(name, organization, "doctor"))
+        };
+        let sees = async |session: Session| session.read(&key("Task", "r1")).await.unwrap().is_some();
+        // The receiver owns it, the chief may be called, the clinic asked for it.
+        for (name, organization) in [("wu", "medicine"), ("zhao", "other"), ("lin", "clinic")] {
+            assert!(sees(session(name, organization)).await, "{name}");
+        }
+        town.put("Organization", "far", r#"{"resourceType":"Organization","id":"far","name":"far"}"#).await;
+        town.put("Practitioner", "sun", r#"{"resourceType":"Practitioner","id":"sun"}"#).await;
+        town.post("sun", "far", "doctor").await;
+        assert!(!sees(session("sun", "far")).await);
+        town.act(&town.machine(), "r1", Deed::Cancel { reason: protocol::run::Reason::default() }).await.unwrap();
+        assert!(sees(session("zhao", "other")).await, "that it was taken back is known to those it was meant for");
+    });
+}
+
+#[test]
+fn a_process_that_looks_after_runs_and_dies_is_replaced() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.engine.prepare().await.unwrap();
+        town.place.clock.pass(10);
+        while town.place.record.index_due().await.unwrap() {}
+        town.start().await;
+        let fired = async |at_least: usize| {
+            let mut head = town.place.record.head();
+            loop {
+                let run = town.engine.load("r1").await.unwrap().unwrap().run;
+                if run.clocks[0].fired.len() >= at_least {
+                    return run;
+                }
+                head.changed().await.unwrap();
+            }
+        };
+        let one = tokio::spawn(town.engine.clone().keep());
+        town.place.clock.pass(3_600);
+        // Whatever is written wakes whoever looks after timers.
+        town.request("s2", "").await;
+        fired(1).await;
+        one.abort();
+        let _ = one.await;
+        // It held its leases when it died; they end of themselves.
+        town.place.clock.pass(3_600);
+        let other =
+            Engine::with(town.place.record.clone(), Library::with(library().all().iter().map(|one| (**one).clone())));
+        let two = tokio::spawn(other.keep());
+        let run = fired(2).await;
+        assert!(run.clocks[0].fired.contains(&2), "the limit itself");
+        two.abort();
+        town.is_as_it_came_about().await;
+    });
+}
