@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fhir::{Category, Error, Value, json};
+use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
 use record::{Caller, FeedEntry, Key, Method, ResourceType, SearchRequest, Version};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
@@ -66,7 +66,19 @@ impl Engine {
 
     pub(super) async fn keep_following(&self, name: &str) {
         let mut head = self.record().head();
+        let mut has_learnt = false;
         loop {
+            // What facts and beginnings there are to look for is known before anything is passed over for want of it.
+            if !has_learnt {
+                match passed_over("protocols", self.learn().await) {
+                    Ok(()) => has_learnt = true,
+                    Err(error) => {
+                        tracing::warn!(%error, "the protocols of the record cannot be read; they are tried again");
+                        tokio::time::sleep(REST).await;
+                        continue;
+                    }
+                }
+            }
             let lease = self.record().lease(LEASE_NAME, name);
             let followed = match lease.take(LEASE).await {
                 Ok(true) => self.follow_on().await,
@@ -108,6 +120,10 @@ impl Engine {
     }
 
     async fn consider(&self, entry: &FeedEntry) -> Result<(), Error> {
+        if entry.key.type_.name() == "PlanDefinition" {
+            // Another process may have put a protocol in whose facts and beginnings matter from now on.
+            return passed_over(&entry.key.id, self.learn().await);
+        }
         let is_task = entry.key.type_.name() == "Task";
         if entry.method == Method::Delete || !(is_task || self.matters(entry.key.type_.name())) {
             return Ok(());
@@ -117,19 +133,20 @@ impl Engine {
         let value = json::parse(body)?;
         if task::is_ours(&value) {
             // Facts that were there before their step was asked for count as well.
-            return if task::is_root(&value) { self.look_back(&entry.key.id).await } else { Ok(()) };
+            let run = &entry.key.id;
+            return if task::is_root(&value) { passed_over(run, self.look_back(run).await) } else { Ok(()) };
         }
         if !self.matters(entry.key.type_.name()) {
             return Ok(());
         }
         let change = Written { key: &entry.key, value: &value, at: version.at, by: &entry.actor };
         for run in self.concerned(&change).await? {
-            self.tell(&run, &change).await?;
+            passed_over(&run, self.tell(&run, &change).await)?;
         }
         for protocol in self.library().latest() {
             for start in protocol.starts.iter().filter(|start| start.by == StartKind::Event) {
                 if start.on.as_deref() == Some(entry.key.type_.name()) {
-                    self.begin_because(&protocol, start, &change, "").await?;
+                    passed_over(&protocol.code, self.begin_because(&protocol, start, &change, "").await)?;
                 }
             }
         }
@@ -196,15 +213,11 @@ impl Engine {
             match self.commit(&caller, &draft).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_overtaken(&error) => {}
-                // What this one run makes of it must not keep the others from hearing.
-                Err(error) if matches!(error.category(), Category::Invalid | Category::Unprocessable) => {
-                    tracing::error!(%error, run, "a run cannot take in what was written");
-                    return Ok(());
-                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        let text = "Others act on the run all the time; it is told in a moment.";
+        Err(Error::new(Category::Busy, IssueCode::Transient, text))
     }
 
     /// Looks for facts that were written before the steps they complete were asked for.
@@ -326,44 +339,44 @@ impl Engine {
         let own = self.platform();
         let begun =
             Start { id: Some(id.clone()), protocol: protocol.code.to_string(), patient, focus, ..Start::default() };
-        match self.begin(&caller, &own, id, protocol.clone(), begun, Some(start.clone())).await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if matches!(error.category(), Category::Invalid | Category::Unprocessable | Category::Conflict) =>
-            {
-                tracing::error!(%error, protocol = %protocol.code, "a run cannot begin of itself");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        self.begin(&caller, &own, id, protocol.clone(), begun, Some(start.clone())).await.map(drop)
     }
 
     /// Begins the runs that are due by schedules, once for each match in each period.
     pub async fn scheduled(&self) -> Result<(), Error> {
         for protocol in self.library().latest() {
             for (at, start) in protocol.starts.iter().enumerate() {
-                if start.by != StartKind::Schedule {
-                    continue;
+                if let (StartKind::Schedule, Some(every), Some(query)) = (start.by, start.every, &start.query) {
+                    let name = format!("schedule-{}-{at}", protocol.code);
+                    let kept = self.keep_schedule(&protocol, start, &name, self.period(every), query).await;
+                    passed_over(&protocol.code, kept)?;
                 }
-                let (Some(every), Some(query)) = (start.every, &start.query) else { continue };
-                let period = self.period(every);
-                let name = format!("schedule-{}-{at}", protocol.code);
-                let drawer = self.record().drawer(DRAWER);
-                if drawer.get(&name).await?.as_deref() == Some(period.as_bytes()) {
-                    continue;
-                }
-                let request = scene::request(query)?;
-                let type_ = request.type_.ok_or_else(|| Error::invalid("A schedule searches one type."))?;
-                for version in self.everything(type_, request.parameters).await? {
-                    let Some(body) = &version.body else { continue };
-                    let value = json::parse(body)?;
-                    let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
-                    self.begin_because(&protocol, start, &change, &period).await?;
-                }
-                drawer.put(&name, Bytes::from(period), None).await?;
             }
         }
         Ok(())
+    }
+
+    async fn keep_schedule(
+        &self,
+        protocol: &std::sync::Arc<Protocol>,
+        start: &StartRule,
+        name: &str,
+        period: String,
+        query: &str,
+    ) -> Result<(), Error> {
+        let drawer = self.record().drawer(DRAWER);
+        if drawer.get(name).await?.as_deref() == Some(period.as_bytes()) {
+            return Ok(());
+        }
+        let request = scene::request(query)?;
+        let type_ = request.type_.ok_or_else(|| Error::invalid("A schedule searches one type."))?;
+        for version in self.everything(type_, request.parameters).await? {
+            let Some(body) = &version.body else { continue };
+            let value = json::parse(body)?;
+            let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
+            passed_over(&protocol.code, self.begin_because(protocol, start, &change, &period).await)?;
+        }
+        drawer.put(name, Bytes::from(period), None).await
     }
 
     /// The name of the period that is now: so many spans since 1970 by the clock of the consortium.
@@ -378,6 +391,18 @@ impl Engine {
             _ => local.div_euclid(every.micros().unwrap_or(i64::MAX).max(1)),
         };
         format!("{every} {count}")
+    }
+}
+
+/// What one run or protocol cannot take in must not keep the others from hearing; only what may be otherwise in a moment
+/// is tried again.
+fn passed_over(what: &str, done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(error) if !matches!(error.category(), Category::Busy | Category::Unavailable | Category::Fault) => {
+            tracing::error!(%error, of = what, "something that was written cannot be taken in");
+            Ok(())
+        }
+        done => done,
     }
 }
 
