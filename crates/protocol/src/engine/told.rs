@@ -10,11 +10,15 @@ use super::authority::Authority;
 use super::scene::{About, Scene};
 use super::{Engine, Standing};
 use crate::run::{Deed, Reason};
-use crate::{Protocol, Run};
+use crate::{Protocol, Run, knowledge};
 
 impl Engine {
-    /// The latest version of every protocol, by code.
+    /// The latest version of every protocol that the record holds now, by code.
     pub async fn protocols(&self) -> Result<Vec<Arc<Protocol>>, Error> {
+        // Another process may have put some in since.
+        if knowledge::versions(&self.platform(), "").await?.len() > self.0.library.all().len() {
+            self.learn().await?;
+        }
         Ok(self.0.library.latest())
     }
 
