@@ -42,9 +42,6 @@ use crate::portal::Portal;
 use crate::route::Interaction;
 use crate::{App, door, portal};
 
-/// What the canonicals of protocols and their parts begin with.
-const CANONICAL: &str = "https://qingshan.dev/fhir/";
-
 pub(crate) fn routes() -> Router<App> {
     let paths = ["/protocols", "/protocols/{*path}", "/runs", "/runs/{*path}"];
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(answer)))

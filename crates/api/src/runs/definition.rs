@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use fhir::{Error, Value, json};
+use protocol::knowledge::canonical;
 use protocol::{Code, Protocol};
 use record::{ResourceType, SearchRequest};
 use serde::Serialize;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use super::{CANONICAL, Visit, json};
+use super::{Visit, json};
 use crate::answer::Answer;
 use crate::outcome::Failure;
 
@@ -82,11 +83,8 @@ fn lists_of(protocol: &Protocol) -> BTreeSet<&str> {
 
 /// What is stored under the canonical of a name.
 async fn stored(visit: &Visit<'_>, type_: &str, name: &str) -> Result<Option<Value>, Error> {
-    let parameters = [
-        ("url", format!("{CANONICAL}{type_}/{name}")),
-        ("_sort", "-_lastUpdated".to_owned()),
-        ("_count", "1".to_owned()),
-    ];
+    let parameters =
+        [("url", canonical(type_, name)), ("_sort", "-_lastUpdated".to_owned()), ("_count", "1".to_owned())];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
     let type_ = Some(ResourceType::parse(type_)?);
     let page = visit.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;

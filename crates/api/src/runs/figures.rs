@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use fhir::{Category, Error, IssueCode, json as tree, time};
 use protocol::figures::{figures, report};
+use protocol::knowledge::code_of;
 use protocol::{Protocol, Run, task};
 use record::{ResourceType, SearchRequest, Session};
 use sonic_rs::JsonValueTrait;
 
-use super::{CANONICAL, Visit, json, zone};
+use super::{Visit, json, zone};
 use crate::App;
 use crate::access::Extent;
 use crate::answer::Answer;
@@ -89,7 +90,7 @@ async fn named(app: &App, session: &Session, key: &record::Key) -> Result<Option
     let stored =
         session.read(key).await?.and_then(|version| version.body).map(|body| tree::parse(&body)).transpose()?;
     let text = |name: &str| stored.as_ref().and_then(|measure| measure.get(name)?.as_str());
-    let name = text("url").and_then(|url| url.strip_prefix(CANONICAL)?.strip_prefix("Measure/")).unwrap_or(&key.id);
+    let name = text("url").and_then(|url| code_of(url, "Measure")).unwrap_or(&key.id);
     for latest in app.engine.protocols().await? {
         let is_meant = |code: &protocol::Code| name == format!("{}-{code}", latest.code);
         let Some(indicator) = latest.indicators.iter().map(|one| &one.code).find(|code| is_meant(code)) else {

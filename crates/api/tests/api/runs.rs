@@ -1,9 +1,9 @@
 //! Care processes over HTTP: a consultation that a doctor asks another hospital for.
 
 use axum::http::{Method, StatusCode};
+use protocol::text::{Entry, List};
 use protocol::{Library, Protocol};
-use record::Caller;
-use record::DUTIES;
+use record::{Caller, DUTIES};
 use serde_json::{Value, json};
 use testkit::institutions::{found, put};
 use testkit::place::{Place, on_both};
@@ -305,6 +305,37 @@ fn protocols_are_listed_with_whether_one_may_start_them_and_shown_whole() {
 }
 
 #[test]
+fn a_version_that_another_process_put_in_is_offered_with_its_lists_and_runs_stay_with_theirs() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        asker.start("run-1").await;
+        let mut later: Protocol = toml::from_str(CONSULTATION).unwrap();
+        later.version = "2".to_owned();
+        let words = |zh: &str, en: &str| protocol::Words { zh: zh.to_owned(), en: en.to_owned() };
+        let entry = Entry { code: "moved".into(), title: words("转往外地", "Moved away"), score: None };
+        let list = List {
+            code: "withdrawal".into(),
+            title: words("撤回原因", "Why taken back"),
+            entries: vec![entry],
+            source: None,
+        };
+        let line = protocol::Line { protocols: vec![later], lists: vec![list], ..protocol::Line::default() };
+        protocol::Engine::new(door.place.record.clone()).install(&line).await.unwrap();
+
+        assert_eq!(read(&asker.get("/protocols").await)[0]["version"], "2");
+        let whole = read(&asker.get("/protocols/consultation").await);
+        assert_eq!((&whole["version"], &whole["lists"][0]["title"]["en"]), (&json!("2"), &json!("Why taken back")));
+        let moved = &whole["lists"][0]["codes"][0];
+        assert_eq!((&moved["title"]["zh"], &moved["title"]["en"]), (&json!("转往外地"), &json!("Moved away")));
+        assert_eq!(read(&asker.get("/runs/run-1").await)["protocol"]["version"], "1");
+        assert_eq!(read(&asker.start("run-2").await)["protocol"]["version"], "2");
+        let report = "/fhir/Measure/consultation-asked-2/$evaluate-measure?periodStart=2026&periodEnd=2026";
+        assert_eq!(read(&asker.get(report).await)["group"][0]["population"][0]["count"], 2);
+    });
+}
+
+#[test]
 fn a_rehearsal_runs_under_its_own_clock_and_stores_nothing() {
     on_both(async |place| {
         let door = door(place).await;
@@ -404,8 +435,10 @@ fn a_worklist_is_a_search_and_its_criteria_are_a_topic() {
             (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
         let criteria =
             "_tag=https://qingshan.dev/fhir/CodeSystem/run|step&status=ready,in-progress&owner=Organization/other";
-        let mut theirs = Stream::of(&answerer.browser, &door, &format!("Task?{criteria}")).await;
-        let mut strangers = Stream::of(&Browser::enter(&door, "q").await, &door, &format!("Task?{criteria}")).await;
+        let topic = format!("Task?{}", criteria.replace('&', "%26").replace('|', "%7C"));
+        let stranger = Browser::enter(&door, "q").await;
+        let mut theirs = Stream::open_with(&door, &topic, &[("cookie", answerer.browser.cookie())]).await;
+        let mut strangers = Stream::open_with(&door, &topic, &[("cookie", stranger.cookie())]).await;
         asker.start("run-1").await;
         let (event, _, data) = theirs.event().await;
         assert!(event == "change" && data.contains(r#""id":"run-1.accept.1""#), "{data}");

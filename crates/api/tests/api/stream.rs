@@ -7,7 +7,6 @@ use testkit::place::on_both;
 use tower::ServiceExt;
 
 use crate::Door;
-use crate::adversary::region::Browser;
 
 /// A live stream being read.
 pub(crate) struct Stream {
@@ -29,17 +28,6 @@ impl Stream {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Self::sent(door, request, topic).await
-    }
-
-    /// Somebody's own; the topic is escaped.
-    pub(crate) async fn of(browser: &Browser, door: &Door, topic: &str) -> Self {
-        let escaped = topic.replace('%', "%25").replace('&', "%26").replace('|', "%7C");
-        let request = Request::builder().uri(format!("/live?topic={escaped}")).header("cookie", browser.cookie());
-        Self::sent(door, request, topic).await
-    }
-
-    async fn sent(door: &Door, request: axum::http::request::Builder, topic: &str) -> Self {
         let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 200, "{topic}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
