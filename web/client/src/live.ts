@@ -53,6 +53,12 @@ const browser: Surroundings = {
 /**
  * Follows a topic such as `Patient/1` until it is closed, and connects again by itself, asking for what it missed.
  *
+ * A topic is one resource with all that belongs to it, a type, or a type with criteria as in a search:
+ * `Task?_tag=https://qingshan.dev/fhir/CodeSystem/run|step&status=ready,in-progress&owner=Organization/1` is the worklist
+ * of an institution. Criteria are parameters of codes and of references, as they are; how a search is sorted, paged or
+ * what it includes is none. A change is told when the criteria were met before it or are met after it, so a list hears
+ * of what it has to take down as well.
+ *
  * `onGap` is called whenever changes may have been missed: on every connection that cannot ask for what lies behind it,
  * and when the server says that it cannot tell. Whoever shows data then reads it anew.
  */
