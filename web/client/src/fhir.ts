@@ -333,6 +333,7 @@ export interface Questionnaire extends Resource, Element {
 export interface ResponseItem {
   linkId: string;
   text?: string;
+  _text?: Element;
   answer?: (AnswerValue & { item?: ResponseItem[] })[];
   item?: ResponseItem[];
 }

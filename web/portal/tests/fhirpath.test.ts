@@ -82,9 +82,14 @@ test("what is not an expression is refused with the place", () => {
   expect(() => of("%resource.item")).toThrow("%resource");
 });
 
-test("it is known what an expression computes with, and what it merely asks about", () => {
-  expect(operandsOf("%resource.item.where(linkId='a').answer.value + %b").questions).toEqual(["a"]);
-  expect(operandsOf("%x.descendants().where(linkId in ('a' | 'b')).answer.value.sum()").questions).toEqual(["a", "b"]);
-  expect(operandsOf("iif(item.where(linkId='a').answer.exists(), 1, item.where(linkId='c').answer.value)").questions).toEqual(["c"]);
+test("it is known what an expression computes with, what it cannot do without, and what it merely asks about", () => {
+  const of = (expression: string) => {
+    const { all, needed } = operandsOf(expression);
+    return [[...all.questions], [...needed.questions]];
+  };
+  expect(of("%resource.item.where(linkId='a').answer.value + %b")).toEqual([["a"], []]);
+  expect(of("descendants().where(linkId in ('a' | 'b')).answer.value.sum()")).toEqual([["a", "b"], ["a", "b"]]);
+  expect(of("iif(item.where(linkId='a').answer.exists(), 1, item.where(linkId='c').answer.value)")).toEqual([["c"], []]);
+  expect(of("iif(item.where(linkId='a').answer.value > 4, 'moderate', 'minor')")).toEqual([["a"], ["a"]]);
   expect(variablesOf("%patient.birthDate < today() and %focus.exists()")).toEqual(["patient", "focus"]);
 });

@@ -30,6 +30,12 @@ const limb = (linkId: string, text: string, en: string): QuestionnaireItem => ({
   _text: english(en),
   answerOption: grades.map((valueCoding) => ({ valueCoding })),
 });
+/** As the text of a form is written into a Questionnaire. */
+const total = (...codes: string[]) => {
+  const items = `%resource.repeat(item).where(linkId in (${codes.map((code) => `'${code}'`).join(" | ")})).where(answer.value.exists())`;
+  const score = `iif(code.exists(), extension('${CORE}ordinalValue').value, $this)`;
+  return `iif(${items}.linkId.distinct().count() = ${codes.length}, ${items}.answer.value.select(${score}).aggregate(iif($total.empty(), $this, $total + $this)), {})`;
+};
 const TOTAL = "%resource.descendants().where(linkId in ('arm-left' | 'arm-right' | 'gaze')).answer.value.ordinal().sum()";
 const nihss: Questionnaire = {
   resourceType: "Questionnaire",
@@ -45,6 +51,7 @@ const nihss: Questionnaire = {
       extension: [expression(`${SDC}enableWhenExpression`, "%resource.descendants().where(linkId='arm-left').answer.value.code = 'UN'")],
     },
     { linkId: "total", type: "decimal", text: "总分", required: true, extension: [expression(`${SDC}calculatedExpression`, TOTAL)] },
+    { linkId: "sum", type: "integer", text: "合计", extension: [expression(`${SDC}calculatedExpression`, total("arm-left", "arm-right", "gaze"))] },
     {
       linkId: "grade",
       type: "string",
@@ -73,6 +80,7 @@ test("a score is not computed while an item is missing, and says which", () => {
   filled = put(nihss, filled, "gaze", graded("2", 2));
   const settled = settle(nihss, filled, knowledge);
   expect(valueOf(settled, "total")).toBeUndefined();
+  expect(valueOf(settled, "sum")).toBeUndefined();
   expect(valueOf(settled, "grade")).toBeUndefined();
   const lacking = [...walk(settled.fields)].find(({ key }) => key === "grade")?.lacking ?? [];
   expect(lacking.map(({ item }) => labelOf("zh-CN", item))).toEqual(["右上肢"]);
@@ -86,6 +94,7 @@ test("a score is computed as the last item is answered, and what follows from it
   filled = put(nihss, filled, "gaze", graded("2", 2));
   const settled = settle(nihss, filled, knowledge);
   expect(valueOf(settled, "total")).toEqual({ valueDecimal: 6 });
+  expect(valueOf(settled, "sum")).toEqual({ valueInteger: 6 });
   expect(valueOf(settled, "grade")).toEqual({ valueString: "moderate" });
   expect(faults(nihss, filled)).toEqual([]);
   const taken = withSlots(filled, "gaze", []);

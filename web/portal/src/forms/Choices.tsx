@@ -67,7 +67,8 @@ export function Scale({ field, id, describedBy, isWrong }: AnswerProps) {
     );
   }
   const press = (event: KeyboardEvent<HTMLDivElement>) => {
-    if (!/^\d$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey || !(event.target instanceof HTMLInputElement) || event.target.type !== "radio") return;
+    if (!/^\d$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!(event.target instanceof HTMLInputElement) || event.target.type !== "radio") return;
     const scored = options.some(({ score }) => score !== undefined);
     const place = options.findIndex(({ score }, index) => (scored ? score === Number(event.key) : index + 1 === Number(event.key)));
     const option = options[place];

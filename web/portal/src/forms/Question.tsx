@@ -9,6 +9,7 @@ import { focusOn, Helps, placeOf, useAnswers, useAround, useProblem } from "./Fo
 import { ReferenceAnswer } from "./ReferenceAnswer";
 import { labelOf, rangeOf, shapeOf, textIn, unitOf } from "./questionnaire";
 import type { Field } from "./settle";
+import { shownUnit } from "./units";
 import { isTyped, problemOf, readTyped, typedOf, type Problem, type Slot } from "./values";
 
 /** What an answer takes from the question around it. */
@@ -63,7 +64,12 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
   );
   const leave = () => afterPress(() => setIsLeft(true));
   return (
-    <div className={`form-question ${isWide ? "is-wide" : ""} ${isChoice ? "form-choice" : ""}`} id={placeOf(form, key)} onBlur={leave} data-answer={field.isFixed ? undefined : ""}>
+    <div
+      className={isWide ? "form-question is-wide" : "form-question"}
+      id={placeOf(form, key)}
+      onBlur={leave}
+      data-answer={field.isFixed ? undefined : ""}
+    >
       {field.isFixed ? (
         <Fixed field={field} label={label} />
       ) : isChoice ? (
@@ -111,7 +117,7 @@ function Typed({ field, id, describedBy, isWrong, place }: AnswerProps & { place
     const next: Slot = { text, ...(reading !== undefined && "value" in reading && { value: reading.value }) };
     answer(Object.assign([...slots], { [place]: next }));
   };
-  const unit = unitOf(item);
+  const unit = shownUnit(unitOf(item));
   const { most } = shapeOf(item);
   const own = {
     id: place === 0 ? id : `${id}-${place}`,
@@ -138,7 +144,7 @@ function Typed({ field, id, describedBy, isWrong, place }: AnswerProps & { place
         {...own}
         className={isNumber || isTime ? "measure" : ""}
         inputMode={item.type === "integer" ? "numeric" : isNumber ? "decimal" : "text"}
-        {...(unit !== undefined && { suffix: unit.display ?? unit.code })}
+        {...(unit !== "" && { suffix: unit })}
         {...(hint !== undefined && { placeholder: hint })}
         onBlur={() => {
           // What was understood is shown as it was understood.
@@ -189,7 +195,7 @@ function Fixed({ field, label }: { field: Field; label: ReactNode }) {
   const { t, locale } = useTexts();
   const { id: form } = useAround();
   const { item, slots, lacking } = field;
-  const unit = unitOf(item);
+  const unit = shownUnit(unitOf(item));
   const shown = slots.flatMap(({ value }) => {
     if (value === undefined) return [];
     if (value.valueBoolean !== undefined) return [t(value.valueBoolean ? "form.yes" : "form.no")];
@@ -203,7 +209,7 @@ function Fixed({ field, label }: { field: Field; label: ReactNode }) {
       <span className="form-fixed-label">{label}</span>
       <output aria-live="polite">
         <strong className="number">{shown.length === 0 ? "—" : shown.join(" · ")}</strong>
-        {shown.length > 0 && unit !== undefined && <span> {unit.display ?? unit.code}</span>}
+        {shown.length > 0 && unit !== "" && <span> {unit}</span>}
       </output>
       {lacking.length > 0 && (
         <span className="note form-lacking">

@@ -59,6 +59,20 @@ export function addressOf({ url, version }: Questionnaire): { questionnaire?: st
   return url === undefined ? {} : { questionnaire: version === undefined ? url : `${url}|${version}` };
 }
 
+/** The answers as they are sent: codes without the scores, which the record knows itself. */
+export function asSent(items: readonly ResponseItem[]): ResponseItem[] {
+  return items.map(({ item, answer, ...rest }) => ({
+    ...rest,
+    ...(answer !== undefined && {
+      answer: answer.map(({ item: inner, valueCoding, ...value }) => {
+        const { extension: _, ...coding } = valueCoding ?? {};
+        return { ...value, ...(valueCoding !== undefined && { valueCoding: coding }), ...(inner !== undefined && { item: asSent(inner) }) };
+      }),
+    }),
+    ...(item !== undefined && { item: asSent(item) }),
+  }));
+}
+
 /** Keeps a form while it is filled in: in this tab at once, in the record as soon as it answers. */
 export function useKeeping(service: Service, subject: Subject, form: Questionnaire, found: QuestionnaireResponse | null): Keeper {
   const [keeping, setKeeping] = useState<Keeping>(found === null ? "nothing" : "saved");

@@ -117,7 +117,8 @@ export function useNames(service: Service, form: Questionnaire | null | undefine
       const { patient, focus, run, data } = around as Surroundings;
       const references = { patient, focus, run: `Task/${run}` };
       const ids = { patient, focus, run };
-      const filled = (query: string) => query.replace(/\{(patient|focus|run)\}/g, (_, name: keyof typeof ids) => encodeURIComponent((ids[name] ?? "").replace(/^\w+\//, "")));
+      const id = (name: keyof typeof ids) => encodeURIComponent((ids[name] ?? "").replace(/^\w+\//, ""));
+      const filled = (query: string) => query.replace(/\{(patient|focus|run)\}/g, (_, name: keyof typeof ids) => id(name));
       const read = async (name: string): Promise<unknown[]> => {
         const reference = references[name as keyof typeof references];
         if (reference !== undefined) {

@@ -71,10 +71,11 @@ function round(form: Questionnaire, filled: Filled, { environment, lists }: Know
       const expression = expressionOf(item, "calculated");
       const computed: AnswerValue[] = [];
       if (expression !== undefined && isEnabled) {
-        const lacking = lackingOf(expression, key, fields, [...variablesOf(form), ...variablesOf(item)]);
-        field.lacking = lacking;
-        const results = lacking.length > 0 ? [] : found(expression, response, named);
+        const names = [...variablesOf(form), ...variablesOf(item)];
+        const isReady = lackingOf(expression, "needed", key, fields, names).length === 0;
+        const results = isReady ? found(expression, response, named) : [];
         computed.push(...results.flatMap((one) => answerOf(item, one, codingsOf(item, lists)) ?? []));
+        if (computed.length === 0) field.lacking = lackingOf(expression, "all", key, fields, names);
       }
       known.set(key, { isEnabled, computed });
       if (field.times === undefined) visit(field.fields, named, isEnabled);
@@ -115,7 +116,8 @@ function responseOf(fields: readonly Field[], contexts: Map<string, ResponseItem
   const items: ResponseItem[] = [];
   for (const { key, item, isEnabled, slots, fields: inner, times } of fields) {
     if (!isEnabled || item.type === "display") continue;
-    const about = { linkId: item.linkId, ...(item.text !== undefined && { text: item.text }) };
+    const { linkId, text, _text } = item;
+    const about = { linkId, ...(text !== undefined && { text }), ...(_text !== undefined && { _text }) };
     if (times !== undefined) {
       for (const { time, fields: within } of times) {
         const one: ResponseItem = { ...about, item: responseOf(within, contexts) };
@@ -200,16 +202,23 @@ function isMet(condition: EnableWhen, fields: readonly Field[]): boolean {
 const isQuestion = ({ item }: Field) => item.type !== "group" && item.type !== "display";
 const isAnswered = ({ isEnabled, slots }: Field) => isEnabled && slots.some(({ value }) => value !== undefined);
 
-/** The questions without whose answers an expression must not be computed. What they are computed from counts for them. */
-function lackingOf(expression: string, from: string, fields: readonly Field[], names: readonly { name: string; expression: string }[], seen: readonly string[] = []): Field[] {
-  const { questions, variables } = operandsOf(expression);
-  const named = names.filter(({ name }) => variables.includes(name) && !seen.includes(name));
-  const lacking = new Set(named.flatMap(({ name, expression }) => lackingOf(expression, from, fields, names, [...seen, name])));
+/** The questions an expression computes with that have no answer. What they are computed from stands for them. */
+function lackingOf(
+  expression: string,
+  which: "all" | "needed",
+  from: string,
+  fields: readonly Field[],
+  names: readonly { name: string; expression: string }[],
+  seen: readonly string[] = [],
+): Field[] {
+  const { questions, variables } = operandsOf(expression)[which];
+  const named = names.filter(({ name }) => variables.has(name) && !seen.includes(name));
+  const lacking = new Set(named.flatMap(({ name, expression }) => lackingOf(expression, "all", from, fields, names, [...seen, name])));
   for (const linkId of questions) {
     for (const field of meant(linkId, from, fields)) {
       const within = [...walk([field])];
       // A group that is only the way to a question inside it is not asked for itself.
-      const isWay = !isQuestion(field) && within.some((other) => other !== field && questions.includes(other.item.linkId));
+      const isWay = !isQuestion(field) && within.some((other) => other !== field && questions.has(other.item.linkId));
       for (const one of isQuestion(field) ? [field] : isWay ? [] : within.filter(isQuestion)) {
         if (isAnswered(one) || one.key === from) continue;
         for (const root of one.lacking.length > 0 ? one.lacking : [one]) lacking.add(root);

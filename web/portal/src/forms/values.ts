@@ -3,10 +3,27 @@ import { bounds, dayAt, minuteAt, readDay, readMinute } from "../calendar";
 import type { Item } from "./path/item";
 import { isTree } from "./path/item";
 import { rangeOf, shapeOf, unitOf } from "./questionnaire";
+import { shownUnit } from "./units";
 
 /** What is wrong with an answer: a string of the catalogues, and what fills its places. */
 export interface Problem {
-  kind: "required" | "number" | "integer" | "decimals" | "date" | "dateTime" | "time" | "least" | "most" | "short" | "long" | "shape" | "few" | "many" | "rule" | "large";
+  kind:
+    | "required"
+    | "number"
+    | "integer"
+    | "decimals"
+    | "date"
+    | "dateTime"
+    | "time"
+    | "least"
+    | "most"
+    | "short"
+    | "long"
+    | "shape"
+    | "few"
+    | "many"
+    | "rule"
+    | "large";
   places?: Record<string, string | number>;
 }
 
@@ -36,7 +53,8 @@ export function readTyped(item: QuestionnaireItem, typed: string): Reading | und
       if (item.type === "decimal") return { value: { valueDecimal: value } };
       const { system, code, display } = unitOf(item) ?? {};
       const unit = display ?? code;
-      return { value: { valueQuantity: { value, ...(unit !== undefined && { unit }), ...(system !== undefined && { system }), ...(code !== undefined && { code }) } } };
+      const coded = { ...(unit !== undefined && { unit }), ...(system !== undefined && { system }), ...(code !== undefined && { code }) };
+      return { value: { valueQuantity: { value, ...coded } } };
     }
     case "date": {
       const day = readDay(text);
@@ -82,7 +100,7 @@ export function problemOf(item: QuestionnaireItem, slot: Slot): Problem | undefi
   const { value } = slot;
   if (value === undefined) return undefined;
   const { least, most } = rangeOf(item);
-  const unit = value.valueQuantity?.unit ?? unitOf(item)?.display ?? unitOf(item)?.code ?? "";
+  const unit = shownUnit(unitOf(item));
   const number = value.valueInteger ?? value.valueDecimal ?? value.valueQuantity?.value;
   if (number !== undefined) {
     if (typeof least === "number" && number < least) return { kind: "least", places: { least, unit } };

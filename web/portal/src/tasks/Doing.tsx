@@ -38,10 +38,11 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
   const isOpen = step.state === "ready" || step.state === "taken";
   const code = chosen?.form ?? step.form;
   const post = postOf(session);
-  const own = useMemo(
-    () => [post && `PractitionerRole/${post.role}`, session.practitioner && `Practitioner/${session.practitioner}`, ...(session.patients?.own ?? []).map((one) => `Patient/${one}`)].filter((one) => one !== undefined),
-    [post, session],
-  );
+  const own = useMemo(() => {
+    const patients = (session.patients?.own ?? []).map((one) => `Patient/${one}`);
+    const person = session.practitioner && `Practitioner/${session.practitioner}`;
+    return [post && `PractitionerRole/${post.role}`, person, ...patients].filter((one) => one !== undefined);
+  }, [post, session]);
   const [author] = own;
   const subject = useMemo<Subject>(
     () => ({
@@ -89,7 +90,13 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
   const when = at === undefined ? undefined : readMinute(at);
   const isWhenWrong = at !== undefined && when === undefined;
   const complete = (outcome: Outcome | undefined, reason?: Reason) =>
-    act.mutate({ deed: "complete", ...which, ...(outcome && { outcome: outcome.code }), ...(reason && { reason }), ...(when !== undefined && { at: when }) });
+    act.mutate({
+      deed: "complete",
+      ...which,
+      ...(outcome && { outcome: outcome.code }),
+      ...(reason && { reason }),
+      ...(when !== undefined && { at: when }),
+    });
 
   /** Goes on with an outcome as far as nothing is missing: its form, then its reason, then it is done. */
   const choose = (outcome: Outcome | undefined) => {
@@ -130,7 +137,14 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
   };
   return (
     <section className="card task-doing">
-      {!may && <Alert type="info" showIcon title={t("task.notYours")} description={t("task.notYours.help", { who: (step.role && say(locale, step.role.title)) ?? "" })} />}
+      {!may && (
+        <Alert
+          type="info"
+          showIcon
+          title={t("task.notYours")}
+          description={t("task.notYours.help", { who: (step.role && say(locale, step.role.title)) ?? "" })}
+        />
+      )}
       {may && step.state === "taken" && step.by !== undefined && !own.includes(step.by) && (
         <Alert type="warning" showIcon title={t("task.takenBy", { who: nameOf(run, step.by) ?? step.by })} />
       )}

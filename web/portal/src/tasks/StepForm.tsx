@@ -2,7 +2,7 @@ import type { Coding, Questionnaire, QuestionnaireResponse, RunView } from "@qin
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button } from "antd";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { addressOf, giveUp, keptHere, keptThere, useKeeping, type Keeping, type Subject } from "../forms/draft";
+import { addressOf, asSent, giveUp, keptHere, keptThere, useKeeping, type Keeping, type Subject } from "../forms/draft";
 import { begin, isBlank, resume, type Filled, type Knowledge } from "../forms/filled";
 import { FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
@@ -40,7 +40,9 @@ export function StepForm(props: {
   const service = useService();
   const form = useForm(service, code);
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
-  const around = protocol.data === undefined && !protocol.isError ? undefined : { patient: run.patient?.reference, focus: run.focus, run: run.id, data: protocol.data?.data ?? [] };
+  const isKnown = protocol.data !== undefined || protocol.isError;
+  const about = { patient: run.patient?.reference, focus: run.focus, run: run.id, data: protocol.data?.data ?? [] };
+  const around = isKnown ? about : undefined;
   const lists = useLists(service, form.data ? listsOf(form.data) : []);
   const names = useNames(service, form.data, around);
   const draft = useQuery({
@@ -112,7 +114,7 @@ function Ready(props: {
           ...(subject.patient !== undefined && { subject: { reference: subject.patient } }),
           ...(subject.author !== undefined && { author: subject.author }),
           authored: new Date().toISOString(),
-          item: latest.current.filling.settled.items,
+          item: asSent(latest.current.filling.settled.items),
         };
       },
       release: () => latest.current.keeper.release(),

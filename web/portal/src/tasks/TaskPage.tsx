@@ -1,6 +1,6 @@
 import type { Patient, RunStep, RunView, Task } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useTexts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
@@ -173,9 +173,12 @@ function Seen({ run, step }: { run: RunView; step: RunStep }) {
 function Done({ before, run, step }: { before: RunView; run: RunView; step: RunStep }) {
   const { t, locale } = useTexts();
   const next = followed(before, run);
+  const section = useRef<HTMLElement>(null);
+  // What was pressed is gone; whoever has no pointer goes on here.
+  useEffect(() => section.current?.focus(), []);
   const outcome = step.outcomes.find(({ code }) => code === step.outcome);
   return (
-    <section className="card task-done" role="status">
+    <section className="card task-done" role="status" ref={section} tabIndex={-1}>
       <h2>
         <span aria-hidden>✓ </span>
         {t("task.done", { what: [say(locale, step.title), outcome && say(locale, outcome.title)].filter(Boolean).join(" · ") })}

@@ -239,29 +239,45 @@ export function variablesOf(text: string): string[] {
 /** Whether something is there is asked without needing its value. */
 const ONLY_PRESENCE = new Set(["exists", "empty", "hasValue", "count"]);
 
+/** Functions that leave out of their result what is missing, without a trace. */
+const GATHERS = new Set(["sum", "avg", "min", "max", "aggregate", "join"]);
+
+/** What an expression computes with: `linkId`s of questions, and names that stand for further expressions. */
+export interface Operands {
+  questions: Set<string>;
+  variables: Set<string>;
+}
+
 /**
- * The `linkId`s of the questions whose values an expression computes with. Those it only asks about, as in
- * `where(linkId='a').exists()`, are none of them.
+ * What an expression computes with. Questions it only asks about, as in `where(linkId='a').exists()`, are none of it.
+ *
+ * `needed` are those without which it would give a result that is wrong and does not look it: what is added up, and what
+ * decides between two results.
  */
-export function operandsOf(text: string): { questions: string[]; variables: string[] } {
-  const questions = new Set<string>();
-  const variables = new Set<string>();
-  const visit = (node: Node): void => {
+export function operandsOf(text: string): { all: Operands; needed: Operands } {
+  const none = (): Operands => ({ questions: new Set(), variables: new Set() });
+  const found = { all: none(), needed: none() };
+  const visit = (node: Node, isNeeded: boolean): void => {
+    const add = (kind: keyof Operands, name: string) => {
+      found.all[kind].add(name);
+      if (isNeeded) found.needed[kind].add(name);
+    };
     if (node.kind === "call" && ONLY_PRESENCE.has(node.name) && node.args.length === 0 && isPath(node.of)) return;
-    if (node.kind === "variable") variables.add(node.name);
+    if (node.kind === "variable") add("variables", node.name);
     if (node.kind === "both" && (node.operator === "=" || node.operator === "in") && isLink(node.left)) {
       for (const part of nodesOf(node.right)) {
-        if (part.kind === "literal" && typeof part.value === "string") questions.add(part.value);
+        if (part.kind === "literal" && typeof part.value === "string") add("questions", part.value);
       }
       return;
     }
-    if ("of" in node && node.of !== undefined) visit(node.of);
-    if ("args" in node) node.args.forEach(visit);
-    if (node.kind === "at") visit(node.index);
-    if (node.kind === "both") [node.left, node.right].forEach(visit);
+    const gathers = node.kind === "call" && GATHERS.has(node.name);
+    if ("of" in node && node.of !== undefined) visit(node.of, isNeeded || gathers);
+    if ("args" in node) node.args.forEach((one, place) => visit(one, isNeeded || (node.kind === "call" && node.name === "iif" && place === 0)));
+    if (node.kind === "at") visit(node.index, isNeeded);
+    if (node.kind === "both") for (const side of [node.left, node.right]) visit(side, isNeeded);
   };
-  visit(parse(text));
-  return { questions: [...questions], variables: [...variables] };
+  visit(parse(text), false);
+  return found;
 }
 
 function isPath(node: Node | undefined): boolean {
