@@ -10,6 +10,7 @@
 //! runs from one milestone to another.
 
 pub mod check;
+pub mod criteria;
 pub mod definition;
 pub mod engine;
 pub mod figures;

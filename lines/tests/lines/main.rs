@@ -1,5 +1,6 @@
 //! The lines, as they are embedded: that they are sound, and that they do what their scenarios tell.
 
+mod criteria;
 mod folders;
 mod paths;
 mod recorded;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fhir::{Error, Value, json};
+use jiff::Timestamp;
 use protocol::definition::Protocol;
 use protocol::run::{Deed, Run};
 use protocol::{Act, Engine, Library, Line, Start};
@@ -20,6 +21,8 @@ pub(crate) struct Recorded {
     engine: Engine,
     line: Line,
     runs: Vec<Run>,
+    /// The visits so far, by id.
+    visits: BTreeMap<String, Json>,
     fired: Vec<Told>,
     now: i64,
 }
@@ -37,7 +40,7 @@ impl Recorded {
     pub(crate) fn new(place: Place, line: Line, now: i64) -> Self {
         place.clock.pass((now - TestClock::START) / 1_000_000);
         let engine = Engine::with(place.record.clone(), Library::with(line.protocols.clone()));
-        Self { place, engine, line, runs: Vec::new(), fired: Vec::new(), now }
+        Self { place, engine, line, runs: Vec::new(), visits: BTreeMap::new(), fired: Vec::new(), now }
     }
 
     fn session(&self) -> Session {
@@ -77,6 +80,39 @@ impl Recorded {
     fn filled(&self, form: &str, answers: &BTreeMap<String, Answer>) -> Value {
         let form = self.line.form(form).expect("a protocol names forms of its line");
         value(&filled(&self.line, form, answers))
+    }
+
+    fn party(&self, run: &Run, role: &str) -> String {
+        let party = run.party(self.protocol(&run.protocol), role).expect("whoever receives is bound");
+        party.reference.clone()
+    }
+
+    /// What happens at a desk stands in an Encounter, and the engine reads of it by following what is written.
+    async fn visit(&mut self, milestone: &str, receiver: &str, at: i64) {
+        let written = Timestamp::from_microsecond(at).expect("a time of a scenario").to_string();
+        if milestone == "visit-ended" {
+            for (id, mut visit) in std::mem::take(&mut self.visits) {
+                visit["status"] = "finished".into();
+                visit["period"]["end"] = written.as_str().into();
+                self.put(visit.clone()).await;
+                self.visits.insert(id, visit);
+            }
+        } else {
+            let (class, place) = match milestone {
+                "arrived" => ("AMB", receiver),
+                "arrived-elsewhere" => ("EMER", "Organization/elsewhere"),
+                other => panic!("no visit says {other}"),
+            };
+            let id = format!("visit-{}", self.visits.len() + 1);
+            let visit = json!({
+                "resourceType": "Encounter", "id": id, "status": "arrived", "class": { "code": class },
+                "subject": { "reference": "Patient/p" }, "serviceProvider": { "reference": place },
+                "period": { "start": written },
+            });
+            self.put(visit.clone()).await;
+            self.visits.insert(id, visit);
+        }
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
     }
 
     /// Gives somebody the post from which they act.
@@ -143,6 +179,10 @@ impl Ground for Recorded {
             self.put(json!({ "resourceType": "Organization", "id": id, "name": role })).await;
         }
         self.put(json!({ "resourceType": "Patient", "id": "p" })).await;
+        // A visit that is open before the referral is no arrival.
+        if let Some(receiver) = opening.roles.get("receiver") {
+            self.visit("arrived", receiver, self.now - 3_600_000_000).await;
+        }
         let protocol = self.protocol(&opening.protocol);
         let start = protocol.starts.iter().find(|start| start.code.as_deref() == Some(&opening.start));
         let start = start.expect("a scenario begins in a way there is");
@@ -186,13 +226,11 @@ impl Ground for Recorded {
             *response = None;
         }
         self.employ(&caller).await;
-        if let Deed::Fact { source, .. } = &deed {
-            let (type_, id) = source.split_once('/').expect("a fact is a resource");
-            self.put(json!({
-                "resourceType": type_, "id": id, "status": "planned", "class": { "code": "AMB" },
-                "subject": { "reference": "Patient/p" },
-            }))
-            .await;
+        if let Deed::Fact { milestone: Some(milestone), at, .. } = &deed {
+            let (receiver, at) = (self.party(found, "receiver"), *at);
+            self.visit(milestone, &receiver, at).await;
+            self.look().await;
+            return Ok(());
         }
         let act = Act { deed, response: form.map(|form| self.filled(&form, answers)) };
         let answer = self.engine.act(&caller, run, act).await;

@@ -8,6 +8,7 @@ use crate::definition::{Code, Protocol, Step};
 
 /// What can come about in runs of a protocol, starting from nothing.
 struct Reachable<'p> {
+    protocol: &'p Protocol,
     milestones: BTreeSet<&'p str>,
     steps: BTreeSet<&'p str>,
 }
@@ -15,7 +16,7 @@ struct Reachable<'p> {
 impl<'p> Reachable<'p> {
     /// `given` is what runs can begin with besides what their starts say.
     fn of(protocol: &'p Protocol, given: impl Iterator<Item = &'p str>) -> Self {
-        let mut found = Self { milestones: given.collect(), steps: BTreeSet::new() };
+        let mut found = Self { protocol, milestones: given.collect(), steps: BTreeSet::new() };
         found.milestones.extend(protocol.starts.iter().flat_map(|start| &start.reach).map(Code::as_str));
         let facts = protocol.milestones.iter().filter(|one| one.fact.is_some());
         found.milestones.extend(facts.map(|one| one.code.as_str()));
@@ -38,8 +39,9 @@ impl<'p> Reachable<'p> {
         }
     }
 
+    /// A code that no milestone has is told of where it stands, and not once more for everything that follows from it.
     fn has(&self, milestone: &str) -> bool {
-        self.milestones.contains(milestone)
+        self.milestones.contains(milestone) || self.protocol.milestone(milestone).is_none()
     }
 
     fn has_any(&self, required: &str) -> bool {
