@@ -16,7 +16,8 @@ impl Engine {
     /// The latest version of every protocol that the record holds now, by code.
     pub async fn protocols(&self) -> Result<Vec<Arc<Protocol>>, Error> {
         // Another process may have put some in since.
-        if knowledge::versions(&self.platform(), "").await?.len() > self.0.library.all().len() {
+        let stored = knowledge::stored_versions(&self.platform()).await?;
+        if stored.iter().any(|(code, version)| self.0.library.get(code, Some(version)).is_none()) {
             self.learn().await?;
         }
         Ok(self.0.library.latest())

@@ -6,7 +6,7 @@ use fhir::{Category, Error, Value, json};
 use record::{Action, Change, Key, ResourceType, SearchRequest, Session, Target};
 use sonic_rs::JsonValueTrait;
 
-use super::place::text;
+use super::place::{list, text};
 use super::{BASE, bare, key, protocol, to_fhir};
 use crate::definition::Protocol;
 use crate::text::Line;
@@ -98,6 +98,17 @@ pub async fn load(session: &Session) -> Result<Vec<Protocol>, Error> {
 pub async fn versions(session: &Session, code: &str) -> Result<Vec<String>, Error> {
     let plans = search(session, "PlanDefinition", "identifier", &format!("{BASE}sid/protocol|{code}")).await?;
     Ok(plans.iter().filter_map(|plan| text(plan, "version").map(str::to_owned)).collect())
+}
+
+/// The code and version of every protocol that is stored.
+pub async fn stored_versions(session: &Session) -> Result<Vec<(String, String)>, Error> {
+    let system = format!("{BASE}sid/protocol");
+    let plans = search(session, "PlanDefinition", "identifier", &format!("{system}|")).await?;
+    let named = plans.iter().filter_map(|plan| {
+        let own = list(plan, "identifier").iter().find(|one| text(one, "system") == Some(&system))?;
+        Some((text(own, "value")?.to_owned(), text(plan, "version")?.to_owned()))
+    });
+    Ok(named.collect())
 }
 
 /// What is stored under the names of these resources.
