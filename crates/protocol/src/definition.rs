@@ -772,9 +772,9 @@ impl Step {
         self.reach.iter().chain(self.outcomes.iter().flat_map(|outcome| &outcome.reach))
     }
 
-    /// Whether doing it may stop a clock.
+    /// Whether taking it on or doing it may stop a clock.
     pub fn stops(&self, clock: &Clock) -> bool {
-        self.reaches().any(|code| clock.to.contains(code))
+        self.begins.iter().chain(self.reaches()).any(|code| clock.to.contains(code))
     }
 }
 
