@@ -137,6 +137,8 @@ pub(crate) struct Grant {
     pub(crate) takes_off: i64,
     /// When not 0, it is for resources alone that bear one of these labels.
     pub(crate) only: i64,
+    /// It lets change only what no institution keeps.
+    pub(crate) unkept: bool,
     /// Purposes of use it is for; any when there are none.
     pub(crate) purposes: Vec<String>,
     /// Whether it holds even where the patient refused.
@@ -338,6 +340,7 @@ struct GrantEntry {
     takes_off: Vec<Spanned<String>>,
     #[serde(default)]
     only: Vec<Spanned<String>>,
+    unkept: Option<Spanned<bool>>,
     #[serde(default)]
     purposes: Vec<String>,
     #[serde(default)]
@@ -392,6 +395,10 @@ impl Reader<'_> {
                 return self.refuse(name, "is not a label that this grant opens for writing");
             }
         }
+        if let (Some(unkept), false) = (&entry.unkept, entry.read.is_empty()) {
+            let text = "“unkept” is about what may be changed; give what may be read a grant of its own";
+            return Err(invalid(line(self.text, &unkept.span()), text));
+        }
         Ok(Grant {
             to,
             through,
@@ -400,6 +407,7 @@ impl Reader<'_> {
             labels: opened,
             takes_off: bits(&entry.takes_off)?,
             only: bits(&entry.only)?,
+            unkept: entry.unkept.as_ref().is_some_and(|unkept| *unkept.get_ref()),
             purposes: entry.purposes.clone(),
             despite_refusal: entry.despite_refusal,
         })
@@ -515,6 +523,7 @@ mod tests {
             ),
             ("only = [\"person-review\"]", "only = [\"person\"]", "“person” is not a label"),
             ("takes-off = [\"minors-mailbox\"]", "takes-off = [\"own-notes\"]", "“own-notes” is not a label that this"),
+            ("unkept = true", "read = [\"result\"]\nunkept = true", "“unkept” is about what may be changed"),
             ("despite-refusal = true\n", "despite_refusal = true\n", "unknown field"),
         ] {
             let text = refusal(from, to);

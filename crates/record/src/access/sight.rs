@@ -48,6 +48,8 @@ pub(crate) struct Clause {
     /// Labels it lets take off a resource.
     takes_off: i64,
     only: i64,
+    /// It is for what no institution keeps.
+    unkept: bool,
     despite_refusal: bool,
 }
 
@@ -76,6 +78,7 @@ impl Clauses {
                     labels: grant.labels,
                     takes_off: grant.takes_off,
                     only: grant.only,
+                    unkept: grant.unkept,
                     despite_refusal: grant.despite_refusal,
                 })
                 .collect()
@@ -168,6 +171,7 @@ impl Sight {
             clause.types.contains(facts.type_)
                 && (clause.despite_refusal || !refused)
                 && (clause.only == 0 || facts.label & clause.only != 0)
+                && (!clause.unkept || facts.keeper == 0)
                 && opened.iter().any(|opened| facts.label & !(clause.labels | opened | keeper_only) == 0)
         };
         let permitting = clauses.iter().filter(move |clause| permits(clause));

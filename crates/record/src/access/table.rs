@@ -50,10 +50,11 @@ fn asked(rules: &Rules, grant: &Grant, takes_off: i64) -> String {
         named.map(move |label| format!(" {sign}{}", label.name)).collect::<String>()
     };
     let purposes: String = grant.purposes.iter().map(|purpose| format!(" for {purpose}")).collect();
+    let unkept = if grant.unkept { " unkept" } else { "" };
     let despite = if grant.despite_refusal { " despite refusal" } else { "" };
     let (opens, only, takes_off) =
         (names(grant.labels & !grant.only, '+'), names(grant.only, '='), names(takes_off, '-'));
-    format!("{opens}{only}{takes_off}{purposes}{despite}")
+    format!("{opens}{only}{takes_off}{unkept}{purposes}{despite}")
 }
 
 #[test]

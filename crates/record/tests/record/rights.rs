@@ -2,7 +2,7 @@
 
 use fhir::Category;
 use record::{Reason, Relation, Session};
-use testkit::institutions::{found, on_duty, put};
+use testkit::institutions::{found, in_person, on_duty, put};
 use testkit::place::{Place, on_both};
 
 use crate::{json, key, one, update};
@@ -138,4 +138,28 @@ fn that_the_own_institution_keeps_something_is_told_to_whoever_may_see_it() {
         assert_eq!(kept("registrar", "hospital", "q").await, (false, true));
         assert_eq!(kept("doctor", "other", "q").await, (false, true));
     });
+}
+
+#[test]
+fn people_correct_what_they_measured_and_leave_what_an_institution_found() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let own = r#"{"resourceType":"Observation","status":"final","code":{"text":"收缩压"},"valueString":"138",
+            "subject":{"reference":"Patient/p"}}"#;
+        for session in [in_person(&place.record, &["p"], &[]), in_person(&place.record, &[], &["p"])] {
+            let made = one(&session, crate::create(json(own))).await.unwrap().version.unwrap();
+            assert_eq!(change(&session, &made.key.id, &with_id(own, &made.key.id)).await, Ok(()));
+            let found = result("found", "final", "718-7", "");
+            place.session().transact(vec![put(&found)]).await.unwrap();
+            let changed = result("found", "amended", "718-7", "");
+            assert!(session.read(&key("Observation", "found")).await.unwrap().is_some());
+            assert_eq!(change(&session, "found", &changed).await, Err(Category::Forbidden));
+            let gone = one(&session, crate::delete("Observation", "found")).await;
+            assert_eq!(gone.unwrap_err().error.category(), Category::Forbidden);
+        }
+    });
+}
+
+fn with_id(resource: &str, id: &str) -> String {
+    resource.replacen('{', &format!(r#"{{"id":"{id}","#), 1).replace("138", "136")
 }
