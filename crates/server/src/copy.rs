@@ -1,7 +1,7 @@
 //! `qingshan copy`: a whole record, with its history and its change feed, into an empty one.
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use record::Location;
+use record::{Location, Record};
 
 use crate::settings::Settings;
 use crate::{Outcome, place};
@@ -13,8 +13,8 @@ pub(crate) async fn run(settings: &Settings, from: &str, to: &str) -> Outcome<St
     {
         return Err(format!("There is no record in {from}."));
     }
-    let source = place::open_at(settings, location(from)).await?;
-    let target = place::open_at(settings, location(to)).await?;
+    let source = opened(settings, from).await?;
+    let target = opened(settings, to).await?;
     let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is well formed");
     let bar = ProgressBar::new_spinner().with_style(style);
     let mut rows = std::collections::BTreeMap::new();
@@ -28,6 +28,16 @@ pub(crate) async fn run(settings: &Settings, from: &str, to: &str) -> Outcome<St
     let total: u64 = rows.values().sum();
     let resources = rows.get("resource").copied().unwrap_or_default();
     Ok(format!("{resources} resources with their history and feed copied, {total} rows in all"))
+}
+
+/// A record with the journals that lie beside it, whatever folder the settings name for another.
+async fn opened(settings: &Settings, record: &str) -> Outcome<Record> {
+    let location = location(record);
+    let journals = match &location {
+        Location::Embedded(folder) => Some(folder.join("trail")),
+        Location::Postgres(_) => None,
+    };
+    place::open_at(settings, location, journals).await
 }
 
 fn location(record: &str) -> Location {

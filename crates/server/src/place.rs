@@ -1,7 +1,7 @@
 //! From settings to an open record.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +32,13 @@ pub(crate) async fn open(settings: &Settings) -> Outcome<Record> {
         "" => Location::Embedded(settings.record.data.clone()),
         url => Location::Postgres(url.to_owned()),
     };
-    open_at(settings, location).await
+    let journals = settings.record.data.join("trail");
+    open_at(settings, location, Some(journals)).await
 }
 
-/// Opens the record at a place, with everything else as the settings say.
-pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<Record> {
+/// Opens the record at a place, with everything else as the settings say. `journals` is where journals of the trail are
+/// kept when the settings do not say; without it what is read is written down in the record at once.
+pub(crate) async fn open_at(settings: &Settings, location: Location, journals: Option<PathBuf>) -> Outcome<Record> {
     let limits = Limits {
         page: settings.limits.page,
         page_max: settings.limits.page_max,
@@ -57,7 +59,7 @@ pub(crate) async fn open_at(settings: &Settings, location: Location) -> Outcome<
         shelf: settings.record.shelf_mb << 20,
         matching,
         rules: rules(&settings.record.rules)?,
-        audit: trail(settings)?,
+        audit: trail(settings, journals)?,
         ..record::Settings::new(location)
     };
     Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
@@ -82,10 +84,10 @@ fn rules(file: &Path) -> Outcome<Option<String>> {
 }
 
 /// How the trail is kept.
-fn trail(settings: &Settings) -> Outcome<AuditSettings> {
+fn trail(settings: &Settings, journals: Option<PathBuf>) -> Outcome<AuditSettings> {
     let told = &settings.trail;
     let given = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
-    let folder = given(&told.folder).unwrap_or_else(|| settings.record.data.join("trail"));
+    let folder = given(&told.folder).or(journals);
     let member = |text: &String| {
         let wrong = || format!("“{text}” in trail.members is not NAME=KEY.");
         let (name, key) = text.rsplit_once('=').ok_or_else(wrong)?;
@@ -100,7 +102,7 @@ fn trail(settings: &Settings) -> Outcome<AuditSettings> {
         seal_every: Duration::from_secs(told.seal_minutes.max(1) * 60),
         members: told.members.iter().map(member).collect::<Outcome<_>>()?,
         unaudited: told.unaudited,
-        ..AuditSettings::new(Some(folder))
+        ..AuditSettings::new(folder)
     })
 }
 
