@@ -23,6 +23,7 @@ use fhir::path::Expression;
 use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use parking_lot::Mutex;
 use record::{Caller, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version};
 use sonic_rs::JsonValueTrait;
 
@@ -50,6 +51,8 @@ struct Inner {
     record: Record,
     library: Library,
     expressions: scene::Expressions,
+    /// The change the follower fails at, and how often it has.
+    failing: Mutex<(u64, u32)>,
 }
 
 /// Where a run stands.
@@ -111,7 +114,7 @@ impl Engine {
 
     /// An engine that knows these protocols besides those that are stored.
     pub fn with(record: Record, library: Library) -> Self {
-        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default() }))
+        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), failing: Mutex::default() }))
     }
 
     /// The record it works on.
@@ -131,8 +134,8 @@ impl Engine {
             Some(_) => known.is_none(),
             // Another process may have put a later one in since.
             None => {
-                let stored = knowledge::versions(&self.platform(), code).await?;
-                stored.iter().any(|version| self.0.library.get(code, Some(version)).is_none())
+                let stored = knowledge::versions(&self.platform(), Some(code)).await?;
+                stored.iter().any(|(code, version)| self.0.library.get(code, Some(version)).is_none())
             }
         };
         if !is_news {

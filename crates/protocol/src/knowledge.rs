@@ -24,7 +24,7 @@ use crate::definition::Protocol;
 use crate::text::Line;
 use place::{list, put_tables, read, text, write};
 
-pub use stored::{Pending, install, load, stored_versions, versions};
+pub use stored::{Pending, install, load, versions};
 
 /// What the platform's own canonicals begin with.
 const BASE: &str = "https://qingshan.dev/fhir/";

@@ -28,6 +28,8 @@ const LEASE_NAME: &str = "protocol-follower";
 const LEASE: i64 = 5_000_000;
 /// Changes looked at before it is written down how far that was.
 const PAGE: usize = 100;
+/// How often a change that makes the follower fail by itself is tried before it is left behind.
+const FAULTS: u32 = 20;
 /// How long following rests when there is nothing to follow.
 const REST: Duration = Duration::from_secs(1);
 
@@ -42,13 +44,40 @@ impl Engine {
     pub async fn caught_up(&self) -> Result<bool, Error> {
         let after = self.position().await?;
         let entries = self.platform().changes(after, PAGE).await?;
-        let Some(last) = entries.last() else { return Ok(true) };
-        let last = last.seq;
+        let mut done = after;
+        let mut failed = None;
         for entry in &entries {
-            self.consider(entry).await?;
+            if let Err(error) = self.consider(entry).await
+                && !self.gives_up(entry.seq, &error)
+            {
+                failed = Some(error);
+                break;
+            }
+            done = entry.seq;
         }
-        self.record().drawer(DRAWER).put(POSITION, Bytes::from(last.to_string()), None).await?;
-        Ok(entries.len() < PAGE && last >= *self.record().head().borrow())
+        if done > after {
+            self.record().drawer(DRAWER).put(POSITION, Bytes::from(done.to_string()), None).await?;
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(entries.len() < PAGE && done >= *self.record().head().borrow()),
+        }
+    }
+
+    /// Whether a change that fails again and again is left behind, so that everything after it is heard. What the
+    /// database cannot do at the moment is waited for however long it takes.
+    fn gives_up(&self, change: u64, error: &Error) -> bool {
+        if error.category() != Category::Fault {
+            return false;
+        }
+        let mut failing = self.0.failing.lock();
+        let tried = if failing.0 == change { failing.1 + 1 } else { 1 };
+        *failing = (change, tried);
+        if tried < FAULTS {
+            return false;
+        }
+        tracing::error!(%error, change, "a change of the record cannot be taken in and is left behind");
+        true
     }
 
     async fn position(&self) -> Result<u64, Error> {
@@ -134,7 +163,7 @@ impl Engine {
         if task::is_ours(&value) {
             // Facts that were there before their step was asked for count as well.
             let run = &entry.key.id;
-            return if task::is_root(&value) { passed_over(run, self.look_back(run).await) } else { Ok(()) };
+            return if task::is_root(&value) { passed_over(run, self.look_back(run, &value).await) } else { Ok(()) };
         }
         if !self.matters(entry.key.type_.name()) {
             return Ok(());
@@ -173,22 +202,23 @@ impl Engine {
             let tag = format!("{}|root", task::RUN);
             let pairs = [("_tag", tag.as_str()), ("status", "in-progress"), (name, value.as_str()), ("_count", "200")];
             let parameters = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            for version in self.everything(ResourceType::parse("Task")?, parameters).await? {
+            for version in self.everything(ResourceType::parse("Task")?, None, parameters).await? {
                 runs.insert(version.key.id);
             }
         }
         Ok(runs)
     }
 
-    /// All pages of a search.
+    /// All pages of a search, of one patient's where one is named.
     async fn everything(
         &self,
         type_: ResourceType,
+        patient: Option<&Key>,
         mut parameters: Vec<(String, String)>,
     ) -> Result<Vec<Version>, Error> {
         let mut found = Vec::new();
         loop {
-            let request = SearchRequest { type_: Some(type_), compartment: None, parameters, strict: true };
+            let request = SearchRequest { type_: Some(type_), compartment: patient.cloned(), parameters, strict: true };
             let page = self.platform().search(&request).await?;
             found.extend(page.matches);
             match page.next {
@@ -220,18 +250,20 @@ impl Engine {
         Err(Error::new(Category::Busy, IssueCode::Transient, text))
     }
 
-    /// Looks for facts that were written before the steps they complete were asked for.
-    async fn look_back(&self, run: &str) -> Result<(), Error> {
+    /// Looks for facts that were written before the steps they complete were asked for, when a version of a root Task
+    /// asks for some.
+    async fn look_back(&self, run: &str, task: &Value) -> Result<(), Error> {
+        let asked: Vec<i64> = task::happened(task)?.iter().map(|happened| happened.at).collect();
         let Some((standing, _)) = self.stored(run).await? else { return Ok(()) };
         let Some(patient) = standing.run.patient.as_deref().and_then(scene::key) else { return Ok(()) };
-        let open = standing.run.open().filter_map(|work| standing.protocol.step(&work.step)?.fact.as_ref());
-        let types: BTreeSet<String> = open.map(|fact| fact.on.to_string()).collect();
+        let open = standing.run.open().filter(|work| asked.contains(&work.since));
+        let facts = open.filter_map(|work| standing.protocol.step(&work.step)?.fact.as_ref());
+        let types: BTreeSet<String> = facts.map(|fact| fact.on.to_string()).collect();
         for type_ in types {
             let since = format!("ge{}", task::written(standing.run.began));
             let parameters = vec![("_lastUpdated".to_owned(), since), ("_count".to_owned(), "200".to_owned())];
-            let type_ = Some(ResourceType::parse(&type_)?);
-            let request = SearchRequest { type_, compartment: Some(patient.clone()), parameters, strict: true };
-            for version in self.platform().search(&request).await?.matches {
+            let type_ = ResourceType::parse(&type_)?;
+            for version in self.everything(type_, Some(&patient), parameters).await? {
                 let Some(body) = &version.body else { continue };
                 let value = json::parse(body)?;
                 let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
@@ -370,7 +402,7 @@ impl Engine {
         }
         let request = scene::request(query)?;
         let type_ = request.type_.ok_or_else(|| Error::invalid("A schedule searches one type."))?;
-        for version in self.everything(type_, request.parameters).await? {
+        for version in self.everything(type_, None, request.parameters).await? {
             let Some(body) = &version.body else { continue };
             let value = json::parse(body)?;
             let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };

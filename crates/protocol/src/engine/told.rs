@@ -16,7 +16,7 @@ impl Engine {
     /// The latest version of every protocol that the record holds now, by code.
     pub async fn protocols(&self) -> Result<Vec<Arc<Protocol>>, Error> {
         // Another process may have put some in since.
-        let stored = knowledge::stored_versions(&self.platform()).await?;
+        let stored = knowledge::versions(&self.platform(), None).await?;
         if stored.iter().any(|(code, version)| self.0.library.get(code, Some(version)).is_none()) {
             self.learn().await?;
         }

@@ -91,19 +91,14 @@ pub async fn load(session: &Session) -> Result<Vec<Protocol>, Error> {
     plans.iter().map(|plan| protocol(plan, &parts)).collect()
 }
 
-/// The versions of a protocol that a record holds.
+/// The code and version of every protocol that a record holds, or of every version of one.
 ///
 /// # Errors
 /// When the record fails.
-pub async fn versions(session: &Session, code: &str) -> Result<Vec<String>, Error> {
-    let plans = search(session, "PlanDefinition", "identifier", &format!("{BASE}sid/protocol|{code}")).await?;
-    Ok(plans.iter().filter_map(|plan| text(plan, "version").map(str::to_owned)).collect())
-}
-
-/// The code and version of every protocol that is stored.
-pub async fn stored_versions(session: &Session) -> Result<Vec<(String, String)>, Error> {
+pub async fn versions(session: &Session, code: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let system = format!("{BASE}sid/protocol");
-    let plans = search(session, "PlanDefinition", "identifier", &format!("{system}|")).await?;
+    let asked = format!("{system}|{}", code.unwrap_or_default());
+    let plans = search(session, "PlanDefinition", "identifier", &asked).await?;
     let named = plans.iter().filter_map(|plan| {
         let own = list(plan, "identifier").iter().find(|one| text(one, "system") == Some(&system))?;
         Some((text(own, "value")?.to_owned(), text(plan, "version")?.to_owned()))
