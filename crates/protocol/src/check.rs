@@ -70,8 +70,7 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn error(&mut self, code: &Code, told: impl Into<String>) {
-        let text = self.files.get(self.path).map(String::as_str).unwrap_or_default();
-        self.findings.push(finding(self.path, text, code.at(), told.into()));
+        self.findings.push(finding(self.files, self.path, code.at(), told.into()));
     }
 
     fn warning(&mut self, code: &Code, told: impl Into<String>) {

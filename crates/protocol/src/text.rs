@@ -1,7 +1,8 @@
 //! A line as text: a folder of files read into one value, and that value printed back.
 //!
 //! `protocol.toml` and `NAME.protocol.toml` hold a protocol each, `forms/NAME.toml` a form each, `codes.toml` the lists of
-//! codes. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by others.
+//! codes. A long protocol goes on in the files of the folder `protocol/` or `NAME.protocol/`, in the order of their names:
+//! they are read as if they stood below it. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by others.
 
 mod print;
 
@@ -169,8 +170,8 @@ fn parts(version: &str) -> Vec<(u64, &str)> {
 impl Reading {
     pub(crate) fn of(files: &Files) -> Self {
         let mut reading = Self::default();
-        for (path, text) in files {
-            reading.take(path, text);
+        for path in files.keys() {
+            reading.take(files, path);
         }
         reading
     }
@@ -184,45 +185,80 @@ impl Reading {
         line.in_order()
     }
 
-    fn take(&mut self, path: &str, text: &str) {
+    fn take(&mut self, files: &Files, path: &str) {
         let form = path.strip_prefix("forms/").and_then(|name| name.strip_suffix(".toml"));
-        if path == "protocol.toml" || (path.ends_with(".protocol.toml") && !path.contains('/')) {
-            if let Some(protocol) = self.parse(path, text) {
+        if is_protocol(path) {
+            if let Some(protocol) = self.parse(files, path) {
                 self.protocols.push((path.to_owned(), protocol));
             }
         } else if let Some(name) = form {
-            if let Some(form) = self.parse::<Form>(path, text) {
+            if let Some(form) = self.parse::<Form>(files, path) {
                 if form.code.as_str() != name {
                     let told = format!("The form is called `{}`, so its file is forms/{}.toml.", form.code, form.code);
-                    self.findings.push(finding(path, text, form.code.at(), told));
+                    self.findings.push(finding(files, path, form.code.at(), told));
                 }
                 self.forms.push((path.to_owned(), form));
             }
         } else if path == "codes.toml" {
-            if let Some(lists) = self.parse::<Lists>(path, text) {
+            if let Some(lists) = self.parse::<Lists>(files, path) {
                 self.lists.extend(lists.lists.into_iter().map(|list| (path.to_owned(), list)));
             }
         } else if path.ends_with(".toml") && path != "criteria.toml" && !path.contains('/') {
             let told = "A line has no such file; name a protocol NAME.protocol.toml, a form forms/NAME.toml, the lists \
                         codes.toml.";
-            self.findings.push(finding(path, text, 0, told.to_owned()));
+            self.findings.push(finding(files, path, 0, told.to_owned()));
+        } else if let Some((protocol, _)) =
+            path.split_once('/').filter(|(folder, _)| is_protocol(&format!("{folder}.toml")))
+            && path.ends_with(".toml")
+            && !files.contains_key(&format!("{protocol}.toml"))
+        {
+            let told = format!("This goes on with {protocol}.toml, which is not there.");
+            self.findings.push(finding(files, path, 0, told));
         }
     }
 
-    fn parse<T: DeserializeOwned>(&mut self, path: &str, text: &str) -> Option<T> {
-        match toml::from_str(text) {
+    fn parse<T: DeserializeOwned>(&mut self, files: &Files, path: &str) -> Option<T> {
+        let text: String = pieces(files, path).into_iter().flat_map(|(_, text)| [text, "\n"]).collect();
+        match toml::from_str(&text) {
             Ok(read) => Some(read),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                self.findings.push(finding(path, text, at, plainly(error.message())));
+                self.findings.push(finding(files, path, at, plainly(error.message())));
                 None
             }
         }
     }
 }
 
-/// An error at a byte of a text.
-pub(crate) fn finding(path: &str, text: &str, at: usize, told: String) -> Finding {
+/// Whether a file of this name holds a protocol.
+fn is_protocol(path: &str) -> bool {
+    path == "protocol.toml" || (path.ends_with(".protocol.toml") && !path.contains('/'))
+}
+
+/// A file and those it goes on in, in order.
+fn pieces<'f>(files: &'f Files, path: &'f str) -> Vec<(&'f str, &'f str)> {
+    let own = files.get(path).map(|text| (path, text.as_str()));
+    let folder = path.strip_suffix(".toml").filter(|_| is_protocol(path)).map(|stem| format!("{stem}/"));
+    let more = folder.iter().flat_map(|folder| {
+        let below = files.range(folder.clone()..).take_while(move |(path, _)| path.starts_with(folder.as_str()));
+        below.filter(|(path, _)| path.ends_with(".toml"))
+    });
+    own.into_iter().chain(more.map(|(path, text)| (path.as_str(), text.as_str()))).collect()
+}
+
+/// An error at a byte of what a file and those it goes on in say together.
+pub(crate) fn finding(files: &Files, path: &str, at: usize, told: String) -> Finding {
+    let pieces = pieces(files, path);
+    let (mut path, mut text, mut at) = (path, "", at);
+    let last = pieces.len().saturating_sub(1);
+    for (number, piece) in pieces.into_iter().enumerate() {
+        (path, text) = piece;
+        // A line break stands behind each.
+        if at <= text.len() || number == last {
+            break;
+        }
+        at -= text.len() + 1;
+    }
     let before = text.get(..at.min(text.len())).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

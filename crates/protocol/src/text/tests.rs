@@ -126,3 +126,24 @@ fn a_form_is_named_as_its_file_is_and_a_line_has_no_other_files() {
     refused("forms/ache.toml", FORM, "forms/ache.toml:1:8: The form is called `pain`, so its file is forms/pain.toml.");
     assert!(Line::read(&folder(&[("protocols.toml", PROTOCOL)])).is_err());
 }
+
+#[test]
+fn a_long_protocol_goes_on_in_a_folder_and_faults_are_told_where_they_stand() {
+    let (head, steps) = PROTOCOL.split_at(PROTOCOL.find("[[step]]").unwrap());
+    let files = |steps: &str| {
+        let files = [("protocol.toml", head), ("protocol/steps.toml", steps), ("forms/pain.toml", FORM)];
+        files.map(|(path, text)| (path.to_owned(), text.to_owned())).into()
+    };
+    let whole = Line::read(
+        &[("protocol.toml", PROTOCOL), ("forms/pain.toml", FORM)]
+            .map(|(path, text)| (path.to_owned(), text.to_owned()))
+            .into(),
+    );
+    assert_eq!(Line::read(&files(steps)).unwrap(), whole.unwrap());
+    let told = |files: &Files| Line::read(files).unwrap_err().issues()[0].text.clone();
+    let wrong = told(&files(&steps.replace("requires", "requries")));
+    assert!(wrong.starts_with("protocol/steps.toml:5:1: There is no key `requries`"), "{wrong}");
+    let mut alone = files(steps);
+    alone.remove("protocol.toml");
+    assert!(told(&alone).contains("goes on with protocol.toml, which is not there"), "{}", told(&alone));
+}
