@@ -10,7 +10,7 @@ const MOST_LINES: usize = 1_000;
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "managers", "models", "misc"];
 /// Endings of hand-written source files.
-const SOURCES: &[&str] = &[".rs", ".ts", ".tsx", ".js", ".mjs", ".py", ".css", ".sql"];
+const SOURCES: &[&str] = &[".rs", ".ts", ".tsx", ".js", ".mjs", ".py", ".css", ".sql", ".toml"];
 /// Crates that may read the environment: the program, and what only developers run.
 const READ_ENVIRONMENT: &[&str] = &["crates/server/", "crates/testkit/", "xtask/", "conformance/"];
 /// What may touch files: the crates above, and the record and bulk export, each within the folder it is given.
