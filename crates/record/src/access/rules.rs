@@ -523,7 +523,7 @@ mod tests {
             ),
             ("only = [\"person-review\"]", "only = [\"person\"]", "“person” is not a label"),
             ("takes-off = [\"minors-mailbox\"]", "takes-off = [\"own-notes\"]", "“own-notes” is not a label that this"),
-            ("unkept = true", "read = [\"result\"]\nunkept = true", "“unkept” is about what may be changed"),
+            ("unkept = true", "unkept = true\nread = [\"result\"]", "“unkept” is about what may be changed"),
             ("despite-refusal = true\n", "despite_refusal = true\n", "unknown field"),
         ] {
             let text = refusal(from, to);
