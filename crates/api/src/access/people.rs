@@ -450,6 +450,7 @@ async fn second_factor(State(app): State<App>, request: Request<Body>) -> Result
         }
     }
     account.keep(&app.record).await?;
+    app.sign_ins.doubt(login);
     note(&app, &parts, Happening::SecondFactorChanged, &account.actor()).await?;
     Ok(done(Vec::new()))
 }

@@ -198,6 +198,11 @@ impl SignIns {
         record.drawer(DRAWER).remove(name).await
     }
 
+    /// Looks an account up again when it next asks, because it has changed.
+    pub(crate) fn doubt(&self, login: &str) {
+        self.0.write().retain(|_, known| known.account.login != login);
+    }
+
     /// Ends all sign-ins of an account but one.
     pub(crate) async fn end_others(&self, record: &Record, login: &str, spared: Option<&str>) -> Result<(), Error> {
         end_all(record, login, spared).await?;
