@@ -1,6 +1,6 @@
 import type { Patient, Service, Task } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "antd";
+import { Alert, Button } from "antd";
 import { Link } from "wouter";
 import { useTexts, type Texts } from "../language";
 import { identifiersOf, kindOf, masked, nameOf } from "../patients/person";
@@ -68,7 +68,8 @@ function Joined() {
     onSettled: () => cache.invalidateQueries({ queryKey: ["people"] }),
   });
   const same = (joined.data?.pairs ?? []).filter(({ task }) => isSame(task));
-  if (same.length === 0) return null;
+  const isApart = change.isSuccess && change.variables.path === "$unmerge";
+  if (same.length === 0 && !isApart) return null;
   const people = joined.data?.people;
   const replaced = (id: string) => people?.get(id)?.link?.some(({ type }) => type === "replaced-by") ?? false;
   return (
@@ -76,6 +77,7 @@ function Joined() {
       <h2>{t("people.joined")}</h2>
       <p className="hint">{t("people.joined.help")}</p>
       {change.isError && <FailureNotice cause={change.error} />}
+      {isApart && <Alert role="status" showIcon type="success" title={t("people.apart")} />}
       <ul className="lines">
         {same.map(({ task, left, right }) => {
           const folded = replaced(left) ? left : replaced(right) ? right : undefined;
