@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,20 +32,35 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** What a stage has besides. */
+export interface Scenery {
+  /** A settings file, as text. */
+  settings?: string;
+  /** Accounts, besides those of accounts.ndjson. */
+  accounts?: object[];
+}
+
 /**
  * Starts the program on a fresh folder, and a browser.
  *
  * @param before what the program is run with before it serves, each for the same folder
  */
-export async function raise(before: string[][] = []): Promise<Stage> {
+export async function raise(before: string[][] = [], { settings = "", accounts = [] }: Scenery = {}): Promise<Stage> {
   const data = await mkdtemp(join(tmpdir(), "qingshan-e2e-"));
+  const beneath = async (name: string, text: string) => {
+    await writeFile(join(data, name), text);
+    return join(data, name);
+  };
   await mkdir(pictures, { recursive: true });
   for (const bundle of ["region.json", "people.json"]) await told(["import", "--data", data, beside(bundle)]);
   await told(["account", "import", "--data", data, beside("accounts.ndjson")]);
+  const others = await beneath("others.ndjson", accounts.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  await told(["account", "import", "--data", data, others]);
   for (const words of before) await told([...words, "--data", data]);
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const server = spawn(program, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
+  const settled = ["--settings", await beneath("settings.toml", settings)];
+  const server = spawn(program, [...settled, "serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
     env: { ...process.env, QINGSHAN__PORTAL__DIRECTORY: portal, QINGSHAN__SIGN_IN__DEMO: "true" },
     stdio: ["ignore", "ignore", "inherit"],
   });
