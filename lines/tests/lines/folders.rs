@@ -66,3 +66,26 @@ fn what_a_line_names_is_in_its_folder() {
         }
     }
 }
+
+#[test]
+fn a_line_is_its_folder_alone() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("lines stand in the workspace");
+    let mut folders =
+        vec![root.join("crates"), root.join("xtask"), root.join("web/client/src"), root.join("web/portal/src")];
+    folders.push(root.join("lines/src"));
+    let mut texts = vec![root.join("lines/build.rs"), root.join("lines/Cargo.toml"), root.join("Cargo.toml")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                texts.push(entry.path());
+            }
+        }
+    }
+    assert!(texts.len() > 100, "the sources of the program are looked through");
+    for text in texts {
+        let said = String::from_utf8_lossy(&std::fs::read(&text).unwrap()).into_owned();
+        assert!(!said.contains("gi-bleeding"), "{} names a line", text.display());
+    }
+}
