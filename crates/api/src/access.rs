@@ -207,7 +207,18 @@ pub(crate) fn needs(
                 crate::operation::Operation::MetaAdd
                 | crate::operation::Operation::MetaDelete
                 | crate::operation::Operation::Merge
-                | crate::operation::Operation::Unmerge => vec![(Update, type_)],
+                | crate::operation::Operation::Unmerge
+                | crate::operation::Operation::Book
+                | crate::operation::Operation::Release
+                | crate::operation::Operation::Mark
+                | crate::operation::Operation::CancelSession => vec![(Update, type_)],
+                crate::operation::Operation::Hold | crate::operation::Operation::PlanSession => vec![(Create, type_)],
+                crate::operation::Operation::Availability | crate::operation::Operation::Sessions => {
+                    vec![(Search, type_), (Search, ResourceType::named("Slot"))]
+                }
+                crate::operation::Operation::Bookings => {
+                    vec![(Read, type_), (Search, ResourceType::named("Appointment"))]
+                }
                 crate::operation::Operation::Match => vec![(Search, type_)],
                 crate::operation::Operation::EvaluateMeasure => {
                     vec![(Read, type_), (Search, ResourceType::named("Task"))]

@@ -34,6 +34,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{any, get};
+use booking::Booking;
 use entrance::{Entrance, Peer};
 use fhir::Error;
 use protocol::Engine;
@@ -53,6 +54,7 @@ pub(crate) struct App(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) record: Record,
     pub(crate) engine: Engine,
+    pub(crate) booking: Booking,
     pub(crate) settings: Settings,
     pub(crate) tokens: access::Tokens,
     pub(crate) sign_ins: access::SignIns,
@@ -84,6 +86,7 @@ impl App {
         let live = live::Hub::new(record.clone(), &settings.live);
         let started = record.surroundings().clock.now();
         Self(Arc::new(Inner {
+            booking: Booking::new(record.clone(), settings.booking),
             record,
             engine,
             sign_ins: access::SignIns::default(),

@@ -1,6 +1,7 @@
 //! Operations: one file each, and the table that says where each may be called.
 //! <http://hl7.org/fhir/R4/operations.html>
 
+mod booking;
 mod everything;
 mod meta;
 mod parameters;
@@ -26,6 +27,24 @@ use crate::runs;
 /// An operation this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// `HealthcareService/$availability`: what departments have now.
+    Availability,
+    /// `Appointment/$hold`: a place is held.
+    Hold,
+    /// `Appointment/id/$book`: what is held is booked.
+    Book,
+    /// `Appointment/id/$release`: a place is given back.
+    Release,
+    /// `Appointment/id/$mark`: what became of the visit.
+    Mark,
+    /// `Schedule/$plan-session`: an expert's session in the community.
+    PlanSession,
+    /// `Schedule/id/$cancel-session`: it does not take place.
+    CancelSession,
+    /// `Schedule/$sessions`: sessions and what became of their places.
+    Sessions,
+    /// `Schedule/id/$bookings`: who has booked a session.
+    Bookings,
     /// `$break-glass` of a patient: emergency access.
     BreakGlass,
     /// `Measure/id/$evaluate-measure`
@@ -86,6 +105,15 @@ const BULK: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export";
 const BULK_PATIENTS: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export";
 const BULK_GROUP: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export";
 
+const AVAILABILITY: &str = "https://qingshan.dev/fhir/OperationDefinition/availability";
+const HOLD: &str = "https://qingshan.dev/fhir/OperationDefinition/hold";
+const BOOK: &str = "https://qingshan.dev/fhir/OperationDefinition/book";
+const RELEASE: &str = "https://qingshan.dev/fhir/OperationDefinition/release";
+const MARK: &str = "https://qingshan.dev/fhir/OperationDefinition/mark";
+const PLAN_SESSION: &str = "https://qingshan.dev/fhir/OperationDefinition/plan-session";
+const CANCEL_SESSION: &str = "https://qingshan.dev/fhir/OperationDefinition/cancel-session";
+const SESSIONS: &str = "https://qingshan.dev/fhir/OperationDefinition/sessions";
+const BOOKINGS: &str = "https://qingshan.dev/fhir/OperationDefinition/bookings";
 const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-glass";
 const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
 const UNMERGE: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-unmerge";
@@ -94,6 +122,15 @@ const WHO_LOOKED: &str = "https://qingshan.dev/fhir/OperationDefinition/who-look
 
 /// Every operation offered. The CapabilityStatement is written from this table.
 pub(crate) const OFFERED: &[Row] = &[
+    row(Operation::Availability, "availability", Some("HealthcareService"), false, true, false, AVAILABILITY),
+    row(Operation::Hold, "hold", Some("Appointment"), false, true, false, HOLD),
+    row(Operation::Book, "book", Some("Appointment"), false, false, true, BOOK),
+    row(Operation::Release, "release", Some("Appointment"), false, false, true, RELEASE),
+    row(Operation::Mark, "mark", Some("Appointment"), false, false, true, MARK),
+    row(Operation::PlanSession, "plan-session", Some("Schedule"), false, true, false, PLAN_SESSION),
+    row(Operation::CancelSession, "cancel-session", Some("Schedule"), false, false, true, CANCEL_SESSION),
+    row(Operation::Sessions, "sessions", Some("Schedule"), false, true, false, SESSIONS),
+    row(Operation::Bookings, "bookings", Some("Schedule"), false, false, true, BOOKINGS),
     row(Operation::BreakGlass, "break-glass", Some("Patient"), false, false, true, BREAK_GLASS),
     row(Operation::Relation, "relation", Some("Patient"), false, false, true, RELATION),
     row(
@@ -177,7 +214,20 @@ impl Row {
 impl Operation {
     /// Whether it changes the record, and so may not be asked for with GET.
     pub(crate) const fn changes(self) -> bool {
-        matches!(self, Self::BreakGlass | Self::MetaAdd | Self::MetaDelete | Self::Merge | Self::Unmerge)
+        matches!(
+            self,
+            Self::BreakGlass
+                | Self::MetaAdd
+                | Self::MetaDelete
+                | Self::Merge
+                | Self::Unmerge
+                | Self::Hold
+                | Self::Book
+                | Self::Release
+                | Self::Mark
+                | Self::PlanSession
+                | Self::CancelSession
+        )
     }
 
     /// Does it.
@@ -190,6 +240,15 @@ impl Operation {
         on: On,
     ) -> Result<Answer, Failure> {
         match self {
+            Self::Availability
+            | Self::Hold
+            | Self::Book
+            | Self::Release
+            | Self::Mark
+            | Self::PlanSession
+            | Self::CancelSession
+            | Self::Sessions
+            | Self::Bookings => booking::run(self, app, session, ask, on).await,
             Self::EvaluateMeasure => runs::figures::measure(app, session, ask, on).await,
             Self::Everything => everything::run(app, grant, session, ask, on).await,
             Self::BreakGlass => relation::break_glass(session, ask, on).await,

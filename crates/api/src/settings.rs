@@ -34,6 +34,8 @@ pub struct Settings {
     pub subscriptions: Subscriptions,
     /// Bulk export.
     pub export: Export,
+    /// Slots, beds and sessions.
+    pub booking: booking::Settings,
     /// What browsers are shown at every address that no other route has. Without it they are shown nothing.
     pub portal: Option<Portal>,
 }
@@ -53,6 +55,7 @@ impl Settings {
             live: Live::default(),
             subscriptions: Subscriptions::default(),
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
+            booking: booking::Settings::default(),
             portal: None,
         }
     }

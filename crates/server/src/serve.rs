@@ -24,6 +24,8 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     if settings.protocols.install {
         protocols::install_own(&engine).await?;
     }
+    let booking = booking::Booking::new(record.clone(), told.booking);
+    booking.prepare().await.map_err(|error| place::describe(&error))?;
     // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
     let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
@@ -33,6 +35,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
         jobs.spawn(record.clone().keep_people());
         jobs.spawn(record.clone().keep_sealed());
         jobs.spawn(engine.clone().keep());
+        jobs.spawn(booking.keep());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
@@ -133,7 +136,23 @@ fn told(settings: &Settings) -> api::Settings {
             ..defaults.subscriptions
         },
         export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
+        booking: places(settings),
         portal: None,
+    }
+}
+
+/// How places are held.
+fn places(settings: &Settings) -> booking::Settings {
+    const MINUTE: i64 = 60_000_000;
+    const HOUR: i64 = 60 * MINUTE;
+    let told = &settings.booking;
+    booking::Settings {
+        hold: i64::from(told.hold_minutes) * MINUTE,
+        hold_most: i64::from(told.hold_hours_most) * HOUR,
+        bed_hold: i64::from(told.bed_hold_hours) * HOUR,
+        pool_release: i64::from(told.pool_release_hours) * HOUR,
+        open_bookings: told.open_bookings,
+        horizon: i64::from(told.horizon_days) * 24 * HOUR,
     }
 }
 

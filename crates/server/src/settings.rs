@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) oidc: Vec<api::Provider>,
     pub(crate) protocols: Protocols,
+    pub(crate) booking: Booking,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -136,6 +137,16 @@ pub(crate) struct SignIn {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Protocols {
     pub(crate) install: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Booking {
+    pub(crate) hold_minutes: u32,
+    pub(crate) hold_hours_most: u32,
+    pub(crate) bed_hold_hours: u32,
+    pub(crate) pool_release_hours: u32,
+    pub(crate) open_bookings: usize,
+    pub(crate) horizon_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
