@@ -615,10 +615,27 @@ pub struct Activity {
     /// What is changed instead: `focus`, or the code of the activity that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Code>,
+    /// What is taken over instead of one being created, where there is such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
     /// Element by element, in order: where, and what as FHIRPath on what the run knows. An empty result leaves the
     /// element out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<Assignment>,
+}
+
+/// A resource that is there already and becomes what an activity has made, such as an appointment that was held before
+/// the run began. Its elements are set as those of one that is created; to them, the activity's own code stands for it,
+/// and for nothing where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Adopt {
+    /// Which, as FHIRPath on what the run knows that gives a Reference; where it gives nothing, one is created.
+    pub from: Code,
+    /// What must hold of it, as FHIRPath on the resource. What it does not hold of is not taken over, and neither is what
+    /// belongs to another patient: the act is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
 }
 
 /// One element of an activity.

@@ -337,6 +337,16 @@ impl<'a> Desk<'a> {
             }
         }
         let variables = self.variables(protocol);
+        if let Some(adopt) = &activity.adopt {
+            self.expression(&adopt.from, "Element", &variables);
+            if let Some(when) = &adopt.when {
+                self.expression(when, made_by(protocol, activity), &variables);
+            }
+            if activity.create.is_none() {
+                let told = "takes something over, which stands in for what is created; say what it creates";
+                self.error(&adopt.from, format!("The activity `{}` {told}.", activity.code));
+            }
+        }
         for set in &activity.set {
             self.place(&set.path, made_by(protocol, activity));
             self.expression(&set.value, "Element", &variables);
@@ -536,6 +546,8 @@ pub(super) fn nexts(protocol: &Protocol) -> impl Iterator<Item = &Next> {
 /// All FHIRPath of a protocol.
 fn expressions(protocol: &Protocol) -> Vec<&str> {
     let mut all: Vec<&Code> = protocol.activities.iter().flat_map(|one| &one.set).map(|set| &set.value).collect();
+    let adopted = protocol.activities.iter().filter_map(|one| one.adopt.as_ref());
+    all.extend(adopted.flat_map(|adopt| adopt.when.iter().chain([&adopt.from])));
     all.extend(protocol.steps.iter().filter_map(|step| step.when.as_ref()));
     all.extend(protocol.summaries.iter().map(|one| &one.value));
     all.extend(protocol.clocks.iter().filter_map(|clock| clock.base.as_ref()));

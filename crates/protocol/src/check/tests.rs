@@ -226,6 +226,10 @@ fn codes_that_are_not_there_are_found() {
     changed("requires = [\"asked\"]", "requires = [\"asked|lost\"]", "There is no milestone `lost`");
     changed("make = [\"note\"]", "make = [\"notes\"]", "There is no activity `notes`; did you mean `note`?");
     changed("reasons = \"why\"", "reasons = \"whys\"", "There is no list `whys`");
+    let adopting = |from: &str| format!("create = \"Communication\"\nadopt = {{ from = \"{from}\" }}");
+    changed("create = \"Communication\"", &adopting("%nothing"), "%nothing");
+    let instead = adopting("%focus").replace("create = \"Communication\"", "change = \"focus\"");
+    changed("create = \"Communication\"", &instead, "say what it creates");
     changed("clock = \"length\"", "clock = \"lenght\"", "There is no clock `lenght`");
     changed("ends = \"completed\"", "ends = \"completed\"\nswitch = \"other\"", "There is no protocol `other`");
     changed("tell = [\"ward\"]", "tell = [\"chief\"]", "There is no role `chief`");

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use super::scene::{self, About, Pending, Scene, key};
 use super::{Engine, Standing};
-use crate::definition::{Activity, Next, Protocol, Start, StartKind, Step};
+use crate::definition::{Activity, Adopt, Next, Protocol, Start, StartKind, Step};
 use crate::run::{Deed, Effect, Event, Parent, Party, Run};
 use crate::task::{self, Frame, Happened};
 
@@ -32,6 +32,9 @@ struct Moving {
     frame: Frame,
     happened: Vec<Happened>,
 }
+
+/// What an activity works on: its name, its tree, the version it was read from, and whether it is new.
+type Material = (String, Map<String, Json>, Option<u64>, bool);
 
 /// A resource that is written besides.
 struct Paper {
@@ -296,12 +299,22 @@ impl<'e> Draft<'e> {
         code: &str,
     ) -> Result<Option<String>, Error> {
         let Some(activity) = protocol.activity(code) else { return Ok(None) };
-        let texts: Vec<&str> = activity.set.iter().map(|set| set.value.as_str()).collect();
-        let scene = self.scene(protocol, run, frame, &texts).await?;
-        let (reference, mut resource, if_match, is_new) = match self.material(run, activity).await? {
-            Some(material) => material,
-            None => return Ok(None),
+        let mut run = run.clone();
+        let adopted = match &activity.adopt {
+            Some(adopt) => self.adopted(protocol, &run, frame, activity, adopt).await?,
+            None => None,
         };
+        if activity.adopt.is_some() {
+            run.made.remove(code);
+            run.made.extend(adopted.as_ref().map(|(reference, ..)| (code.to_owned(), reference.clone())));
+        }
+        let texts: Vec<&str> = activity.set.iter().map(|set| set.value.as_str()).collect();
+        let scene = self.scene(protocol, &run, frame, &texts).await?;
+        let material = match adopted {
+            Some(adopted) => Some(adopted),
+            None => self.material(&run, activity).await?,
+        };
+        let Some((reference, mut resource, if_match, is_new)) = material else { return Ok(None) };
         for set in &activity.set {
             let expression = self.engine.expression(&set.value)?;
             let values = scene.evaluate(&expression, |items| items.iter().map(super::make::to_json).collect())?;
@@ -311,12 +324,43 @@ impl<'e> Draft<'e> {
         Ok(Some(reference))
     }
 
-    /// What an activity begins with: nothing but a name, or what it changes. None when that is not there.
-    async fn material(
+    /// What an activity takes over, if there is such a thing. Refuses what must not be.
+    async fn adopted(
         &self,
+        protocol: &Protocol,
         run: &Run,
+        frame: &Frame,
         activity: &Activity,
-    ) -> Result<Option<(String, Map<String, Json>, Option<u64>, bool)>, Error> {
+        adopt: &Adopt,
+    ) -> Result<Option<Material>, Error> {
+        let scene = self.scene(protocol, run, frame, &[&adopt.from]).await?;
+        let found = scene.evaluate(&self.engine.expression(&adopt.from)?, |items| Ok(scene::referenced(&items)))?;
+        let Some(reference) = found.map(|party| party.reference) else { return Ok(None) };
+        let gone = || {
+            let text = format!("{reference} cannot be taken over any more. Choose anew, or go on without it.");
+            Error::new(fhir::Category::Conflict, fhir::IssueCode::Conflict, text)
+        };
+        let is_meant = activity.create.as_deref() == reference.split_once('/').map(|(type_, _)| type_);
+        // What is judged here is the version that is written on: whoever changes it meanwhile is noticed by that.
+        let material = self.stored(reference.clone()).await?.filter(|_| is_meant).ok_or_else(gone)?;
+        let there = task::value(&Json::Object(material.1.clone()))?;
+        let patient = run.patient.as_deref().and_then(|patient| patient.strip_prefix("Patient/"));
+        if patient.is_some_and(|patient| !super::follow::patients_of(&there).contains(patient)) {
+            return Err(gone());
+        }
+        if let Some(when) = &adopt.when {
+            let about =
+                About { response: self.response.as_ref(), resource: Some(&there), pending: Some(&self.pending) };
+            let scene = Scene::gather(&self.session, protocol, run, frame, about, &[when], self.now).await?;
+            if scene.holds(&self.engine.expression(when)?)? != Some(true) {
+                return Err(gone());
+            }
+        }
+        Ok(Some(material))
+    }
+
+    /// What an activity begins with: nothing but a name, or what it changes. None when that is not there.
+    async fn material(&self, run: &Run, activity: &Activity) -> Result<Option<Material>, Error> {
         if let Some(type_) = &activity.create {
             let id = self.engine.new_id();
             let resource = [("resourceType", type_.to_string()), ("id", id.clone())];
@@ -328,7 +372,14 @@ impl<'e> Draft<'e> {
             Some(other) => run.made.get(other).cloned(),
             None => None,
         };
-        let Some(reference) = reference else { return Ok(None) };
+        match reference {
+            Some(reference) => self.stored(reference).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A resource as it will be once the transaction is through, or as it is stored.
+    async fn stored(&self, reference: String) -> Result<Option<Material>, Error> {
         let read = |value: &Value| serde_json::from_slice(&json::to_bytes(value)).map_err(Error::fault);
         if let Some(pending) = self.pending.get(&reference) {
             return Ok(Some((reference, read(pending)?, None, false)));

@@ -448,7 +448,7 @@ struct Written<'a> {
 }
 
 /// The ids of the patients a resource is about.
-fn patients_of(resource: &Value) -> BTreeSet<String> {
+pub(super) fn patients_of(resource: &Value) -> BTreeSet<String> {
     let id = |value: &Value| Some(value.get("reference")?.as_str()?.strip_prefix("Patient/")?.to_owned());
     let mut found = BTreeSet::new();
     if resource.get("resourceType").and_then(|name| name.as_str()) == Some("Patient") {

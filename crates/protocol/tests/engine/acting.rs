@@ -185,3 +185,50 @@ fn the_protocol_that_follows_begins_in_the_same_chain() {
         town.is_as_it_came_about().await;
     });
 }
+
+impl Town {
+    /// An appointment that was held for a patient before the run began.
+    async fn held(&self, id: &str, patient: &str, status: &str) {
+        let text = format!(
+            r#"{{"resourceType":"Appointment","id":"{id}","status":"{status}","start":"2026-05-06T09:00:00+08:00",
+            "end":"2026-05-06T09:20:00+08:00","slot":[{{"reference":"Slot/morning"}}],
+            "participant":[{{"actor":{{"reference":"Patient/{patient}"}},"status":"accepted"}}]}}"#
+        );
+        self.put("Appointment", id, &text).await;
+        self.request("s", &format!(r#","supportingInfo":[{{"reference":"Appointment/{id}"}}]"#)).await;
+    }
+}
+
+#[test]
+fn what_was_held_before_a_run_began_is_taken_over_instead_of_being_made() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.held("held", "p", "pending").await;
+        town.start().await;
+        let doctor = staff("wu", "medicine", "doctor");
+        let accepted = town.act(&doctor, "r1", complete("review", 1, Some("accept"))).await.unwrap();
+        assert_eq!(accepted.run.made.get("visit").map(String::as_str), Some("Appointment/held"));
+        let appointment = town.read("Appointment", "held").await.unwrap();
+        assert_eq!(text(&appointment, "status"), "booked", "its own code stands for it while it is set");
+        assert!(appointment.get("slot").is_some(), "what it had is kept");
+        assert_eq!(town.all("Appointment").await.len(), 1);
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn what_is_not_to_be_taken_over_is_refused_and_nothing_is_written() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.put("Patient", "q", r#"{"resourceType":"Patient","id":"q"}"#).await;
+        town.start().await;
+        let doctor = staff("wu", "medicine", "doctor");
+        for (id, patient, status) in [("over", "p", "cancelled"), ("anothers", "q", "pending")] {
+            town.held(id, patient, status).await;
+            let refused = town.act(&doctor, "r1", complete("review", 1, Some("accept"))).await.unwrap_err();
+            assert_eq!(refused.category(), Category::Conflict, "{refused}");
+            assert_eq!(text(&town.read("Appointment", id).await.unwrap(), "status"), status);
+        }
+        assert!(town.engine.load("r1").await.unwrap().unwrap().run.reached("accepted").is_none());
+    });
+}
