@@ -99,6 +99,8 @@ pub(crate) struct Known {
     run: Value,
     focus: Value,
     parties: Vec<(String, Value)>,
+    /// What activities make, of which there is nothing here.
+    made: Vec<String>,
 }
 
 fn value(json: &Json) -> Value {
@@ -117,7 +119,8 @@ impl Known {
             "resourceType": "Task", "id": run.id, "status": "in-progress", "intent": "order",
             "priority": class.map_or("routine", |class| class.priority.as_str()),
         });
-        Self { response: value(response), run: value(&task), focus: value(focus), parties }
+        let made = protocol.activities.iter().map(|activity| activity.code.to_string()).collect();
+        Self { response: value(response), run: value(&task), focus: value(focus), parties, made }
     }
 
     fn found<R>(&self, expression: &Code, read: impl Fn(&[Item<'_>]) -> R) -> R {
@@ -128,6 +131,9 @@ impl Known {
             .with("response", node(&self.response))
             .with("run", node(&self.run))
             .with("focus", node(&self.focus));
+        for activity in &self.made {
+            env = env.with(activity, Vec::new());
+        }
         let type_ = definitions::r4().type_("Reference").expect("R4 has references");
         for (role, party) in &self.parties {
             env = env.with(role, vec![Item::Node(Node::element(Some(party), None, type_))]);
