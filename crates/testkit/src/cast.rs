@@ -7,6 +7,7 @@
 mod history;
 mod illness;
 mod institutions;
+mod places;
 
 use std::fs;
 use std::io;
@@ -28,6 +29,8 @@ pub struct Cast {
     pub residents: Vec<Value>,
     /// What happened to them.
     pub histories: Vec<Value>,
+    /// Slots, beds and expert sessions.
+    pub places: Vec<Value>,
     /// Accounts for each role, for `qingshan account import`.
     pub accounts: Vec<Value>,
 }
@@ -47,12 +50,14 @@ impl Cast {
         again(&mut teller, seed, &people, now, &mut residents);
         let lay = family(&mut teller, &lives);
         let histories = teller.written;
+        let places = places::places(&institutions, &lives, Dice::new(seed).apart(4), now);
         let mut accounts = posts(&institutions);
         accounts.extend(lay);
-        Self { consortium: institutions.file(), residents, histories, accounts }
+        Self { consortium: institutions.file(), residents, histories, places, accounts }
     }
 
-    /// Writes `consortium.toml`, `accounts.jsonl` and the folder `records` with the residents and their histories.
+    /// Writes `consortium.toml`, `accounts.jsonl` and the folder `records` with the residents, their
+    /// histories, and what can be booked.
     ///
     /// # Errors
     /// When the disk does not take them.
@@ -62,7 +67,8 @@ impl Cast {
         fs::write(folder.join("consortium.toml"), &self.consortium)?;
         fs::write(folder.join("accounts.jsonl"), lines(&self.accounts))?;
         fs::write(records.join("1-residents.ndjson"), lines(&self.residents))?;
-        fs::write(records.join("2-histories.ndjson"), lines(&self.histories))
+        fs::write(records.join("2-histories.ndjson"), lines(&self.histories))?;
+        fs::write(records.join("3-places.ndjson"), lines(&self.places))
     }
 }
 
@@ -210,6 +216,7 @@ mod tests {
         assert_eq!(one.consortium, other.consortium);
         assert_eq!(one.residents, other.residents);
         assert_eq!(one.histories, other.histories);
+        assert_eq!(one.places, other.places);
         assert_eq!(one.accounts, other.accounts);
     }
 
@@ -217,7 +224,7 @@ mod tests {
     fn every_resource_is_valid_and_refers_to_what_is_there() {
         let cast = some();
         let mut known: BTreeSet<String> =
-            cast.residents.iter().chain(&cast.histories).map(crate::region::name).collect();
+            cast.residents.iter().chain(&cast.histories).chain(&cast.places).map(crate::region::name).collect();
         for line in cast.consortium.lines() {
             let id = line.split("id = \"").nth(1).and_then(|rest| rest.split('"').next());
             for type_ in ["Organization", "Practitioner", "HealthcareService", "Location"] {
@@ -225,7 +232,7 @@ mod tests {
             }
         }
         let validator = Validator::new(fhir::definitions::r4(), Options::default());
-        for resource in cast.residents.iter().chain(&cast.histories) {
+        for resource in cast.residents.iter().chain(&cast.histories).chain(&cast.places) {
             let text = resource.to_string();
             for name in text.split("\"reference\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 // A post is called after its person and place.
@@ -272,6 +279,21 @@ mod tests {
         assert!(places.len() > 5, "{places:?}");
         let sensitive = cast.histories.iter().filter(|one| one["meta"]["security"].is_array()).count();
         assert!(sensitive > 20, "{sensitive} resources bear a label");
+    }
+
+    #[test]
+    fn there_is_something_to_be_booked_in_every_department_and_in_the_community() {
+        let cast = some();
+        let of = |type_: &str| cast.places.iter().filter(move |one| one["resourceType"] == type_);
+        assert!((1_500..5_000).contains(&of("Slot").count()), "{} slots", of("Slot").count());
+        let pooled = of("Slot").filter(|one| one["appointmentType"].is_object()).count();
+        assert!(pooled * 5 > of("Slot").count(), "{pooled} are kept for referrals");
+        for status in ["free", "busy"] {
+            assert!(of("Slot").any(|one| one["status"] == status));
+        }
+        assert!(of("Location").filter(|one| one["operationalStatus"]["code"] == "U").count() > 10);
+        assert!(of("Appointment").any(|one| one["status"] == "fulfilled"));
+        assert!(of("Appointment").any(|one| one["status"] == "booked"));
     }
 
     #[test]

@@ -276,6 +276,12 @@ impl Institutions {
         fit[which % fit.len()]
     }
 
+    /// What a department is called.
+    pub(super) fn department(&self, at: &str) -> Option<&'static str> {
+        let all = self.all.iter().flat_map(|one| &one.departments);
+        all.into_iter().find(|(id, ..)| id == at).map(|(_, name, _)| *name)
+    }
+
     /// Who has two posts today.
     pub(super) fn lent(&self) -> &Worker {
         let holds = |post: &Post| post.from <= self.today && post.until.is_none_or(|until| until >= self.today);
