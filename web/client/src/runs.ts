@@ -132,6 +132,8 @@ export interface RunView {
   steps: RunStep[];
   clocks: RunClock[];
   summary: (Coded & { value: string })[];
+  /** How it can be taken back, for whoever may: the list one of whose reasons is given. */
+  cancel?: { reasons?: string };
   /** The steps that hold the run up. */
   blocking: string[];
   /** What people and institutions that are named by reference are called. */
@@ -156,6 +158,8 @@ export interface ProtocolStart {
   reach?: string[];
   /** The form to be filled in. */
   form?: string;
+  /** The activity that makes what the run is about. */
+  make?: string;
 }
 
 /** One limit of a clock; spans are as they are written, such as `30 min`. */
@@ -246,6 +250,8 @@ export interface Protocol {
   calendar?: { code: string; days: string[]; from: string; until: string }[];
   indicator?: (Coded & { kind: FigureKind; goal?: number; source?: string })[];
   summary?: (Coded & { value: string })[];
+  /** What is written along with a run; some create a resource, others change one. */
+  activity?: { code: string; create?: string }[];
   /** The forms it asks for. */
   forms?: Coded[];
   /** Its code lists. */

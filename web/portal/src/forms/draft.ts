@@ -59,6 +59,11 @@ export function addressOf({ url, version }: Questionnaire): { questionnaire?: st
   return url === undefined ? {} : { questionnaire: version === undefined ? url : `${url}|${version}` };
 }
 
+/** The answers of a response; a form that was left empty has none, and FHIR knows no empty list. */
+export function itemsIn(items: readonly ResponseItem[]): { item?: ResponseItem[] } {
+  return items.length === 0 ? {} : { item: [...items] };
+}
+
 /** The answers as they are sent: codes without the scores, which the record knows itself. */
 export function asSent(items: readonly ResponseItem[]): ResponseItem[] {
   return items.map(({ item, answer, ...rest }) => ({
@@ -87,8 +92,10 @@ export function useKeeping(service: Service, subject: Subject, form: Questionnai
       const sent = items.current;
       setKeeping("saving");
       try {
+        // What was cleared again must not come back from what was kept.
+        const { item: _, ...before } = draft.current ?? {};
         const response: QuestionnaireResponse = {
-          ...draft.current,
+          ...before,
           resourceType: "QuestionnaireResponse",
           identifier: { system: DRAFTS, value: nameOf(subject) },
           ...addressOf(form),
@@ -96,7 +103,7 @@ export function useKeeping(service: Service, subject: Subject, form: Questionnai
           ...(subject.patient !== undefined && { subject: { reference: subject.patient } }),
           ...(subject.author !== undefined && { author: subject.author }),
           authored: new Date().toISOString(),
-          item: sent ?? [],
+          ...itemsIn(sent ?? []),
         };
         if (draft.current === null) {
           const search = { identifier: `${DRAFTS}|${nameOf(subject)}`, status: "in-progress" };

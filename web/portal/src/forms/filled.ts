@@ -20,6 +20,8 @@ export interface Knowledge {
   environment: Environment;
   /** The codings of each value set that was loaded, by its address. */
   lists: ReadonlyMap<string, readonly Coding[]>;
+  /** Whose record is pointed to where a form points to a record, as a reference. */
+  patient?: string | undefined;
 }
 
 export const isRepeatingGroup = ({ type, repeats }: QuestionnaireItem): boolean => type === "group" && repeats === true;

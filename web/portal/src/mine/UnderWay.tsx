@@ -1,8 +1,9 @@
-import { Runs, type Organization, type RunStep, type RunView, type Task } from "@qingshan/client";
+import { Runs, type Organization, type Resource, type RunStep, type RunView, type Service, type Task, type When } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { useTexts } from "../language";
+import { useTexts, type Texts } from "../language";
 import { StaleBanner, useLive } from "../live";
+import { wholeName } from "../organizations";
 import { say } from "../runs/words";
 import { useService } from "../session";
 import { FailureNotice, Loading } from "../states";
@@ -29,7 +30,9 @@ export function UnderWay({ patient }: { patient: string }) {
       ]);
       const runs = new Runs(service);
       const read = (tasks: readonly Task[]) => Promise.all(tasks.map((task) => runs.run(task.id ?? "", signal)));
-      return { open: await read(open.found), ended: await read(ended.found) };
+      const [going, over] = await Promise.all([read(open.found), read(ended.found)]);
+      const booked = await Promise.all(going.map(async (run) => [run.id, await bookedFor(service, run, signal)] as const));
+      return { open: going, ended: over, booked: new Map(booked) };
     },
   });
   const live = useLive(`Task?patient=${encodeURIComponent(patient)}`, () => void cache.invalidateQueries({ queryKey: key }));
@@ -42,13 +45,13 @@ export function UnderWay({ patient }: { patient: string }) {
       <h3>{t("underWay.title")}</h3>
       {found.data.open.length === 0 && <p className="hint">{t("underWay.none")}</p>}
       {found.data.open.map((run) => (
-        <OneRun key={run.id} run={run} patient={patient} />
+        <OneRun key={run.id} run={run} patient={patient} booked={found.data.booked.get(run.id)} />
       ))}
       {ended.length > 0 && (
         <details>
           <summary>{t("underWay.ended")}</summary>
           {ended.map((run) => (
-            <OneRun key={run.id} run={run} patient={patient} />
+            <OneRun key={run.id} run={run} patient={patient} booked={undefined} />
           ))}
         </details>
       )}
@@ -56,7 +59,22 @@ export function UnderWay({ patient }: { patient: string }) {
   );
 }
 
-function OneRun({ run, patient }: { run: RunView; patient: string }) {
+/** When somebody is to come, and what they should know before. */
+interface Booked extends Resource {
+  start?: When;
+  end?: When;
+  patientInstruction?: string;
+}
+
+/** The place that is kept for what a run is about; nothing while there is none, or it may not be seen. */
+async function bookedFor(service: Service, { focus }: RunView, signal: AbortSignal): Promise<Booked | undefined> {
+  if (focus === undefined) return undefined;
+  const asked = { "based-on": focus, status: "booked", _count: "1" };
+  const page = await service.search<Booked>("Appointment", asked, signal).catch(() => undefined);
+  return page?.found[0];
+}
+
+function OneRun({ run, patient, booked }: { run: RunView; patient: string; booked: Booked | undefined }) {
   const texts = useTexts();
   const { t, locale } = texts;
   const isPatients = (step: RunStep) => step.may || step.party?.reference === `Patient/${patient}`;
@@ -74,6 +92,20 @@ function OneRun({ run, patient }: { run: RunView; patient: string }) {
           <time className="what line-note">{showMoment(texts, latest.at)}</time>
         </p>
       )}
+      {booked?.start !== undefined && (
+        <dl className="under-way-booked">
+          <dt>{t("underWay.when")}</dt>
+          <dd>
+            <strong>{spanOf(texts, booked.start, booked.end)}</strong>
+          </dd>
+          {booked.patientInstruction !== undefined && (
+            <>
+              <dt>{t("underWay.mind")}</dt>
+              <dd>{booked.patientInstruction}</dd>
+            </>
+          )}
+        </dl>
+      )}
       {toDo.map((step) => (
         <p key={`${step.code} ${step.n}`} className="under-way-you">
           <span>
@@ -90,7 +122,7 @@ function OneRun({ run, patient }: { run: RunView; patient: string }) {
         <dl className="under-way-next">
           <dt>{t("underWay.next")}</dt>
           <dd>
-            {next !== undefined && <span className="under-way-ahead">{say(locale, next)}</span>}
+            {next !== undefined && <span>{say(locale, next)}</span>}
             {who && toDo.length === 0 && <span className="line-note">{t("underWay.waiting", { who })}</span>}
             {by !== undefined && toDo.length === 0 && <span className="line-note">{t("underWay.by", { at: showMoment(texts, by) })}</span>}
           </dd>
@@ -113,30 +145,41 @@ function OneRun({ run, patient }: { run: RunView; patient: string }) {
   );
 }
 
-/** Whom to call, with one press on a telephone. */
+/** From when until when, with the day once where it is one day. */
+function spanOf(texts: Texts, start: When, end: When | undefined): string {
+  const from = showMoment(texts, start);
+  if (end === undefined) return from;
+  const until = showMoment(texts, end);
+  const [day = "", time = ""] = until.split(" ");
+  return from.startsWith(day) ? `${from}–${time}` : `${from} – ${until}`;
+}
+
+/** Who looks after it now, to be called with one press on a telephone. */
 function Contact({ reference, display }: { reference: string; display: string | undefined }) {
   const { t } = useTexts();
   const service = useService();
   const [, id = ""] = reference.split("/");
-  const organization = useQuery({
+  const contact = useQuery({
     queryKey: ["contact", id],
     staleTime: 600_000,
-    queryFn: ({ signal }) => service.read<Organization>("Organization", id, signal),
+    queryFn: async ({ signal }) => {
+      const one = await service.read<Organization>("Organization", id, signal);
+      const [, above] = one.partOf?.reference?.split("/") ?? [];
+      const house = above === undefined ? undefined : await service.read<Organization>("Organization", above, signal).catch(() => undefined);
+      const phone = [one, house].flatMap((some) => some?.telecom ?? []).find((point) => point.system === "phone")?.value;
+      return { name: wholeName(one, new Map([[above ?? "", house?.name ?? ""]])), phone };
+    },
   });
-  const name = organization.data?.name ?? display;
-  const phone = organization.data?.telecom?.find((point) => point.system === "phone")?.value;
+  const name = contact.data?.name ?? display;
   if (name === undefined) return null;
+  const phone = contact.data?.phone;
   return (
     <p className="under-way-call">
-      {phone === undefined ? (
-        t("underWay.noPhone", { who: name })
-      ) : (
-        <>
-          <span className="what">{t("underWay.call")}</span>
-          <a className="button-link" href={`tel:${phone.replace(/[^+\d]/g, "")}`}>
-            {name} {phone}
-          </a>
-        </>
+      <span>{t("underWay.owner", { who: name })}</span>
+      {phone !== undefined && (
+        <a className="button-link" href={`tel:${phone.replace(/[^+\d]/g, "")}`}>
+          {t("underWay.call", { phone })}
+        </a>
       )}
     </p>
   );

@@ -24,7 +24,7 @@ export function RelationLine({ relations }: { relations: Relations | null | unde
   return (
     <p className="relation">
       <span className="what">{t("relation.by")}</span>{" "}
-      {relations.held.length === 0 ? t("relation.duty") : relations.held.map((held) => showHeld(texts, held)).join(" · ")}
+      {relations.held.length === 0 ? t("relation.duty") : [...new Set(relations.held.map((held) => showHeld(texts, held)))].join(" · ")}
     </p>
   );
 }

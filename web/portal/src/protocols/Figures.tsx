@@ -6,6 +6,7 @@ import { dayAt } from "../calendar";
 import { postOf } from "../duties";
 import { useTexts, type Texts } from "../language";
 import { nameOf } from "../patients/person";
+import { wholeName } from "../organizations";
 import { useRuns } from "../runs/reading";
 import { conceptIn, say, showLength } from "../runs/words";
 import { useService, useSession } from "../session";
@@ -191,7 +192,9 @@ export function useInstitutions() {
       const all = await service.all<Organization>("Organization", { active: "true", _elements: "name,type,partOf", _count: "200" }, signal);
       const isConsortium = (one: Organization) =>
         one.type?.some((type) => type.coding?.some((coding) => coding.code === "medical-consortium")) === true;
-      return all.filter((one) => one.name !== undefined && !isConsortium(one)).sort((left, right) => (left.name ?? "").localeCompare(right.name ?? "", "zh-CN"));
+      const houses = new Map(all.map((one) => [one.id ?? "", one.name ?? ""]));
+      const named = all.filter((one) => one.name !== undefined && !isConsortium(one)).map((one) => ({ ...one, name: wholeName(one, houses) }));
+      return named.sort((left, right) => left.name.localeCompare(right.name, "zh-CN"));
     },
   });
 }

@@ -1,12 +1,12 @@
 import type { Coding, Protocol, Questionnaire, QuestionnaireResponse } from "@qingshan/client";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { begin, type Filled, type Knowledge } from "../forms/filled";
-import { addressOf } from "../forms/draft";
+import { addressOf, asSent, itemsIn } from "../forms/draft";
 import { FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
 import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
-import { useService } from "../session";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 
 /** What starting a run asks of the form it begins with. */
@@ -49,7 +49,11 @@ function Ready(props: {
   onDone(): void;
 }) {
   const { form, lists, names, patient, onHandle, onDone } = props;
-  const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: names, now: Date.now() }, lists }), [names, lists]);
+  const knowledge = useMemo<Knowledge>(
+    () => ({ environment: { variables: names, now: Date.now() }, lists, patient: `Patient/${patient}` }),
+    [names, lists, patient],
+  );
+  const { name, post: author } = useSession();
   const [filled, setFilled] = useState<Filled>(() => begin(form, knowledge));
   const filling = useFilling(form, knowledge, filled, setFilled);
   const latest = useRef(filling);
@@ -62,11 +66,12 @@ function Ready(props: {
         status: "completed",
         ...addressOf(form),
         subject: { reference: `Patient/${patient}` },
+        ...(author !== undefined && { author: { reference: `PractitionerRole/${author}`, display: name } }),
         authored: new Date().toISOString(),
-        item: latest.current.settled.items,
+        ...itemsIn(asSent(latest.current.settled.items)),
       }),
     });
     return () => onHandle(undefined);
-  }, [onHandle, form, patient]);
+  }, [onHandle, form, patient, author, name]);
   return <FormView filling={filling} onDone={onDone} />;
 }

@@ -18,7 +18,7 @@ import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { useInstitutions } from "./Figures";
 import type { StartHandle } from "./StartForm";
-import { missingRoles, ownRole, startsFor, type Role } from "./start";
+import { makesFocus, missingRoles, ownRole, startsFor, type Role } from "./start";
 
 const StartForm = lazy(() => import("./StartForm").then((all) => ({ default: all.StartForm })));
 
@@ -99,7 +99,7 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
         />
       )}
       <PatientField given={given} patient={patient} onChoose={setPatient} error={required(patient === undefined)} />
-      {protocol.focus !== undefined && patient?.id !== undefined && (
+      {protocol.focus !== undefined && !makesFocus(protocol, start) && patient?.id !== undefined && (
         <FocusField type={protocol.focus} patient={patient.id} value={focus} onChange={setFocus} />
       )}
       {classes.length > 0 && (

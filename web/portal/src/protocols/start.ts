@@ -22,3 +22,9 @@ export function missingRoles(roles: readonly Role[], bound: Readonly<Record<stri
   const isNeeded = (role: Role) => !role.optional && role.otherwise === undefined && !(role.bind !== undefined && hasFocus);
   return roles.filter((role) => isNeeded(role) && !bound[role.code]).map((role) => role.code);
 }
+
+/** Whether a way to start makes what the run is about itself, so that nobody need say what that is. */
+export function makesFocus(protocol: Pick<Protocol, "focus" | "activity">, start: { make?: string } | undefined): boolean {
+  const made = protocol.activity?.find(({ code }) => code === start?.make)?.create;
+  return made !== undefined && made === protocol.focus;
+}

@@ -27,7 +27,7 @@ function Items({ items }: { items: readonly ResponseItem[] }) {
   return (
     <dl className="answers">
       {asked.map((item, place) => (
-        <div key={`${item.linkId} ${place}`}>
+        <div key={`${item.linkId} ${place}`} className={isLong(item) ? "is-long" : ""}>
           <dt>{conceptIn(texts.locale, item) ?? item.linkId}</dt>
           {(item.answer ?? []).map((answer, index) => (
             <dd key={index}>
@@ -44,6 +44,11 @@ function Items({ items }: { items: readonly ResponseItem[] }) {
       ))}
     </dl>
   );
+}
+
+/** Whether an answer needs the whole line: a group, or more than a few words. */
+function isLong({ item, answer = [] }: ResponseItem): boolean {
+  return (item ?? []).length > 0 || answer.length > 1 || answer.some(({ valueString = "" }) => valueString.length > 40 || valueString.includes("\n"));
 }
 
 function valueOf(texts: Texts, answer: Answer): string {

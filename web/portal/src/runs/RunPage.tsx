@@ -1,6 +1,7 @@
-import type { Communication, RunView, Task } from "@qingshan/client";
-import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useState, type ReactNode } from "react";
+import type { Communication, Reason, RunView, Task } from "@qingshan/client";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "antd";
+import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { isLay } from "../duties";
 import { useTexts, type Texts } from "../language";
@@ -8,17 +9,17 @@ import { LiveMark, StaleBanner, useLive } from "../live";
 import { useSession } from "../session";
 import { useMatch } from "../settings";
 import { FailureNotice, Loading } from "../states";
+import { AskReason } from "../tasks/Ask";
 import { showMoment } from "../views/Readable";
 import { Clocks } from "./Clocks";
 import { Graph, Lanes } from "./Graph";
 import { latest } from "./graph";
 import { Milestones } from "./Milestones";
-import { aboutRun, useChain, useMessages, useProtocol, useRun } from "./reading";
+import { Papers } from "./Papers";
+import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from "./reading";
 import { useTick } from "./tick";
 import { conceptIn, say, showLength } from "./words";
 import "./runs.css";
-
-const Answers = lazy(() => import("./Answers"));
 
 /** Where a drawing of several lanes no longer fits. */
 const narrow = matchMedia("(max-width: 900px)");
@@ -82,8 +83,10 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           ))}
         </dl>
         <Blocking run={run} now={now} />
+        {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
       </header>
       {run.clocks.length > 0 && <Clocks run={run} now={now} />}
+      <Papers run={run} />
       <section className="card" aria-label={t("graph.title")}>
         <h2>{t("graph.title")}</h2>
         {protocol.isPending && <Loading rows={6} />}
@@ -93,7 +96,6 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
       </section>
       <Acknowledgements run={run} />
       <Milestones run={run} mayCorrect={mayCorrect} />
-      <Forms run={run} />
       <Messages run={run} />
       <Chain run={run} />
     </>
@@ -147,6 +149,43 @@ function Blocking({ run, now }: { run: RunView; now: number }) {
   );
 }
 
+/** The way to take the whole run back, for whoever may, with a reason. */
+function TakeBack({ run, reasons }: { run: RunView; reasons: string | undefined }) {
+  const { t, locale } = useTexts();
+  const runs = useRuns();
+  const cache = useQueryClient();
+  const [isAsked, setIsAsked] = useState(false);
+  const cancel = useMutation({
+    mutationFn: (reason: Reason) => runs.act(run.id, { deed: "cancel", reason }),
+    onSuccess: () => setIsAsked(false),
+    onSettled: () => cache.invalidateQueries({ queryKey: aboutRun(run.id) }),
+  });
+  if (reasons === undefined) return null;
+  const close = () => {
+    cancel.reset();
+    setIsAsked(false);
+  };
+  return (
+    <div className="run-cancel">
+      <Button danger onClick={() => setIsAsked(true)}>
+        {t("run.cancel")}
+      </Button>
+      {isAsked && (
+        <AskReason
+          title={t("run.cancel.title", { what: [nameOf(run, run.patient?.reference), say(locale, run.protocol.title)].filter(Boolean).join(" · ") })}
+          list={reasons}
+          submit={t("run.cancel")}
+          isGrave
+          busy={cancel.isPending ? t("state.saving") : undefined}
+          failure={cancel.error}
+          onReason={(reason) => cancel.mutate(reason)}
+          onClose={close}
+        />
+      )}
+    </div>
+  );
+}
+
 /** Of steps that several must have seen: who has, and how many have not. */
 function Acknowledgements({ run }: { run: RunView }) {
   const texts = useTexts();
@@ -180,42 +219,6 @@ function Acknowledgements({ run }: { run: RunView }) {
           </div>
         );
       })}
-    </section>
-  );
-}
-
-function Forms({ run }: { run: RunView }) {
-  const texts = useTexts();
-  const { t, locale } = texts;
-  const [opened, setOpened] = useState<string>();
-  const filled = run.steps.filter((step) => step.response !== undefined);
-  if (filled.length === 0) return null;
-  return (
-    <section className="card" aria-label={t("run.forms")}>
-      <h2>{t("run.forms")}</h2>
-      <ul className="lines">
-        {filled.map((step) => {
-          const isOpen = opened === step.response;
-          return (
-            <li key={`${step.code} ${step.n}`}>
-              <span>
-                <strong>{say(locale, step.title)}</strong>
-                <span className="what line-note">
-                  {[nameOf(run, step.by), step.ended && showMoment(texts, step.ended)].filter(Boolean).join(" · ")}
-                </span>
-              </span>
-              <button type="button" className="button-link" aria-expanded={isOpen} onClick={() => setOpened(isOpen ? undefined : step.response)}>
-                {t(isOpen ? "run.forms.close" : "run.forms.open")}
-              </button>
-              {isOpen && (
-                <Suspense fallback={<Loading />}>
-                  <Answers reference={step.response ?? ""} />
-                </Suspense>
-              )}
-            </li>
-          );
-        })}
-      </ul>
     </section>
   );
 }

@@ -2,7 +2,7 @@ import type { Coding, Questionnaire, QuestionnaireResponse, RunView } from "@qin
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button } from "antd";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { addressOf, asSent, giveUp, keptHere, keptThere, useKeeping, type Keeping, type Subject } from "../forms/draft";
+import { addressOf, asSent, giveUp, itemsIn, keptHere, keptThere, useKeeping, type Keeping, type Subject } from "../forms/draft";
 import { begin, isBlank, resume, type Filled, type Knowledge } from "../forms/filled";
 import { FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
@@ -77,7 +77,8 @@ function Ready(props: {
   const { form, lists, names, draft, subject, run, isReadOnly, onHandle, onDone, onAnew } = props;
   const { t } = useTexts();
   const service = useService();
-  const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: names, now: Date.now() }, lists }), [names, lists]);
+  const { patient } = subject;
+  const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: names, now: Date.now() }, lists, patient }), [names, lists, patient]);
   const [here] = useState(() => keptHere(subject));
   const isNewer = here !== undefined && here.at >= Date.parse(draft?.meta?.lastUpdated ?? "1970-01-01");
   const [offer, setOffer] = useState(!isNewer && draft !== null ? draft : null);
@@ -114,7 +115,7 @@ function Ready(props: {
           ...(subject.patient !== undefined && { subject: { reference: subject.patient } }),
           ...(subject.author !== undefined && { author: subject.author }),
           authored: new Date().toISOString(),
-          item: asSent(latest.current.filling.settled.items),
+          ...itemsIn(asSent(latest.current.filling.settled.items)),
         };
       },
       release: () => latest.current.keeper.release(),

@@ -2,6 +2,7 @@ import type { Patient, RunStep, RunView, Task } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
+import { isLay } from "../duties";
 import { useTexts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
 import { Banner } from "../patients/Banner";
@@ -10,11 +11,12 @@ import { useGlance, useIds, usePatient } from "../patients/reading";
 import { useRelations } from "../patients/relation";
 import { useOtherTabs } from "../patients/tabs";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
+import { Papers } from "../runs/Papers";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useProtocol, useRun } from "../runs/reading";
 import { useTick } from "../runs/tick";
 import { say } from "../runs/words";
-import { useService } from "../session";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
 import { Doing } from "./Doing";
@@ -92,6 +94,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
   const texts = useTexts();
   const { t, locale } = texts;
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
+  const session = useSession();
   const [before, setBefore] = useState<RunView>();
   const clocks = clocksOf(protocol.data, run, step);
   const now = useTick(clocks) + behind;
@@ -108,6 +111,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
         <h2 className="task-title">
           {say(locale, step.title)}
           <span className={isOpen ? "tag tag-new" : "tag"}>{t(`step.state.${step.state}`)}</span>
+          {step.optional === true && <span className="tag">{t("task.optional")}</span>}
         </h2>
         {isOpen && clocks.length > 0 && (
           <ul className="task-clocks">
@@ -131,6 +135,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
         </dl>
         <Seen run={run} step={step} />
       </header>
+      {!isLay(session) && before === undefined && isOpen && <Papers run={run} isOpen={step.outcomes.length > 0 || step.form !== undefined} />}
       {before !== undefined ? (
         <Done before={before} run={run} step={step} />
       ) : (
@@ -172,7 +177,9 @@ function Seen({ run, step }: { run: RunView; step: RunStep }) {
 /** It is done: what follows, and who does it. */
 function Done({ before, run, step }: { before: RunView; run: RunView; step: RunStep }) {
   const { t, locale } = useTexts();
-  const next = followed(before, run);
+  const all = followed(before, run);
+  const next = all.filter((one) => one.optional !== true);
+  const besides = all.filter((one) => one.optional === true);
   const section = useRef<HTMLElement>(null);
   // What was pressed is gone; whoever has no pointer goes on here.
   useEffect(() => section.current?.focus(), []);
@@ -185,22 +192,12 @@ function Done({ before, run, step }: { before: RunView; run: RunView; step: RunS
       </h2>
       {run.end !== undefined ? (
         <p>{t("task.ended", { how: t(`run.end.${run.end}`) })}</p>
-      ) : next.length === 0 ? (
-        <p>{t("task.next.none")}</p>
       ) : (
         <>
-          <p>{t("task.next")}</p>
-          <ul className="task-next">
-            {next.map((one) => {
-              const who = nameOf(run, one.party?.reference) ?? one.party?.display ?? (one.role && say(locale, one.role.title));
-              return (
-                <li key={one.task}>
-                  {one.may ? <Link href={`/tasks/${encodeURIComponent(one.task ?? "")}`}>{say(locale, one.title)}</Link> : <strong>{say(locale, one.title)}</strong>}
-                  {who !== undefined && <span className="what"> {who}</span>}
-                </li>
-              );
-            })}
-          </ul>
+          <p>{t(next.length === 0 ? "task.next.none" : "task.next")}</p>
+          <Followed run={run} steps={next} />
+          {besides.length > 0 && <p>{t("task.next.optional")}</p>}
+          <Followed run={run} steps={besides} />
         </>
       )}
       <div className="form-end">
@@ -212,5 +209,24 @@ function Done({ before, run, step }: { before: RunView; run: RunView; step: RunS
         </Link>
       </div>
     </section>
+  );
+}
+
+/** Steps that can be done now, with the way to those that whoever reads this may do. */
+function Followed({ run, steps }: { run: RunView; steps: readonly RunStep[] }) {
+  const { locale } = useTexts();
+  if (steps.length === 0) return null;
+  return (
+    <ul className="task-next">
+      {steps.map((one) => {
+        const who = nameOf(run, one.party?.reference) ?? one.party?.display ?? (one.role && say(locale, one.role.title));
+        return (
+          <li key={one.task}>
+            {one.may ? <Link href={`/tasks/${encodeURIComponent(one.task ?? "")}`}>{say(locale, one.title)}</Link> : <strong>{say(locale, one.title)}</strong>}
+            {who !== undefined && <span className="what"> {who}</span>}
+          </li>
+        );
+      })}
+    </ul>
   );
 }

@@ -9,10 +9,10 @@ export function followed(before: RunView, after: RunView): RunStep[] {
   return fresh.sort((left, right) => Number(right.may) - Number(left.may));
 }
 
-/** What a step could bring about, with its outcomes or without. */
+/** What a step could bring about, by being taken on or done, with its outcomes or without. */
 function reachedBy(protocol: Protocol, code: string): Set<string> {
   const step = protocol.step?.find((one) => one.code === code);
-  return new Set([...(step?.reach ?? []), ...(step?.outcome ?? []).flatMap(({ reach }) => reach ?? [])]);
+  return new Set([...(step?.begins ?? []), ...(step?.reach ?? []), ...(step?.outcome ?? []).flatMap(({ reach }) => reach ?? [])]);
 }
 
 /** The clocks that run and that doing a step would stop, the first to break before the others. */

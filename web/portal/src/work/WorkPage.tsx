@@ -16,6 +16,7 @@ import { hatOf, useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
 import { namesOf } from "./actors";
+import { useOptional } from "./optional";
 import {
   criteria,
   next,
@@ -176,6 +177,11 @@ function List(props: {
   const { shown, hold, show } = useCalm(rows, asked);
   const now = useTick(shown.rows.map((row) => row.clock)) + service.behind;
   const nameOfActor = useActors(shown.rows);
+  const isOptional = useOptional(shown.rows);
+  const home = postOf(useSession())?.organization;
+  /** The department it waits at, where that is not simply one's own institution. */
+  const placeOf = ({ task: { owner } }: Row) =>
+    owner?.reference?.startsWith("Organization/") && owner.reference !== `Organization/${home}` ? nameOfActor(owner) : undefined;
   useKeys();
 
   const protocols = useProtocols(rows);
@@ -249,6 +255,8 @@ function List(props: {
             isGone={shown.gone.has(row.task.id ?? "")}
             from={nameOfActor(row.root?.requester) ?? ""}
             taker={row.taker && (nameOfActor({ reference: row.taker }) ?? "")}
+            place={placeOf(row)}
+            isOptional={isOptional(row)}
           />
         ))}
       </ul>
@@ -261,8 +269,16 @@ function List(props: {
   );
 }
 
-const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean; from: string; taker: string | undefined }) {
-  const { row, now, isGone, from, taker } = props;
+const Line = memo(function Line(props: {
+  row: Row;
+  now: number;
+  isGone: boolean;
+  from: string;
+  taker: string | undefined;
+  place: string | undefined;
+  isOptional: boolean;
+}) {
+  const { row, now, isGone, from, taker, place, isOptional } = props;
   const { task, patient, root, clock } = row;
   const { t, locale } = useTexts();
   const name = (patient && nameOf(patient)) ?? task.for?.display ?? t("patient.nameless");
@@ -285,7 +301,10 @@ const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean;
           {patient !== undefined && <SexAndAge patient={patient} />}
         </span>
         <span className="work-what">
-          <strong>{conceptIn(locale, task.code) ?? t("work.untitled")}</strong>
+          <strong>
+            {conceptIn(locale, task.code) ?? t("work.untitled")}
+            {isOptional && <span className="tag">{t("task.optional")}</span>}
+          </strong>
           <span className="work-of">
             {title}
             {priority !== undefined && priority !== "routine" && (
@@ -301,6 +320,7 @@ const Line = memo(function Line(props: { row: Row; now: number; isGone: boolean;
           )}
         </span>
         <span className="work-taker">
+          {place !== undefined && <span className="work-place">{place}</span>}
           {taker !== undefined ? (
             <>
               <span aria-hidden>◐ </span>
@@ -323,7 +343,7 @@ function SexAndAge({ patient }: { patient: NonNullable<Row["patient"]> }) {
 /** What those are called who asked for something or took it. */
 function useActors(rows: readonly Row[]) {
   const service = useService();
-  const actors = rows.flatMap(({ root, taker }) => [root?.requester, taker === undefined ? undefined : { reference: taker }]);
+  const actors = rows.flatMap(({ task, root, taker }) => [task.owner, root?.requester, taker === undefined ? undefined : { reference: taker }]);
   const known = actors.filter((one): one is Reference => one?.reference !== undefined);
   const place = usePlaceNames(service, known.filter((one) => one.reference?.startsWith("Organization/")));
   const people = known.filter((one) => one.display === undefined && !one.reference?.startsWith("Organization/"));

@@ -1,0 +1,119 @@
+import type { QuestionnaireResponse, Resource, RunView, Service } from "@qingshan/client";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { useTexts } from "../language";
+import { useService } from "../session";
+import { Loading } from "../states";
+import { showMoment } from "../views/Readable";
+import { nameOf } from "./RunPage";
+import { aboutRun, useProtocol } from "./reading";
+import { say } from "./words";
+
+const Answers = lazy(() => import("./Answers"));
+
+/** A form of a run that was filled in. */
+interface Paper {
+  reference: string;
+  title: string;
+  /** By whom and when. */
+  note: string;
+  ended: string;
+}
+
+/** The forms a run began with: what it is about points to them. What may not be read is as if it were not there. */
+async function firstPapers(service: Service, focus: string, signal: AbortSignal): Promise<QuestionnaireResponse[]> {
+  const [type = "", id = ""] = focus.split("/");
+  try {
+    const request = await service.read<Resource & { supportingInfo?: { reference?: string }[] }>(type, id, signal);
+    const ids = (request.supportingInfo ?? []).flatMap(({ reference }) => {
+      const [kind, id] = (reference ?? "").split("/");
+      return kind === "QuestionnaireResponse" && id !== undefined ? [id] : [];
+    });
+    return await Promise.all(ids.map((id) => service.read<QuestionnaireResponse>("QuestionnaireResponse", id, signal)));
+  } catch {
+    return [];
+  }
+}
+
+/** Every form of a run that was filled in: first what it began with, then the others in the order of time. */
+function usePapers(run: RunView): { first: Paper[]; others: Paper[] } {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const service = useService();
+  const cache = useQueryClient();
+  const protocol = useProtocol(run.protocol.code, run.protocol.version);
+  const began = useQuery({
+    queryKey: [...aboutRun(run.id), "papers", run.focus ?? ""],
+    enabled: run.focus?.startsWith("ServiceRequest/") === true,
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => {
+      const found = await firstPapers(service, run.focus ?? "", signal);
+      for (const response of found) cache.setQueryData(["answers", response.id], response);
+      return found;
+    },
+  });
+  const noteOf = (who: string | undefined, at: string | undefined) => [who, at && showMoment(texts, at)].filter(Boolean).join(" · ");
+  const titleOf = ({ questionnaire }: QuestionnaireResponse) => {
+    const code = questionnaire?.split("|")[0]?.split("/").at(-1);
+    return say(locale, protocol.data?.forms?.find((form) => form.code === code)?.title) || t("run.forms.first");
+  };
+  const first = (began.data ?? []).map((response) => ({
+    reference: `QuestionnaireResponse/${response.id}`,
+    title: titleOf(response),
+    note: noteOf(response.author?.display ?? nameOf(run, response.author?.reference), response.authored),
+    ended: response.authored ?? "",
+  }));
+  const others = run.steps.flatMap((step) => {
+    if (step.response === undefined) return [];
+    const outcome = step.outcomes.find(({ code }) => code === step.outcome);
+    const title = [say(locale, step.title), outcome && say(locale, outcome.title)].filter(Boolean).join(" · ");
+    return [{ reference: step.response, title, note: noteOf(nameOf(run, step.by), step.ended), ended: step.ended ?? "" }];
+  });
+  others.sort((left, right) => Date.parse(left.ended) - Date.parse(right.ended));
+  return { first, others };
+}
+
+/**
+ * What was written on the way, to be read where it is needed.
+ *
+ * @param isOpen whether what the run began with and what was written last stand open
+ */
+export function Papers({ run, isOpen = false }: { run: RunView; isOpen?: boolean }) {
+  const { t } = useTexts();
+  const { first, others } = usePapers(run);
+  const [turned, setTurned] = useState<ReadonlySet<string>>(new Set());
+  const papers = [...first, ...others];
+  if (papers.length === 0) return null;
+  const standing = new Set(isOpen ? [...first, ...others.slice(-1)].map(({ reference }) => reference) : []);
+  const turn = (reference: string) => {
+    const next = new Set(turned);
+    if (!next.delete(reference)) next.add(reference);
+    setTurned(next);
+  };
+  return (
+    <section className="card" aria-label={t("run.forms")}>
+      <h2>{t("run.forms")}</h2>
+      <ul className="lines papers">
+        {papers.map(({ reference, title, note }) => {
+          const isShown = standing.has(reference) !== turned.has(reference);
+          return (
+            <li key={reference}>
+              <span>
+                <strong>{title}</strong>
+                <span className="what line-note">{note}</span>
+              </span>
+              <button type="button" className="button-link" aria-expanded={isShown} onClick={() => turn(reference)}>
+                {t(isShown ? "run.forms.close" : "run.forms.open")}
+              </button>
+              {isShown && (
+                <Suspense fallback={<Loading />}>
+                  <Answers reference={reference} />
+                </Suspense>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
