@@ -39,7 +39,25 @@ async fn name(session: &Session, reference: &str) -> Result<Option<String>, Erro
             None => return Ok(None),
         }
     }
-    Ok(written(&resource))
+    let Some(own) = written(&resource) else { return Ok(None) };
+    // There is a department of internal medicine in every hospital: it is called with the house it is in.
+    let house = resource.get("partOf").and_then(|house| house.get("reference")?.as_str());
+    let house = match house.filter(|_| is_department(&resource)) {
+        Some(house) => read(session, house).await?,
+        None => None,
+    };
+    Ok(Some(match house.as_ref().and_then(written).filter(|house| !own.starts_with(house.as_str())) {
+        Some(house) if own.is_ascii() => format!("{house}, {own}"),
+        Some(house) => format!("{house}{own}"),
+        None => own,
+    }))
+}
+
+/// Whether an organization is a department of another. <http://hl7.org/fhir/R4/valueset-organization-type.html>
+fn is_department(resource: &Value) -> bool {
+    let types = resource.get("type").and_then(|types| types.as_array());
+    let codings = types.into_iter().flat_map(|types| types.iter()).filter_map(|one| one.get("coding")?.as_array());
+    codings.flat_map(|codings| codings.iter()).any(|one| one.get("code").and_then(|code| code.as_str()) == Some("dept"))
 }
 
 async fn read(session: &Session, reference: &str) -> Result<Option<Value>, Error> {

@@ -28,7 +28,7 @@ pub(super) async fn shown(visit: &Visit<'_>, standing: &Standing, status: Status
     }
     let lay = matches!(caller.standing, record::Standing::Lay(_));
     let names = names::of(&visit.app.record, visit.session, run).await?;
-    let summary = if lay { BTreeMap::new() } else { engine.summary(visit.session, standing).await? };
+    let summary = if lay { BTreeMap::new() } else { engine.summary(visit.session, standing, &names).await? };
     let may_cancel = !lay && engine.may_cancel(caller, standing).await?;
     let viewer = Viewer {
         now: visit.now(),

@@ -42,15 +42,25 @@ impl Engine {
     }
 
     /// What stands under the headings of a run's summary, by code, as far as the session shows what it is made of.
-    pub async fn summary(&self, session: &Session, standing: &Standing) -> Result<BTreeMap<String, String>, Error> {
+    ///
+    /// `names` says what those are called who take part, by reference; a role's `display` is taken from there.
+    pub async fn summary(
+        &self,
+        session: &Session,
+        standing: &Standing,
+        names: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Error> {
         let protocol = &standing.protocol;
         let expressions: Vec<&str> = protocol.summaries.iter().map(|summary| summary.value.as_str()).collect();
         if expressions.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let Some((Standing { run, .. }, frame)) = self.stored(&standing.run.id).await? else {
+        let Some((Standing { mut run, .. }, frame)) = self.stored(&standing.run.id).await? else {
             return Ok(BTreeMap::new());
         };
+        for party in run.parties.values_mut().filter(|party| party.display.is_none()) {
+            party.display = names.get(&party.reference).cloned();
+        }
         let about = About::default();
         let scene = Scene::gather(session, protocol, &run, &frame, about, &expressions, self.now()).await?;
         let mut summary = BTreeMap::new();
