@@ -89,7 +89,7 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
 }
 
 /** Signs in as one of the cast, with one press. */
-export async function be(page: Page, login: Login): Promise<void> {
+export async function be(page: Page, login: string): Promise<void> {
   await page.goto("/");
   await page.locator(`[data-login=${login}]`).click();
   await page.locator(".top .who").waitFor();

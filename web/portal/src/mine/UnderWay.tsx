@@ -83,6 +83,7 @@ function OneRun({ run, patient, booked }: { run: RunView; patient: string; booke
   const [waits] = waiting;
   const who = waits && (waits.party?.display ?? run.names?.[waits.party?.reference ?? ""] ?? say(locale, waits.role?.title));
   const [next] = ahead;
+  const mustDo = toDo.some((step) => step.optional !== true);
   return (
     <article className="under-way-run">
       <h4>{say(locale, run.protocol.title)}</h4>
@@ -107,12 +108,12 @@ function OneRun({ run, patient, booked }: { run: RunView; patient: string; booke
         </dl>
       )}
       {toDo.map((step) => (
-        <p key={`${step.code} ${step.n}`} className="under-way-you">
+        <p key={`${step.code} ${step.n}`} className={step.optional === true ? "under-way-you is-optional" : "under-way-you"}>
           <span>
-            <strong>{t("underWay.you")}</strong> {say(locale, step.title)}
+            <strong>{t(step.optional === true ? "underWay.may" : "underWay.you")}</strong> {say(locale, step.title)}
           </span>
           {step.task !== undefined && (
-            <Link className="button-link is-main" href={`/tasks/${encodeURIComponent(step.task)}`}>
+            <Link className={step.optional === true ? "button-link" : "button-link is-main"} href={`/tasks/${encodeURIComponent(step.task)}`}>
               {t("underWay.done")}
             </Link>
           )}
@@ -123,8 +124,8 @@ function OneRun({ run, patient, booked }: { run: RunView; patient: string; booke
           <dt>{t("underWay.next")}</dt>
           <dd>
             {next !== undefined && <span>{say(locale, next)}</span>}
-            {who && toDo.length === 0 && <span className="line-note">{t("underWay.waiting", { who })}</span>}
-            {by !== undefined && toDo.length === 0 && <span className="line-note">{t("underWay.by", { at: showMoment(texts, by) })}</span>}
+            {who && !mustDo && <span className="line-note">{t("underWay.waiting", { who })}</span>}
+            {by !== undefined && !mustDo && <span className="line-note">{t("underWay.by", { at: showMoment(texts, by) })}</span>}
           </dd>
         </dl>
       )}

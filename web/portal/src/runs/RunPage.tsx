@@ -1,4 +1,4 @@
-import type { Communication, Reason, RunView, Task } from "@qingshan/client";
+import type { Communication, Reason, RunStep, RunView, Task } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState, type ReactNode } from "react";
@@ -83,6 +83,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           ))}
         </dl>
         <Blocking run={run} now={now} />
+        <Yours run={run} />
         {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
       </header>
       {run.clocks.length > 0 && <Clocks run={run} now={now} />}
@@ -146,6 +147,27 @@ function Blocking({ run, now }: { run: RunView; now: number }) {
         })}
       </ul>
     </div>
+  );
+}
+
+/** What whoever looks may do though nothing else waits for it, with what nobody need do behind the rest. */
+function Yours({ run }: { run: RunView }) {
+  const { t, locale } = useTexts();
+  const open = run.steps.filter(({ state, may, code }) => may && (state === "ready" || state === "taken") && !run.blocking.includes(code));
+  if (open.length === 0) return null;
+  const isOptional = (step: RunStep) => Number(step.optional === true);
+  return (
+    <p className="run-yours">
+      <span className="what">{t("run.yours")}</span>
+      {open
+        .sort((left, right) => isOptional(left) - isOptional(right))
+        .map((step) => (
+          <Link key={`${step.code} ${step.n}`} href={`/tasks/${encodeURIComponent(step.task ?? "")}`}>
+            {say(locale, step.title)}
+            {step.optional === true && <span className="tag">{t("task.optional")}</span>}
+          </Link>
+        ))}
+    </p>
   );
 }
 
