@@ -18,11 +18,11 @@ export const pictures = process.env["QINGSHAN_PICTURES"] ?? join(tmpdir(), "qing
 export const password = "Qinghe-7-Shan";
 
 /**
- * Those who may sign in: `lin` is a nurse and `wu` a doctor of the county hospital, `wu` also a family doctor in town;
+ * Those who may sign in: `lin` is a nurse, `lu` a paramedic and `wu` a doctor of the county hospital, `wu` also a family doctor in town;
  * `gao` is a doctor in the city, `ma` sits at the county hospital's desk, `he` looks after its privacy, `qian` runs the
  * platform, and `shan` is a patient. The county hospital has a contract with every patient but one.
  */
-export type Login = "lin" | "wu" | "gao" | "ma" | "he" | "qian" | "shan";
+export type Login = "lin" | "lu" | "wu" | "gao" | "ma" | "he" | "qian" | "shan";
 
 /** A running record of a small invented region, and a browser before it. */
 export interface Stage {

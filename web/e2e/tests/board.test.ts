@@ -1,0 +1,150 @@
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
+
+const line = new URL("../lines/rush", import.meta.url).pathname;
+const HOSPITAL = "示范县医院";
+let stage: Stage;
+const contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+  stage = await raise([["protocol", "install", line]]);
+});
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
+afterAll(() => stage?.close());
+
+/** A window of somebody, and what went wrong in it that nobody asked for. */
+async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<{ page: Page; context: BrowserContext }> {
+  const { page, context } = await stage.open(options);
+  contexts.push(context);
+  page.on("pageerror", (cause) => {
+    throw cause;
+  });
+  await be(page, login);
+  if (login === "wu") await wear(page, HOSPITAL);
+  return { page, context };
+}
+
+/** What a screen does not show is asked of the record from within the page, as whoever is signed in there. */
+async function ask(page: Page, method: "GET" | "POST", path: string, body?: object): Promise<Record<string, unknown>> {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
+      const kind = path.startsWith("/fhir") ? "application/fhir+json" : "application/json";
+      const headers: Record<string, string> = { Accept: kind, "Content-Type": kind, Prefer: "return=representation", "X-CSRF-Token": session.csrf, "X-Purpose-Of-Use": "TREAT" };
+      const answer = await fetch(path, { method, headers, ...(method === "POST" && { body: JSON.stringify(body) }) });
+      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as Record<string, unknown>;
+    },
+    [method, path, body] as const,
+  );
+}
+
+/** Starts the lane at the door for somebody new, and gives the id of the run. */
+async function start(page: Page, name: string, isExercise = false): Promise<string> {
+  const security = [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" }];
+  const patient = await ask(page, "POST", "/fhir/Patient", {
+    resourceType: "Patient",
+    ...(isExercise && { meta: { security } }),
+    name: [{ use: "official", text: name, family: name.slice(0, 1), given: [name.slice(1)] }],
+    gender: "female",
+    birthDate: "1946-03-02",
+  });
+  const run = await ask(page, "POST", "/runs", {
+    protocol: "rush",
+    start: "door",
+    class: "red",
+    patient: `Patient/${String(patient["id"])}`,
+    roles: { emergency: "Organization/county" },
+  });
+  return String(run["id"]);
+}
+
+const act = (page: Page, run: string, deed: object) => ask(page, "POST", `/runs/${run}/acts`, deed);
+const row = (page: Page, name: string) => page.locator(".board-row", { hasText: name });
+
+test("a case stands on the board as soon as it begins, moves up when it is late, and one touch opens it", async () => {
+  const { page: nurse } = await window("lin");
+  await nurse.goto("/board");
+  await nurse.locator(".live-live").waitFor();
+  const { page: doctor } = await window("wu");
+  const first = await start(doctor, "张早来");
+  await row(nurse, "张早来").waitFor();
+  const second = await start(doctor, "李晚来");
+  await row(nurse, "李晚来").waitFor();
+  await act(doctor, second, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 27 * 60_000).toISOString(), reason: "门口登记" });
+  await nurse.locator(".board-row.is-breach", { hasText: "李晚来" }).waitFor();
+  const names = await nurse.locator(".board-person strong").allInnerTexts();
+  expect(names).toEqual(["李晚来", "张早来"]);
+  const late = await row(nurse, "李晚来").innerText();
+  expect(late).toMatch(/超时 \d+ 分钟/);
+  expect(late).toContain("头颅CT");
+  expect(late).toContain("影像科");
+  expect(late).toContain("0/2");
+  await act(doctor, second, { deed: "acknowledge", step: "team", n: 1 });
+  await row(nurse, "李晚来").getByText("1/2").waitFor();
+  await act(nurse, second, { deed: "complete", step: "scan", n: 1 });
+  await nurse.locator(".board-row:not(.is-breach)", { hasText: "李晚来" }).waitFor();
+  await row(nurse, "张早来").getByRole("link").click();
+  await nurse.waitForURL(new RegExp(`/runs/${first}$`));
+  await nurse.getByRole("heading", { name: "张早来" }).waitFor();
+});
+
+test("while the line is cut every row says so, nothing looks calm, and what happened meanwhile is there afterwards", async () => {
+  const { page: nurse, context } = await window("lin");
+  const { page: doctor } = await window("wu");
+  const ended = await start(doctor, "陈将止");
+  const changed = await start(doctor, "周将变");
+  await nurse.goto("/board");
+  await row(nurse, "陈将止").waitFor();
+  await row(nurse, "周将变").waitFor();
+  await nurse.locator(".live-live").waitFor();
+  await context.setOffline(true);
+  await nurse.locator(".board.is-lost").waitFor();
+  await nurse.getByText(/断线：画面停在 \d\d:\d\d:\d\d/).waitFor();
+  expect(await nurse.locator(".board-row:not(.is-stale)").count()).toBe(0);
+  expect(await nurse.locator(".live-live").count()).toBe(0);
+  await nurse.screenshot({ path: join(pictures, "board-cut.png") });
+  // A clock goes on by itself: what falls due while nobody is told is late all the same.
+  await act(doctor, ended, { deed: "cancel", reason: "非卒中" });
+  await act(doctor, changed, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 70 * 60_000).toISOString(), reason: "门口登记" });
+  const late = await start(doctor, "吴新来");
+  await context.setOffline(false);
+  await row(nurse, "吴新来").waitFor();
+  await row(nurse, "陈将止").waitFor({ state: "detached" });
+  await nurse.locator(".board-row.is-breach", { hasText: "周将变" }).waitFor();
+  await nurse.locator(".live-live").waitFor();
+  expect(await nurse.locator(".board-row.is-stale").count()).toBe(0);
+  expect(late).not.toBe("");
+});
+
+test("on a wall names are shortened, exercises are told apart, and everybody has a page", async () => {
+  const { page: doctor } = await window("wu");
+  for (const name of ["郑一", "钱二", "孙三", "冯四", "卫五", "蒋六", "沈七", "韩八"]) await start(doctor, name);
+  await start(doctor, "演员九", true);
+  const { page: wall } = await window("lin", { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" });
+  await wall.goto("/board?wall=1");
+  await wall.locator(".live-live").waitFor();
+  const told = await wall.locator(".board-foot").innerText();
+  const all = Number(/共 (\d+) 例/.exec(told)?.[1]);
+  expect(all).toBeGreaterThan(8);
+  const seen = new Set<string>();
+  const pages = Number(/\/(\d+) 页/.exec(told)?.[1]);
+  for (let page = 0; page < pages; page += 1) {
+    for (const href of await wall.locator(".board-link").evaluateAll((links) => links.map((link) => (link as HTMLAnchorElement).pathname))) seen.add(href);
+    const lowest = await wall.locator(".board-row").last().boundingBox();
+    expect((lowest?.y ?? 0) + (lowest?.height ?? 0)).toBeLessThanOrEqual(1080);
+    await wall.keyboard.press("ArrowRight");
+  }
+  expect(seen.size).toBe(all);
+  const drill = wall.locator(".board-row.is-exercise");
+  for (let page = 0; page < pages && (await drill.count()) === 0; page += 1) await wall.keyboard.press("ArrowRight");
+  await drill.getByText("演练").waitFor();
+  await wall.locator(".board-head", { hasText: "演练 1 例另计" }).waitFor();
+  const text = await wall.locator(".board").innerText();
+  expect(text).not.toMatch(/郑一|韩八|演员九/);
+  await wall.screenshot({ path: join(pictures, "board-wall.png") });
+});

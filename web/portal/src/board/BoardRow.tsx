@@ -1,0 +1,175 @@
+import type { Protocol, RunClock, RunStep, RunView } from "@qingshan/client";
+import { memo } from "react";
+import { Link } from "wouter";
+import { timeAt } from "../calendar";
+import { useTexts, type Texts } from "../language";
+import { nameOf as nameOfPatient } from "../patients/person";
+import { useShown } from "../patients/show";
+import { levelAt } from "../runs/clock";
+import { ClockBar, ClockMark } from "../runs/ClockMark";
+import { say, showLength } from "../runs/words";
+import { isExercise, nextOf, openClocks, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
+
+/** Clocks that stand in a row; what else runs is counted. */
+const MOST_CLOCKS = 3;
+
+interface Props {
+  one: Case;
+  protocol: Protocol | undefined;
+  now: number;
+  isWall: boolean;
+  /** What is shown may no longer be so. */
+  isStale: boolean;
+  /** As of when it was so, in milliseconds since 1970. */
+  asOf: number;
+}
+
+/** Minutes are shown, so a row is drawn again when one of its minutes or levels changes and not each second. */
+function isSame(before: Props, after: Props): boolean {
+  const { one, protocol, isWall, isStale } = before;
+  if (one !== after.one || protocol !== after.protocol || isWall !== after.isWall || isStale !== after.isStale) return false;
+  if (isStale && before.asOf !== after.asOf) return false;
+  const face = (now: number) => openClocks(one.run).map((clock) => levelAt(clock, now)).join();
+  return Math.floor(before.now / 5_000) === Math.floor(after.now / 5_000) && face(before.now) === face(after.now);
+}
+
+/** One patient: which pathway, where they are, which clocks run, what is next and who is waited for. */
+export const BoardRow = memo(function BoardRow({ one, protocol, now, isWall, isStale, asOf }: Props) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const { run } = one;
+  const clocks = openClocks(run);
+  const isDrill = isExercise(one);
+  const level = worstOf(run, now) ?? "none";
+  return (
+    <li className={`board-row is-${level}${isDrill ? " is-exercise" : ""}${isStale ? " is-stale" : ""}`}>
+      <Link href={`/runs/${encodeURIComponent(run.id)}`} className="board-link">
+        <span className="board-who">
+          <span className="board-path">
+            {say(locale, run.protocol.title)}
+            {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
+            {isDrill && <span className="board-exercise">{t("board.exercise")}</span>}
+          </span>
+          <Who one={one} isWall={isWall} />
+        </span>
+        <Where run={run} now={now} />
+        <span className="board-clocks">
+          {clocks.slice(0, MOST_CLOCKS).map((clock) => (
+            <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
+          ))}
+          {clocks.length > MOST_CLOCKS && <span className="what">{t("board.clocks.more", { count: clocks.length - MOST_CLOCKS })}</span>}
+          {clocks.length === 0 && <span className="what">{t("clock.none")}</span>}
+        </span>
+        <NextAction one={one} protocol={protocol} now={now} />
+        <Answered run={run} />
+        {isStale && <span className="board-stale">{t("board.stale", { time: timeAt(asOf).slice(0, 5) })}</span>}
+      </Link>
+    </li>
+  );
+}, isSame);
+
+function Who({ one: { patient, run }, isWall }: { one: Case; isWall: boolean }) {
+  const { t } = useTexts();
+  const name = (patient && nameOfPatient(patient)) ?? run.patient?.display;
+  const family = patient?.name?.find(({ use }) => use === "official")?.family ?? patient?.name?.[0]?.family;
+  const isNobody = name === undefined || patient?.name?.some(({ use }) => use === "anonymous" || use === "temp") === true;
+  const shown = isNobody ? t("board.unidentified") : isWall ? shortened(name, family) : name;
+  return (
+    <span className="board-person">
+      <strong>{shown}</strong> {patient !== undefined && <SexAndAge patient={patient} />}
+    </span>
+  );
+}
+
+function SexAndAge({ patient }: { patient: NonNullable<Case["patient"]> }) {
+  const { sexAndAge } = useShown(patient);
+  return <span>{sexAndAge}</span>;
+}
+
+function Where({ run, now }: { run: RunView; now: number }) {
+  const texts = useTexts();
+  const { t } = texts;
+  const place = placeOf(run);
+  if (place.kind === "door") {
+    return (
+      <span className="board-where">
+        <span className="what">{t("board.door")}</span>
+        <strong>{showLength(texts, now - place.since)}</strong>
+      </span>
+    );
+  }
+  if (place.kind === "unknown") {
+    return (
+      <span className="board-where">
+        <span className="what">{t("board.coming")}</span>
+        <strong>{t("board.coming.unknown")}</strong>
+      </span>
+    );
+  }
+  const isPast = place.at < now;
+  return (
+    <span className="board-where">
+      <span className="what">{t("board.coming.at", { time: timeAt(place.at).slice(0, 5) })}</span>
+      <strong>{isPast ? t("board.coming.past", { length: showLength(texts, now - place.at) }) : t("board.coming.in", { length: showLength(texts, place.at - now) })}</strong>
+    </span>
+  );
+}
+
+function Clock({ clock, now }: { clock: RunClock; now: number }) {
+  const { locale } = useTexts();
+  return (
+    <span className="board-clock-line">
+      <span className="board-clock-name">{say(locale, clock.title)}</span>
+      <ClockMark clock={clock} now={now} />
+      {clock.breach !== undefined && <ClockBar clock={clock} now={now} />}
+    </span>
+  );
+}
+
+const whoOf = ({ locale }: Texts, step: RunStep) => (step.role && say(locale, step.role.title)) ?? "";
+
+function NextAction({ one: { run }, protocol, now }: { one: Case; protocol: Protocol | undefined; now: number }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const { step, blocking } = nextOf(protocol, run);
+  if (step === undefined) {
+    return (
+      <span className="board-next">
+        <span className="what">{t("board.next.none")}</span>
+      </span>
+    );
+  }
+  const waited = step.since === undefined ? undefined : showLength(texts, now - Date.parse(step.since));
+  const branches = new Set(blocking.map((other) => whoOf(texts, other)));
+  branches.delete(whoOf(texts, step));
+  const joined = [...branches].join(locale === "zh-CN" ? "、" : ", ");
+  return (
+    <span className="board-next">
+      <strong>
+        <span aria-hidden>{step.state === "taken" ? "◐ " : step.state === "unknown" ? "? " : "▶ "}</span>
+        {say(locale, step.title)}
+      </strong>
+      <span className="board-by">
+        {whoOf(texts, step)}
+        {step.state === "taken" ? ` · ${t("step.state.taken")}` : waited !== undefined && ` · ${t("run.waited", { length: waited })}`}
+      </span>
+      {joined !== "" && <span className="board-blocking">{t("board.blocking", { who: joined })}</span>}
+    </span>
+  );
+}
+
+function Answered({ run }: { run: RunView }) {
+  const { t, locale } = useTexts();
+  const team = teamOf(run);
+  if (team === undefined) return <span className="board-team" />;
+  const isAll = team.answered >= team.wanted;
+  return (
+    <span className={`board-team${isAll ? " is-all" : ""}`}>
+      <span className="what">{say(locale, team.title)}</span>
+      <strong aria-label={t("board.team", { answered: team.answered, wanted: team.wanted })}>
+        {isAll ? "✓ " : "○ "}
+        {team.answered}/{team.wanted}
+      </strong>
+    </span>
+  );
+}

@@ -1,0 +1,175 @@
+import type { ClockLevel, Patient, Protocol, RunClock, RunStep, RunView, Words } from "@qingshan/client";
+import { leftAt, levelAt, mostUrgent } from "../runs/clock";
+import { latest, reachedBy, standing } from "../runs/graph";
+
+/** The milestone by which a protocol says that its runs belong on a board: the patient is at the door. */
+export const DOOR = "door";
+
+/** The line of a run's summary that says when the patient is expected at the door, as an instant. */
+const EXPECTED = "eta";
+
+/** Marks a person who was made up for an exercise. <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST> */
+export const EXERCISE = { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" };
+
+/** One patient on a board: a run, whom it is for, and how far what is known of it can be relied on. */
+export interface Case {
+  run: RunView;
+  patient: Patient | undefined;
+  /** When the run was read, in milliseconds since 1970. */
+  readAt: number;
+  /** Something has happened to it that could not be read yet. */
+  isOld: boolean;
+}
+
+/** Whether runs of a protocol belong on a board. */
+export function isOnBoard({ milestone }: Pick<Protocol, "milestone">): boolean {
+  return (milestone ?? []).some(({ code }) => code === DOOR);
+}
+
+/** Whether a case is an exercise and nobody is ill. */
+export function isExercise({ patient }: Pick<Case, "patient">): boolean {
+  const security = (patient?.meta as { security?: { system?: string; code?: string }[] } | undefined)?.security ?? [];
+  return security.some(({ system, code }) => system === EXERCISE.system && code === EXERCISE.code);
+}
+
+/** Where the patient is: in the house since a moment, expected at one, or neither is known. */
+export type Place = { kind: "door"; since: number } | { kind: "coming"; at: number } | { kind: "unknown" };
+
+/** Where the patient of a run is. */
+export function placeOf(run: RunView): Place {
+  const door = standing(run, DOOR);
+  if (door !== undefined) return { kind: "door", since: Date.parse(door.at) };
+  const at = Date.parse(run.summary.find(({ code }) => code === EXPECTED)?.value ?? "");
+  return Number.isNaN(at) ? { kind: "unknown" } : { kind: "coming", at };
+}
+
+/** The clocks that run or are held, the one that breaks first before the others. */
+export function openClocks(run: RunView): RunClock[] {
+  const due = ({ breach, paused }: RunClock) =>
+    breach === undefined || paused !== undefined ? Number.POSITIVE_INFINITY : Date.parse(breach);
+  const open = run.clocks.filter((clock) => clock.stopped === undefined && clock.cut !== true);
+  return open.sort((left, right) => (due(left) === due(right) ? 0 : due(left) < due(right) ? -1 : 1));
+}
+
+/** How grave the worst of a run's clocks is. */
+export function worstOf(run: RunView, now: number): ClockLevel | undefined {
+  const order: ClockLevel[] = ["breach", "warn", "target", "running", "held"];
+  const levels = openClocks(run).map((clock) => levelAt(clock, now));
+  return order.find((level) => levels.includes(level));
+}
+
+const isOpen = ({ state }: RunStep) => state === "ready" || state === "taken" || state === "unknown";
+
+/** The open steps without which a clock cannot stop: those that stop it, and those that these wait for. */
+export function holding(protocol: Protocol | undefined, run: RunView, clock: RunClock): RunStep[] {
+  const found = new Map<string, RunStep>();
+  const seen = new Set<string>();
+  const visit = (milestones: readonly string[]) => {
+    for (const code of milestones) {
+      if (seen.has(code)) continue;
+      seen.add(code);
+      for (const made of protocol?.step ?? []) {
+        const step = reachedBy(made).includes(code) ? latest(run, made.code)?.step : undefined;
+        if (step === undefined) continue;
+        if (isOpen(step)) found.set(step.code, step);
+        else if (step.state === "waiting") visit(step.missing);
+      }
+    }
+  };
+  visit(clock.to);
+  return [...found.values()];
+}
+
+/** What is to be done next in a run, by whom, and what holds it up. */
+export interface Next {
+  step: RunStep | undefined;
+  /** Every open step on which the clock that breaks first hangs; without such a clock, on which the end does. */
+  blocking: RunStep[];
+}
+
+/** What is to be done next: of what the clock that breaks first hangs on, what has waited longest. */
+export function nextOf(protocol: Protocol | undefined, run: RunView): Next {
+  const urgent = mostUrgent(openClocks(run));
+  const held = urgent === undefined ? [] : holding(protocol, run, urgent);
+  const rest = run.blocking.map((code) => latest(run, code)?.step).filter((step) => step !== undefined && isOpen(step));
+  const blocking = held.length > 0 ? held : rest.filter((step) => step !== undefined);
+  // Nobody is waited for but whoever can do something now; a step that others acknowledge comes after one that is done.
+  const since = (step: RunStep) => Date.parse(step.since ?? "") || Number.POSITIVE_INFINITY;
+  const rank = (step: RunStep) => (step.state === "unknown" ? 2 : (step.acknowledgements ?? 0) > 0 ? 1 : 0);
+  const [step] = [...blocking].sort((left, right) => rank(left) - rank(right) || (since(left) < since(right) ? -1 : 1));
+  return { step, blocking };
+}
+
+/** How many of a team have answered. */
+export interface Team {
+  title: Words;
+  answered: number;
+  wanted: number;
+}
+
+/** Of the steps that several must acknowledge: how many have, and how many there are to be. */
+export function teamOf(run: RunView): Team | undefined {
+  const steps = run.steps.filter(
+    ({ acknowledgements, task, state }) => (acknowledgements ?? 0) > 0 && task !== undefined && state !== "cancelled",
+  );
+  const [first] = steps;
+  if (first === undefined) return undefined;
+  const sum = (count: (step: RunStep) => number) => steps.reduce((total, step) => total + count(step), 0);
+  const wanted = (step: RunStep) => step.acknowledgements ?? 0;
+  return {
+    title: first.title,
+    answered: sum((step) => Math.min(wanted(step), (step.acknowledged ?? []).length)),
+    wanted: sum(wanted),
+  };
+}
+
+/** What breaks first stands first; an exercise stands below everybody who is ill. */
+export function sorted(cases: readonly Case[], now: number): Case[] {
+  const due = ({ run }: Case) => {
+    const clock = mostUrgent(openClocks(run));
+    const left = clock === undefined ? undefined : leftAt(clock, now);
+    return left ?? Number.POSITIVE_INFINITY;
+  };
+  const began = ({ run }: Case) => Date.parse(run.began);
+  return [...cases].sort((left, right) => {
+    const exercise = Number(isExercise(left)) - Number(isExercise(right));
+    if (exercise !== 0) return exercise;
+    const [one, other] = [due(left), due(right)];
+    return one === other ? began(left) - began(right) : one < other ? -1 : 1;
+  });
+}
+
+/** How many of the cases that are no exercises stand at each level, and how many exercises there are. */
+export interface Count {
+  all: number;
+  breach: number;
+  warn: number;
+  exercises: number;
+}
+
+/** Counts cases for the head of a board. */
+export function count(cases: readonly Case[], now: number): Count {
+  const real = cases.filter((one) => !isExercise(one));
+  const at = (level: ClockLevel) => real.filter(({ run }) => worstOf(run, now) === level).length;
+  return { all: real.length, breach: at("breach"), warn: at("warn"), exercises: cases.length - real.length };
+}
+
+/** The institutions that take part in a run, as references. */
+export function partiesOf(run: RunView): Set<string> {
+  const parties = [run.owner?.party, ...run.steps.map(({ party }) => party)];
+  return new Set(parties.map((party) => party?.reference).filter((one) => one?.startsWith("Organization/") === true) as string[]);
+}
+
+/** Which cases stand on a page, when so many fit on one. */
+export function pageOf<T>(cases: readonly T[], fit: number, page: number): { shown: readonly T[]; page: number; pages: number } {
+  const pages = Math.max(1, Math.ceil(cases.length / Math.max(1, fit)));
+  const current = ((page % pages) + pages) % pages;
+  return { shown: cases.slice(current * fit, (current + 1) * fit), page: current, pages };
+}
+
+/** A name as it may stand on a wall in a corridor: the family name, or what is known of it, and a star. */
+export function shortened(name: string, family: string | undefined): string {
+  if (family !== undefined && family !== "" && name.startsWith(family)) return `${family}*`;
+  const [first = ""] = name;
+  return `${first}*`;
+}

@@ -1,0 +1,221 @@
+import { Failure, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
+import { expect, test } from "vitest";
+import { count, isExercise, nextOf, pageOf, placeOf, shortened, sorted, teamOf, worstOf, type Case } from "../src/board/board";
+import { Watch, type Source } from "../src/board/watch";
+
+const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 3, minute)).toISOString();
+const ms = (minute: number) => Date.parse(at(minute));
+const words = (zh: string) => ({ zh });
+
+const clock = (code: string, to: string[], breach: number, rest: Partial<RunClock> = {}): RunClock => ({
+  code,
+  title: words(code),
+  n: 1,
+  from: "door",
+  to,
+  began: at(0),
+  breach: at(breach),
+  level: "running",
+  ...rest,
+});
+
+const step = (code: string, state: RunStep["state"], rest: Partial<RunStep> = {}): RunStep => ({
+  code,
+  title: words(code),
+  n: 1,
+  task: code,
+  state,
+  requires: [],
+  missing: [],
+  outcomes: [],
+  may: false,
+  ...rest,
+});
+
+const run = (id: string, rest: Partial<RunView> = {}): RunView => ({
+  id,
+  protocol: { code: "rush", version: "1", title: words("rush") },
+  patient: { reference: `Patient/${id}` },
+  chain: id,
+  began: at(0),
+  now: at(0),
+  milestones: [],
+  steps: [],
+  clocks: [],
+  summary: [],
+  blocking: [],
+  ...rest,
+});
+
+const patient = (id: string, rest: Partial<Patient> = {}): Patient => ({ resourceType: "Patient", id, birthDate: "1950-01-01", ...rest });
+const one = (view: RunView, who: Patient = patient(view.id)): Case => ({ run: view, patient: who, readAt: 0, isOld: false });
+const drill = (id: string) =>
+  patient(id, { meta: { security: [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" }] } as Patient["meta"] & object });
+
+const protocol: Protocol = {
+  code: "rush",
+  version: "1",
+  title: words("rush"),
+  milestone: ["door", "scan", "bloods", "needle"].map((code) => ({ code, title: words(code) })),
+  step: [
+    { code: "scan", title: words("scan"), who: "imaging", requires: ["door"], reach: ["scan"] },
+    { code: "bloods", title: words("bloods"), who: "laboratory", requires: ["door"], reach: ["bloods"] },
+    { code: "needle", title: words("needle"), who: "team", requires: ["scan", "bloods"], reach: ["needle"] },
+  ],
+};
+
+test("what breaks first stands first, and an exercise below everybody who is ill", () => {
+  const late = one(run("late", { clocks: [clock("a", ["x"], 5)] }));
+  const soon = one(run("soon", { clocks: [clock("a", ["x"], 30), clock("b", ["y"], 12)] }));
+  const calm = one(run("calm"));
+  const exercise = one(run("exercise", { clocks: [clock("a", ["x"], 1)] }), drill("exercise"));
+  const order = sorted([exercise, calm, soon, late], ms(10)).map(({ run: { id } }) => id);
+  expect(order).toEqual(["late", "soon", "calm", "exercise"]);
+  expect(isExercise(exercise)).toBe(true);
+  expect(count([exercise, calm, soon, late], ms(10))).toEqual({ all: 3, breach: 1, warn: 0, exercises: 1 });
+});
+
+test("a row is as grave as the worst of its clocks, not as the first", () => {
+  const view = run("a", { clocks: [clock("a", ["x"], 60), clock("b", ["y"], 20, { warn: at(8) })] });
+  expect(worstOf(view, ms(10))).toBe("warn");
+  expect(worstOf(view, ms(20))).toBe("breach");
+  expect(worstOf(run("b"), ms(20))).toBeUndefined();
+});
+
+test("what is next is what the most urgent clock hangs on, through everything that waits", () => {
+  const steps = [
+    step("scan", "ready", { since: at(1) }),
+    step("bloods", "done"),
+    step("needle", "waiting", { missing: ["scan"] }),
+    step("answer", "ready", { since: at(0), acknowledgements: 2 }),
+  ];
+  const view = run("a", { steps, clocks: [clock("needle", ["needle"], 60)], blocking: ["answer"] });
+  expect(nextOf(protocol, view).step?.code).toBe("scan");
+  expect(nextOf(protocol, view).blocking.map(({ code }) => code)).toEqual(["scan"]);
+  expect(nextOf(undefined, view).step?.code).toBe("answer");
+});
+
+test("a team counts those who answered once and never more than are wanted", () => {
+  const acknowledged = [
+    { by: "a", at: at(1) },
+    { by: "b", at: at(2) },
+    { by: "c", at: at(3) },
+  ];
+  const steps = [step("team", "ready", { acknowledgements: 2, acknowledged }), step("other", "ready", { acknowledgements: 3 })];
+  expect(teamOf(run("a", { steps }))).toMatchObject({ answered: 2, wanted: 5 });
+  expect(teamOf(run("a", { steps: [step("scan", "ready")] }))).toBeUndefined();
+});
+
+test("a patient is at the door by the milestone alone, and an expected time that does not read is none", () => {
+  const door = { code: "door", title: words("door"), n: 1, at: at(3), recorded: at(4) };
+  const eta = (value: string) => ({ summary: [{ code: "eta", title: words("eta"), value }] });
+  expect(placeOf(run("a", { milestones: [door], ...eta(at(1)) }))).toEqual({ kind: "door", since: ms(3) });
+  expect(placeOf(run("a", eta(at(9))))).toEqual({ kind: "coming", at: ms(9) });
+  expect(placeOf(run("a", eta("soon")))).toEqual({ kind: "unknown" });
+});
+
+test("on a wall a name is its family name and a star", () => {
+  expect(shortened("张建国", "张")).toBe("张*");
+  expect(shortened("欧阳明远", "欧阳")).toBe("欧阳*");
+  expect(shortened("仇建安", "")).toBe("仇*");
+});
+
+test("pages hold everybody once", () => {
+  const rows = [1, 2, 3, 4, 5];
+  expect(pageOf(rows, 2, 0)).toEqual({ shown: [1, 2], page: 0, pages: 3 });
+  expect(pageOf(rows, 2, 5)).toEqual({ shown: [5], page: 2, pages: 3 });
+  expect(pageOf(rows, 2, -1).shown).toEqual([5]);
+  expect(pageOf([], 2, 3)).toEqual({ shown: [], page: 0, pages: 1 });
+});
+
+/** A record of runs in memory that can be cut off, with the waits of the watch in hand. */
+function stage() {
+  const runs = new Map<string, RunView>();
+  let isCut = false;
+  const held: (() => void)[] = [];
+  const guard = <T>(value: () => T) => (isCut ? Promise.reject(new Failure("offline", undefined)) : Promise.resolve(value()));
+  const source: Source = {
+    list: () => guard(() => [...runs.values()].filter(({ end }) => end === undefined).map(({ id }) => ({ id, patient: `Patient/${id}` }))),
+    run: (id) =>
+      guard(() => {
+        const found = runs.get(id);
+        if (found === undefined) throw new Failure("missing", 404);
+        return found;
+      }),
+    patients: (references) => guard(() => references.map((reference) => patient(reference.replace("Patient/", "")))),
+  };
+  const watch = new Watch(source, {
+    now: () => 1,
+    after: (_, call) => {
+      held.push(call);
+      return () => {};
+    },
+  });
+  return {
+    runs,
+    watch,
+    cut: (is: boolean) => (isCut = is),
+    wake: () => held.splice(0).forEach((call) => call()),
+    settled: () => new Promise((done) => setTimeout(done, 0)),
+  };
+}
+
+test("a watch reads everything once, and then what it is told of", async () => {
+  const { runs, watch, settled } = stage();
+  for (const id of ["a", "b", "c", "d", "e", "f"]) runs.set(id, run(id));
+  watch.missed();
+  await settled();
+  expect([...watch.read().cases.keys()].sort()).toEqual(["a", "b", "c", "d", "e", "f"]);
+  expect(watch.read().isWhole).toBe(true);
+  runs.set("g", run("g"));
+  watch.changed("g");
+  runs.set("a", run("a", { end: "completed" }));
+  watch.changed("a");
+  await settled();
+  expect(watch.read().cases.has("g")).toBe(true);
+  expect(watch.read().cases.has("a")).toBe(false);
+});
+
+test("what changed and cannot be read stays, is marked as old, and is read once the line is back", async () => {
+  const { runs, watch, cut, wake, settled } = stage();
+  runs.set("a", run("a"));
+  watch.missed();
+  await settled();
+  cut(true);
+  runs.set("a", run("a", { class: { code: "red", title: words("red") } }));
+  watch.changed("a");
+  await settled();
+  expect(watch.read().cases.get("a")).toMatchObject({ isOld: true });
+  expect(watch.read().cases.get("a")?.run.class).toBeUndefined();
+  wake();
+  await settled();
+  expect(watch.read().cases.get("a")?.isOld).toBe(true);
+  cut(false);
+  wake();
+  await settled();
+  expect(watch.read().cases.get("a")).toMatchObject({ isOld: false, run: { class: { code: "red" } } });
+});
+
+test("after a gap what ended meanwhile is taken down and what began is there", async () => {
+  const { runs, watch, settled } = stage();
+  runs.set("a", run("a"));
+  watch.missed();
+  await settled();
+  runs.set("a", run("a", { end: "cancelled" }));
+  runs.set("b", run("b"));
+  watch.missed();
+  expect(watch.read().cases.get("a")?.isOld).toBe(true);
+  await settled();
+  expect([...watch.read().cases.keys()]).toEqual(["b"]);
+});
+
+test("a run that one may no longer see is taken down", async () => {
+  const { runs, watch, settled } = stage();
+  runs.set("a", run("a"));
+  watch.missed();
+  await settled();
+  runs.delete("a");
+  watch.changed("a");
+  await settled();
+  expect(watch.read().cases.size).toBe(0);
+});
