@@ -44,11 +44,11 @@ async function ask(page: Page, method: "GET" | "POST", path: string, body?: obje
 }
 
 /** Starts the lane at the door for somebody new, and gives the id of the run. */
-async function start(page: Page, name: string, isExercise = false): Promise<string> {
+async function start(page: Page, name: string, isDrill = false): Promise<string> {
   const security = [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" }];
   const patient = await ask(page, "POST", "/fhir/Patient", {
     resourceType: "Patient",
-    ...(isExercise && { meta: { security } }),
+    ...(isDrill && { meta: { security } }),
     name: [{ use: "official", text: name, family: name.slice(0, 1), given: [name.slice(1)] }],
     gender: "female",
     birthDate: "1946-03-02",
@@ -121,7 +121,7 @@ test("while the line is cut every row says so, nothing looks calm, and what happ
   expect(late).not.toBe("");
 });
 
-test("on a wall names are shortened, exercises are told apart, and everybody has a page", async () => {
+test("on a wall names are shortened, drills are told apart, and everybody has a page", async () => {
   const { page: doctor } = await window("wu");
   for (const name of ["郑一", "钱二", "孙三", "冯四", "卫五", "蒋六", "沈七", "韩八"]) await start(doctor, name);
   await start(doctor, "演员九", true);
@@ -140,7 +140,7 @@ test("on a wall names are shortened, exercises are told apart, and everybody has
     await wall.keyboard.press("ArrowRight");
   }
   expect(seen.size).toBe(all);
-  const drill = wall.locator(".board-row.is-exercise");
+  const drill = wall.locator(".board-row.is-drill");
   for (let page = 0; page < pages && (await drill.count()) === 0; page += 1) await wall.keyboard.press("ArrowRight");
   await drill.getByText("演练").waitFor();
   await wall.locator(".board-head", { hasText: "演练 1 例另计" }).waitFor();

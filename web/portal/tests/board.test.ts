@@ -1,6 +1,6 @@
 import { Failure, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
-import { count, isExercise, nextOf, pageOf, placeOf, shortened, sorted, teamOf, worstOf, type Case } from "../src/board/board";
+import { count, isDrill, nextOf, pageOf, placeOf, shortened, sorted, teamOf, worstOf, type Case } from "../src/board/board";
 import { Watch, type Source } from "../src/board/watch";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 3, minute)).toISOString();
@@ -64,15 +64,15 @@ const protocol: Protocol = {
   ],
 };
 
-test("what breaks first stands first, and an exercise below everybody who is ill", () => {
+test("what breaks first stands first, and a drill below everybody who is ill", () => {
   const late = one(run("late", { clocks: [clock("a", ["x"], 5)] }));
   const soon = one(run("soon", { clocks: [clock("a", ["x"], 30), clock("b", ["y"], 12)] }));
   const calm = one(run("calm"));
-  const exercise = one(run("exercise", { clocks: [clock("a", ["x"], 1)] }), drill("exercise"));
-  const order = sorted([exercise, calm, soon, late], ms(10)).map(({ run: { id } }) => id);
-  expect(order).toEqual(["late", "soon", "calm", "exercise"]);
-  expect(isExercise(exercise)).toBe(true);
-  expect(count([exercise, calm, soon, late], ms(10))).toEqual({ all: 3, breach: 1, warn: 0, exercises: 1 });
+  const practice = one(run("practice", { clocks: [clock("a", ["x"], 1)] }), drill("practice"));
+  const order = sorted([practice, calm, soon, late], ms(10)).map(({ run: { id } }) => id);
+  expect(order).toEqual(["late", "soon", "calm", "practice"]);
+  expect(isDrill(practice)).toBe(true);
+  expect(count([practice, calm, soon, late], ms(10))).toEqual({ all: 3, breach: 1, warn: 0, drills: 1 });
 });
 
 test("a row is as grave as the worst of its clocks, not as the first", () => {

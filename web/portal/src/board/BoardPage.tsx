@@ -149,7 +149,7 @@ function Head(props: {
           <LevelSign level="warn" />
           {t("board.count.warn", { count: counted.warn })}
         </span>
-        {counted.exercises > 0 && <span className="board-exercise">{t("board.count.exercise", { count: counted.exercises })}</span>}
+        {counted.drills > 0 && <span className="board-drill">{t("board.count.drill", { count: counted.drills })}</span>}
       </p>
       <div className="board-end">
         <Age live={live} isLost={isLost} retry={retry} device={device} />

@@ -8,7 +8,7 @@ import { useShown } from "../patients/show";
 import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
-import { isExercise, nextOf, openClocks, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
+import { isDrill, nextOf, openClocks, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
 
 /** Clocks that stand in a row; what else runs is counted. */
 const MOST_CLOCKS = 3;
@@ -39,16 +39,16 @@ export const BoardRow = memo(function BoardRow({ one, protocol, now, isWall, isS
   const { t, locale } = texts;
   const { run } = one;
   const clocks = openClocks(run);
-  const isDrill = isExercise(one);
+  const isMadeUp = isDrill(one);
   const level = worstOf(run, now) ?? "none";
   return (
-    <li className={`board-row is-${level}${isDrill ? " is-exercise" : ""}${isStale ? " is-stale" : ""}`}>
+    <li className={`board-row is-${level}${isMadeUp ? " is-drill" : ""}${isStale ? " is-stale" : ""}`}>
       <Link href={`/runs/${encodeURIComponent(run.id)}`} className="board-link">
         <span className="board-who">
           <span className="board-path">
             {say(locale, run.protocol.title)}
             {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
-            {isDrill && <span className="board-exercise">{t("board.exercise")}</span>}
+            {isMadeUp && <span className="board-drill">{t("board.drill")}</span>}
           </span>
           <Who one={one} isWall={isWall} />
         </span>

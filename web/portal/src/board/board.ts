@@ -8,8 +8,8 @@ export const DOOR = "door";
 /** The line of a run's summary that says when the patient is expected at the door, as an instant. */
 const EXPECTED = "eta";
 
-/** Marks a person who was made up for an exercise. <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST> */
-export const EXERCISE = { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" };
+/** Marks a person who was made up for a drill. <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST> */
+export const DRILL = { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" };
 
 /** One patient on a board: a run, whom it is for, and how far what is known of it can be relied on. */
 export interface Case {
@@ -26,10 +26,10 @@ export function isOnBoard({ milestone }: Pick<Protocol, "milestone">): boolean {
   return (milestone ?? []).some(({ code }) => code === DOOR);
 }
 
-/** Whether a case is an exercise and nobody is ill. */
-export function isExercise({ patient }: Pick<Case, "patient">): boolean {
+/** Whether a case is a drill and nobody is ill. */
+export function isDrill({ patient }: Pick<Case, "patient">): boolean {
   const security = (patient?.meta as { security?: { system?: string; code?: string }[] } | undefined)?.security ?? [];
-  return security.some(({ system, code }) => system === EXERCISE.system && code === EXERCISE.code);
+  return security.some(({ system, code }) => system === DRILL.system && code === DRILL.code);
 }
 
 /** Where the patient is: in the house since a moment, expected at one, or neither is known. */
@@ -123,7 +123,7 @@ export function teamOf(run: RunView): Team | undefined {
   };
 }
 
-/** What breaks first stands first; an exercise stands below everybody who is ill. */
+/** What breaks first stands first; a drill stands below everybody who is ill. */
 export function sorted(cases: readonly Case[], now: number): Case[] {
   const due = ({ run }: Case) => {
     const clock = mostUrgent(openClocks(run));
@@ -132,26 +132,26 @@ export function sorted(cases: readonly Case[], now: number): Case[] {
   };
   const began = ({ run }: Case) => Date.parse(run.began);
   return [...cases].sort((left, right) => {
-    const exercise = Number(isExercise(left)) - Number(isExercise(right));
-    if (exercise !== 0) return exercise;
+    const drill = Number(isDrill(left)) - Number(isDrill(right));
+    if (drill !== 0) return drill;
     const [one, other] = [due(left), due(right)];
     return one === other ? began(left) - began(right) : one < other ? -1 : 1;
   });
 }
 
-/** How many of the cases that are no exercises stand at each level, and how many exercises there are. */
+/** How many of the cases that are no drills stand at each level, and how many drills there are. */
 export interface Count {
   all: number;
   breach: number;
   warn: number;
-  exercises: number;
+  drills: number;
 }
 
 /** Counts cases for the head of a board. */
 export function count(cases: readonly Case[], now: number): Count {
-  const real = cases.filter((one) => !isExercise(one));
+  const real = cases.filter((one) => !isDrill(one));
   const at = (level: ClockLevel) => real.filter(({ run }) => worstOf(run, now) === level).length;
-  return { all: real.length, breach: at("breach"), warn: at("warn"), exercises: cases.length - real.length };
+  return { all: real.length, breach: at("breach"), warn: at("warn"), drills: cases.length - real.length };
 }
 
 /** The institutions that take part in a run, as references. */
