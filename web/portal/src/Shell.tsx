@@ -25,6 +25,7 @@ const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const WorkPage = lazy(() => import("./work/WorkPage"));
 const TaskPage = lazy(() => import("./tasks/TaskPage"));
 const RunPage = lazy(() => import("./runs/RunPage"));
+const AmbulancePage = lazy(() => import("./ambulance/AmbulancePage"));
 const BoardPage = lazy(() => import("./board/BoardPage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
@@ -160,6 +161,7 @@ function Screens() {
         <Route path="/tasks/:id">{({ id }) => <TaskPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.board} component={BoardPage} />
+        <Route path={places.ambulance} component={AmbulancePage} />
         <Route path={places.protocols} component={ProtocolsPage} />
         <Route path="/protocols/:code">{({ code }) => <ProtocolPage key={code} code={decodeURIComponent(code)} />}</Route>
         <Route path={places.mine} component={MinePage} />

@@ -26,13 +26,14 @@ export const duties = [
 export type Duty = (typeof duties)[number];
 
 /** A screen that stands in the main navigation. */
-export type Screen = "mine" | "work" | "board" | "protocols" | "find" | "register" | "emergencies" | "people" | "consortium";
+export type Screen = "mine" | "work" | "board" | "ambulance" | "protocols" | "find" | "register" | "emergencies" | "people" | "consortium";
 
 /** Where each screen is. */
 export const places: Readonly<Record<Screen, string>> = {
   mine: "/mine",
   work: "/work",
   board: "/board",
+  ambulance: "/ambulance",
   protocols: "/protocols",
   find: "/find",
   register: "/patients/new",
@@ -62,6 +63,7 @@ const clinical: readonly Duty[] = [
 const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly Duty[]>> = {
   work: [...clinical, "registrar"],
   board: ["doctor", "nurse", "technician", "radiologist", "paramedic", "dispatcher", "quality"],
+  ambulance: ["paramedic"],
   protocols: [...clinical, "quality"],
   find: [...clinical, "registrar", "privacy-officer"],
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
@@ -88,8 +90,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "work", "board", "find", "register", "people", "protocols"] as const;
-  const searches = ["emergencies", "find", "work", "board", "register", "people", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "find", "register", "people", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "register", "people", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

@@ -34,6 +34,8 @@ export async function load(locale: Locale): Promise<Loaded> {
 /** Codes that the catalogues have words for, each under its own prefix. */
 export type Family =
   | "agreement"
+  | "ambulance.answer"
+  | "ambulance.item"
   | "because"
   | "criticality"
   | "duty"

@@ -117,7 +117,12 @@ export function bloodPressure(taken: Taken, systolic: number, diastolic: number)
 
 /** A body temperature in degrees Celsius. <http://hl7.org/fhir/R4/bodytemp.html> */
 export function temperature(taken: Taken, degrees: number): Observation & { id: string } {
-  return { ...base(taken), code: concept(TEMPERATURE), valueQuantity: quantity(TEMPERATURE, degrees) };
+  return measured(taken, TEMPERATURE, degrees);
+}
+
+/** Any other quantity that was measured. <http://hl7.org/fhir/R4/observation-vitalsigns.html> */
+export function measured(taken: Taken, measure: Measure, value: number): Observation & { id: string } {
+  return { ...base(taken), code: concept(measure), valueQuantity: quantity(measure, value) };
 }
 
 /** A random id for a resource that is about to be written. <https://www.rfc-editor.org/rfc/rfc9562#section-5.4> */

@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { be, pictures, raise, wear, type Stage } from "../src/stage";
+
+const line = new URL("../lines/rush", import.meta.url).pathname;
+const HOSPITAL = "示范县医院";
+const TABLET = { viewport: { width: 1280, height: 800 }, hasTouch: true };
+let stage: Stage;
+const contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+  stage = await raise([["protocol", "install", line]]);
+});
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
+afterAll(() => stage?.close());
+
+async function tablet(): Promise<{ page: Page; context: BrowserContext }> {
+  const { page, context } = await stage.open(TABLET);
+  contexts.push(context);
+  watch(page);
+  await be(page, "lu");
+  await page.goto("/ambulance");
+  await page.getByRole("button", { name: "卒中绿色通道" }).waitFor();
+  return { page, context };
+}
+
+function watch(page: Page): void {
+  page.on("pageerror", (cause) => {
+    throw cause;
+  });
+}
+
+async function doctor(): Promise<Page> {
+  const { page, context } = await stage.open();
+  contexts.push(context);
+  await be(page, "wu");
+  await wear(page, HOSPITAL);
+  return page;
+}
+
+/** Three touches. */
+async function warn(page: Page, sex: string): Promise<void> {
+  await page.getByRole("button", { name: "卒中绿色通道" }).click();
+  await page.getByRole("button", { name: sex, exact: true }).click();
+  await page.getByRole("button", { name: /^发出预警/ }).click();
+  await page.locator(".ambulance-drive").waitFor();
+}
+
+/** Types a value on the pad. */
+async function measure(page: Page, vital: string, ...values: string[]): Promise<void> {
+  await page.locator(".ambulance-vital", { hasText: vital }).click();
+  for (const [place, value] of values.entries()) {
+    for (const key of value) await page.locator(".ambulance-keys").getByRole("button", { name: key, exact: true }).click();
+    await page.getByRole("button", { name: place < values.length - 1 ? "下一项" : "保存", exact: true }).click();
+  }
+}
+
+/** How many the record has of something, asked as whoever is signed in at a page. */
+function total(page: Page, path: string): Promise<number> {
+  return page.evaluate(async (path) => {
+    const answer = await fetch(`/fhir/${path}${path.includes("?") ? "&" : "?"}_summary=count`, { headers: { Accept: "application/fhir+json", "X-Purpose-Of-Use": "TREAT" } });
+    return ((await answer.json()) as { total: number }).total;
+  }, path);
+}
+
+const cases = "Task?_tag=https://qingshan.dev/fhir/CodeSystem/run|root&code=https://qingshan.dev/fhir/CodeSystem/protocol|rush";
+const PULSE = "Observation?code=http://loinc.org|8867-4";
+
+test("a warning takes three touches, and whoever accepts it is named on the tablet", async () => {
+  const { page } = await tablet();
+  await warn(page, "女");
+  await page.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
+  await page.getByText("网络正常，全部已送达").waitFor();
+  await page.getByRole("button", { name: "10 分钟", exact: true }).click();
+  const board = await doctor();
+  await board.goto("/board");
+  await board.locator(".board-row", { hasText: "身份待核" }).waitFor();
+  await board.locator(".board-row", { hasText: /预计 \d\d:\d\d 到院/ }).waitFor();
+  await board.locator(".board-row").getByRole("link").click();
+  await board.locator(".run-head").waitFor();
+  await board.getByRole("link", { name: "接收预警" }).first().click();
+  await board.getByRole("button", { name: "接收，准备好" }).click();
+  const accepted = page.locator(".ambulance-stages .is-reached", { hasText: "已接收" });
+  await accepted.waitFor();
+  expect(await accepted.innerText()).toMatch(/\d\d:\d\d · 吴敏 · 接收，准备好/);
+  await page.screenshot({ path: join(pictures, "ambulance-accepted.png") });
+});
+
+test("scores are made as they are typed, and never of what is missing", async () => {
+  const { page } = await tablet();
+  await warn(page, "男");
+  const tab = (name: string) => page.locator(".ambulance-tabs button", { hasText: name }).locator("strong");
+  const answer = (item: string, choice: string) => page.locator(".ambulance-item", { hasText: item }).getByRole("button", { name: choice, exact: true }).click();
+  await answer("口角歪斜", "有");
+  await answer("手臂无力", "有");
+  expect(await tab("FAST").innerText()).toBe("–");
+  await page.getByText("还缺 1 项，不出总分").waitFor();
+  await answer("言语不清", "无");
+  await page.waitForFunction(() => document.querySelector(".ambulance-tabs strong")?.textContent?.includes("2"));
+  await page.locator(".ambulance-tabs button", { hasText: "GCS" }).click();
+  await answer("睁眼 E", "3");
+  await answer("言语 V", "4");
+  expect(await tab("GCS").innerText()).toBe("–");
+  await answer("运动 M", "6");
+  await page.locator(".ambulance-tabs button", { hasText: "GCS" }).getByText("13").waitFor();
+  await measure(page, "血压", "172", "95");
+  expect(await tab("RTS").innerText()).toBe("–");
+  await measure(page, "呼吸", "18");
+  await page.locator(".ambulance-tabs button", { hasText: "RTS" }).getByText("12").waitFor();
+  await page.getByText("网络正常，全部已送达").waitFor();
+  await page.screenshot({ path: join(pictures, "ambulance-scores.png") });
+  const sides = await page.locator(".ambulance button:visible").evaluateAll((all) => all.map((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height)));
+  expect(Math.min(...sides)).toBeGreaterThanOrEqual(64);
+});
+
+test("in a tunnel everything is kept, outlives a killed tab, and is in the record exactly once afterwards", async () => {
+  const other = await doctor();
+  const before = { cases: await total(other, cases), pulses: await total(other, PULSE), people: await total(other, "Patient") };
+  const { page, context } = await tablet();
+  await context.setOffline(true);
+  await warn(page, "男");
+  await measure(page, "心率", "118");
+  await page.getByText(/无网络，\d 条存在本机/).waitFor();
+  await page.getByText("等待网络").waitFor();
+  expect(await page.locator(".ambulance-stages .is-reached").count()).toBe(0);
+  await page.screenshot({ path: join(pictures, "ambulance-tunnel.png") });
+  expect(await total(other, cases)).toBe(before.cases);
+
+  await page.close({ runBeforeUnload: false });
+  await context.setOffline(false);
+  // The line comes back half: what is sent arrives, and its answer does not.
+  const again = await context.newPage();
+  watch(again);
+  const lost = new Set<string>();
+  await again.route(/\/(runs|fhir\/Patient|fhir\/Observation)$/, async (route) => {
+    const { method, url } = { method: route.request().method(), url: route.request().url() };
+    if (method !== "POST" || lost.has(url)) return route.continue();
+    lost.add(url);
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await again.goto("/ambulance");
+  await again.locator(".ambulance-open button").click();
+  await again.locator(".ambulance-vital", { hasText: "118" }).waitFor();
+  await again.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
+  await again.getByText("网络正常，全部已送达").waitFor();
+  expect(lost.size).toBe(3);
+  expect(await total(other, cases)).toBe(before.cases + 1);
+  expect(await total(other, PULSE)).toBe(before.pulses + 1);
+  expect(await total(other, "Patient")).toBe(before.people + 1);
+
+  await again.getByRole("button", { name: "已交接，结束" }).click();
+  await again.getByRole("button", { name: "再按一次，清除本机记录" }).click();
+  await again.getByText("发生了什么？").waitFor();
+  const kept = await again.evaluate(
+    () =>
+      new Promise<number>((done) => {
+        const request = indexedDB.open("qingshan.ambulance");
+        request.onsuccess = () => {
+          const all = request.result.transaction("drives").objectStore("drives").count();
+          all.onsuccess = () => done(all.result);
+        };
+      }),
+  );
+  expect(kept).toBe(0);
+});

@@ -1,0 +1,126 @@
+import { useState } from "react";
+import { Link } from "wouter";
+import { timeAt } from "../calendar";
+import { postOf } from "../duties";
+import { useTexts } from "../language";
+import { useIsOnline, useNow } from "../live";
+import { newId } from "../patients/vitals";
+import { say } from "../runs/words";
+import { useSession } from "../session";
+import { FailureNotice, Loading } from "../states";
+import { begin, refused, unsent, warningsOf, type Drive, type Who } from "./drive";
+import { DriveView } from "./DriveView";
+import { useDrives, usePack } from "./useDrives";
+import { WhoAndWhere } from "./WhoAndWhere";
+import type { Outcome } from "./courier";
+import "../runs/runs.css";
+import "../board/board.css";
+import "./ambulance.css";
+
+/** The tablet in an ambulance: a warning in three touches, and what is found on the way. */
+export default function AmbulancePage() {
+  const { t, locale } = useTexts();
+  const session = useSession();
+  const post = postOf(session);
+  const { pack, cause } = usePack();
+  const { drives, outcome, add, change } = useDrives();
+  const [code, setCode] = useState<string>();
+  const [shown, setShown] = useState<string>();
+  const open = (drives ?? []).filter(({ isOver }) => isOver !== true);
+  const drive = open.find(({ id }) => id === shown);
+  const warnings = warningsOf(pack?.protocols ?? [], post?.duties ?? []);
+  const chosen = warnings.find(({ protocol }) => protocol.code === code);
+
+  const go = async (who: Who, destination: Drive["destination"]) => {
+    if (chosen === undefined || post === undefined) return;
+    const own = { reference: `PractitionerRole/${post.role}`, organization: post.organization };
+    const asked = { protocol: chosen.protocol, duties: post.duties, own, destination, who, name: t("ambulance.nobody"), account: session.account };
+    const begun = begin(asked, Date.now(), newId);
+    if (begun === undefined) return;
+    await add(begun);
+    setCode(undefined);
+    setShown(begun.id);
+  };
+  return (
+    <section className="ambulance" aria-label={t("ambulance.title")}>
+      <Head drives={drives ?? []} outcome={outcome} onHome={drive === undefined && code === undefined ? undefined : () => (setShown(undefined), setCode(undefined))} />
+      {drive !== undefined && (
+        <DriveView key={drive.id} drive={drive} change={(act) => change(drive.id, act)} onOver={() => setShown(undefined)} />
+      )}
+      {drive === undefined && chosen !== undefined && (
+        <WhoAndWhere title={say(locale, chosen.start.title ?? chosen.protocol.title)} institutions={pack?.institutions ?? []} own={post?.organization} onGo={go} />
+      )}
+      {drive === undefined && chosen === undefined && (
+        <div className="ambulance-home">
+          <div>
+            <h1>{t("ambulance.what")}</h1>
+            {pack === undefined && cause === undefined && <Loading />}
+            {pack === undefined && cause !== undefined && <FailureNotice cause={cause} />}
+            {pack !== undefined && warnings.length === 0 && <p className="ambulance-none">{t("ambulance.none")}</p>}
+            <ul className="ambulance-tiles">
+              {warnings.map(({ protocol }) => (
+                <li key={protocol.code}>
+                  <button type="button" className="ambulance-tile" onClick={() => setCode(protocol.code)}>
+                    {say(locale, protocol.title)}
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </div>
+          {open.length > 0 && (
+            <div>
+              <h2>{t("ambulance.open")}</h2>
+              <ul className="ambulance-open">
+                {open.map((one) => (
+                  <li key={one.id}>
+                    <button type="button" className="ambulance-tile" onClick={() => setShown(one.id)}>
+                      <strong>{say(locale, one.title)}</strong>
+                      <span>{[t(`sex.${one.sex}`), one.age !== undefined && t("age.year", { count: one.age }), timeAt(Date.parse(one.began)).slice(0, 5)].filter(Boolean).join(" · ")}</span>
+                      <span className={unsent(one).length > 0 ? "is-waiting" : ""}>
+                        {unsent(one).length > 0 ? t("ambulance.waiting", { count: unsent(one).length }) : t("ambulance.delivered.all")}
+                      </span>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            </div>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** How the line stands and what waits for it: always in sight. */
+function Head({ drives, outcome, onHome }: { drives: readonly Drive[]; outcome: Outcome; onHome: (() => void) | undefined }) {
+  const { t } = useTexts();
+  const session = useSession();
+  const isOnline = useIsOnline();
+  const now = useNow(1_000);
+  const waiting = drives.flatMap(unsent).length;
+  const bad = drives.flatMap(refused).length;
+  const line = !isOnline || outcome === "waiting" ? "off" : waiting > 0 ? "busy" : "on";
+  return (
+    <header className="ambulance-head">
+      {onHome !== undefined && (
+        <button type="button" className="ambulance-back" onClick={onHome}>
+          ‹ {t("ambulance.home")}
+        </button>
+      )}
+      <span className={`ambulance-line is-${line}`} role="status">
+        <span aria-hidden>{line === "on" ? "✓ " : line === "busy" ? "↑ " : "✕ "}</span>
+        {line === "off" ? t("ambulance.line.off", { count: waiting }) : line === "busy" ? t("ambulance.waiting", { count: waiting }) : t("ambulance.line.on")}
+      </span>
+      {bad > 0 && (
+        <strong className="ambulance-refused" role="alert">
+          {t("ambulance.refused", { count: bad })}
+        </strong>
+      )}
+      <span className="ambulance-crew">{session.name}</span>
+      <time className="ambulance-clock">{timeAt(now)}</time>
+      <Link className="ambulance-back" href="/work">
+        {t("ambulance.leave")}
+      </Link>
+    </header>
+  );
+}

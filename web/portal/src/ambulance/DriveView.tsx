@@ -1,0 +1,235 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { timeAt } from "../calendar";
+import { useTexts } from "../language";
+import { useLive, useNow } from "../live";
+import { newId } from "../patients/vitals";
+import { aboutRun, useMessages, useRun } from "../runs/reading";
+import { nameOf } from "../runs/RunPage";
+import { say, showLength } from "../runs/words";
+import { expected, measurement, photograph, pressure, refused, scored, unsent, write, type Drive } from "./drive";
+import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
+import { Pad } from "./Pad";
+import { shrunk } from "./photo";
+import { Scores } from "./Scores";
+import { GCS, RTS, rtsItems, totalOf, type Score } from "./scores";
+import { stagesOf, type Stage } from "./stages";
+import type { RunView } from "@qingshan/client";
+
+/** One patient on the way: how far the warning has come, what was found, and when they arrive. */
+export function DriveView({ drive, change, onOver }: { drive: Drive; change(act: (drive: Drive) => Drive): Promise<void>; onOver(): void }) {
+  const texts = useTexts();
+  const { t, locale } = texts;
+  const now = useNow(5_000);
+  const [pad, setPad] = useState<(typeof measures)[number]>();
+  const [isUnkept, setIsUnkept] = useState(false);
+  const begun = drive.letters.find(({ kind }) => kind === "run")?.sent;
+  // What is not on the device is not taken for done: somebody is told to write it down otherwise.
+  const keep = (act: (drive: Drive) => Drive) => change(act).then(() => setIsUnkept(false), () => setIsUnkept(true));
+  const taken = () => ({ id: newId(), at: new Date().toISOString() });
+
+  const measured = (values: number[]) => {
+    if (pad === undefined) return;
+    const mark = taken();
+    const [first = Number.NaN, second] = values;
+    const resource = second === undefined ? measurement(pad.measure, first, mark) : pressure(first, second, mark);
+    setPad(undefined);
+    void keep((old) => {
+      const values = { ...old.values, [pad.measure.code]: { value: first, at: mark.at }, ...(second !== undefined && { [DIASTOLIC.code]: { value: second, at: mark.at } }) };
+      return withTrauma({ ...write(old, resource, mark.at), values }, old, taken());
+    });
+  };
+  const answered = (score: Score, code: string, points: number) => {
+    const mark = taken();
+    void keep((old) => {
+      const items = { ...old.items, [code]: points };
+      const total = totalOf(score, items);
+      const next = { ...old, items };
+      const sent = total === undefined ? next : write(next, scored(score, items, total, mark), mark.at);
+      return score === GCS ? withTrauma(sent, old, taken()) : sent;
+    });
+  };
+  const arriving = (minutes: number) => {
+    const mark = taken();
+    const eta = new Date(Date.now() + minutes * 60_000).toISOString();
+    void here().then((position) => keep((old) => ({ ...write(old, expected(eta, position, mark), mark.at), eta })));
+  };
+  return (
+    <div className="ambulance-drive">
+      <aside className="ambulance-side">
+        <h1>
+          {say(locale, drive.title)}
+          {drive.isDrill && <span className="board-drill">{t("board.drill")}</span>}
+        </h1>
+        <p className="ambulance-of">
+          {[t(`sex.${drive.sex}`), drive.age === undefined ? t("age.unknown") : t("age.year", { count: drive.age })].join(" · ")} → {drive.destination.display}
+        </p>
+        {begun === undefined ? <Stages stages={stagesOf(undefined, undefined, undefined)} isRefused={refused(drive).length > 0} /> : <Followed drive={drive} begun={begun} />}
+        {isUnkept && (
+          <p className="ambulance-refused" role="alert">
+            {t("ambulance.unkept")}
+          </p>
+        )}
+        {refused(drive).map((letter) => (
+          <p key={letter.id} className="ambulance-refused">
+            {t("ambulance.refused.one", { why: letter.refused ?? "" })}
+          </p>
+        ))}
+        <section className="ambulance-eta" aria-label={t("ambulance.eta")}>
+          <h2>
+            {t("ambulance.eta")}{" "}
+            <strong>
+              {drive.eta === undefined
+                ? "–"
+                : Date.parse(drive.eta) > now
+                  ? `${timeAt(Date.parse(drive.eta)).slice(0, 5)} · ${showLength(texts, Date.parse(drive.eta) - now)}`
+                  : timeAt(Date.parse(drive.eta)).slice(0, 5)}
+            </strong>
+          </h2>
+          <div>
+            {[3, 5, 10, 15, 20, 30].map((minutes) => (
+              <button key={minutes} type="button" className="ambulance-key" onClick={() => arriving(minutes)}>
+                {t("length.minute", { count: minutes })}
+              </button>
+            ))}
+          </div>
+        </section>
+        <Photo onPhoto={(data) => {
+          const mark = taken();
+          void keep((old) => write(old, photograph(data, mark), mark.at));
+        }} count={drive.letters.filter((letter) => letter.kind === "finding" && letter.resource.resourceType === "Media").length} />
+        <Over isWaiting={unsent(drive).length > 0} onOver={() => void keep((old) => ({ ...old, isOver: true })).then(onOver)} />
+      </aside>
+      <section className="ambulance-vitals" aria-label={t("ambulance.vitals")}>
+        {measures.map((one) => {
+          const last = drive.values[one.measure.code];
+          const lower = one.name === "pressure" ? drive.values[DIASTOLIC.code] : undefined;
+          return (
+            <button key={one.name} type="button" className="ambulance-vital" onClick={() => setPad(one)}>
+              <span>{t(`ambulance.vital.${one.name}`)}</span>
+              <strong>{last === undefined ? "–" : lower === undefined ? last.value : `${last.value}/${lower.value}`}</strong>
+              <span>
+                {one.measure.shown}
+                {last !== undefined && ` · ${timeAt(Date.parse(last.at)).slice(0, 5)}`}
+              </span>
+            </button>
+          );
+        })}
+      </section>
+      <Scores items={drive.items} systolic={drive.values[SYSTOLIC.code]?.value} breathing={drive.values[BREATHING.code]?.value} onItem={answered} />
+      {pad !== undefined && (
+        <Pad
+          title={t(`ambulance.vital.${pad.name}`)}
+          fields={
+            pad.name === "pressure"
+              ? [
+                  { label: t("vitals.systolic"), measure: SYSTOLIC },
+                  { label: t("vitals.diastolic"), measure: DIASTOLIC },
+                ]
+              : [{ label: t(`ambulance.vital.${pad.name}`), measure: pad.measure }]
+          }
+          onDone={measured}
+          onClose={() => setPad(undefined)}
+        />
+      )}
+    </div>
+  );
+}
+
+const traumaOf = ({ items, values }: Drive) =>
+  rtsItems({ gcs: totalOf(GCS, items), systolic: values[SYSTOLIC.code]?.value, breathing: values[BREATHING.code]?.value });
+
+/** Writes the trauma score besides, when what it is made of is all there and has changed. */
+function withTrauma(next: Drive, before: Drive, mark: { id: string; at: string }): Drive {
+  const items = traumaOf(next);
+  const total = totalOf(RTS, items);
+  if (total === undefined || total === totalOf(RTS, traumaOf(before))) return next;
+  return write(next, scored(RTS, items, total, mark), mark.at);
+}
+
+/** Where the vehicle is, if it tells within a moment. */
+function here(): Promise<{ latitude: number; longitude: number } | undefined> {
+  return new Promise((done) => {
+    if (!("geolocation" in navigator)) return done(undefined);
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => done({ latitude: coords.latitude, longitude: coords.longitude }),
+      () => done(undefined),
+      { timeout: 2_000, maximumAge: 30_000 },
+    );
+  });
+}
+
+/** How far a warning that the record has received has come, as it changes. */
+function Followed({ drive, begun }: { drive: Drive; begun: string }) {
+  const cache = useQueryClient();
+  const view = useRun(drive.id);
+  useLive(`Task/${drive.id}`, () => void cache.invalidateQueries({ queryKey: aboutRun(drive.id) }));
+  if (view.data === undefined) return <Stages stages={stagesOf(begun, undefined, undefined)} isRefused={false} />;
+  return <WithMessages run={view.data.run} begun={begun} />;
+}
+
+function WithMessages({ run, begun }: { run: RunView; begun: string }) {
+  const messages = useMessages(run);
+  return <Stages stages={stagesOf(begun, run, messages.data)} isRefused={false} run={run} />;
+}
+
+function Stages({ stages, isRefused, run }: { stages: readonly Stage[]; isRefused: boolean; run?: RunView }) {
+  const { t, locale } = useTexts();
+  return (
+    <ol className="ambulance-stages" aria-live="polite">
+      {stages.map(({ stage, at, by, said, isNo }) => (
+        <li key={stage} className={at === undefined ? "" : isNo ? "is-no" : "is-reached"}>
+          <span aria-hidden>{at === undefined ? "○" : isNo ? "✕" : "✓"}</span>
+          <strong>{isNo ? t("ambulance.stage.declined") : t(`ambulance.stage.${stage}`)}</strong>
+          <span>
+            {at === undefined
+              ? stage === "sent" && !isRefused && t("ambulance.stage.waits")
+              : [timeAt(Date.parse(at)).slice(0, 5), by !== undefined && run !== undefined && nameOf(run, by), said !== undefined && say(locale, said)].filter(Boolean).join(" · ")}
+          </span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Photo({ onPhoto, count }: { onPhoto(data: string): void; count: number }) {
+  const { t } = useTexts();
+  const input = useRef<HTMLInputElement>(null);
+  const [isBad, setIsBad] = useState(false);
+  return (
+    <>
+      <button type="button" className="ambulance-key" onClick={() => input.current?.click()}>
+        {t("ambulance.photo")} {count > 0 && t("ambulance.photo.count", { count })}
+      </button>
+      <input
+        ref={input}
+        hidden
+        type="file"
+        accept="image/*"
+        capture="environment"
+        onChange={(event) => {
+          const [file] = event.target.files ?? [];
+          event.target.value = "";
+          if (file !== undefined) shrunk(file).then((data) => (setIsBad(false), onPhoto(data)), () => setIsBad(true));
+        }}
+      />
+      {isBad && <p className="ambulance-refused">{t("ambulance.photo.bad")}</p>}
+    </>
+  );
+}
+
+/** Ends a drive on this device, with a second press: what is kept of it is removed once everything is there. */
+function Over({ isWaiting, onOver }: { isWaiting: boolean; onOver(): void }) {
+  const { t } = useTexts();
+  const [isAsked, setIsAsked] = useState(false);
+  useEffect(() => {
+    if (!isAsked) return;
+    const timer = setTimeout(() => setIsAsked(false), 5_000);
+    return () => clearTimeout(timer);
+  }, [isAsked]);
+  return (
+    <button type="button" className="ambulance-key" onClick={() => (isAsked ? onOver() : setIsAsked(true))}>
+      {isAsked ? t(isWaiting ? "ambulance.over.waiting" : "ambulance.over.sure") : t("ambulance.over")}
+    </button>
+  );
+}

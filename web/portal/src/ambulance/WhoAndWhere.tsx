@@ -1,0 +1,92 @@
+import type { Sex } from "@qingshan/client";
+import { useState } from "react";
+import { useTexts } from "../language";
+import type { Drive, Pack, Who } from "./drive";
+
+const LAST = "qingshan.ambulance.to";
+
+/** Who it is, as far as it can be seen, and where they are brought: one touch each, and what is known already is chosen. */
+export function WhoAndWhere(props: {
+  title: string;
+  institutions: Pack["institutions"];
+  own: string | undefined;
+  onGo(who: Who, destination: Drive["destination"]): Promise<void>;
+}) {
+  const { title, institutions, own, onGo } = props;
+  const { t } = useTexts();
+  const [sex, setSex] = useState<Sex>();
+  const [age, setAge] = useState<number>();
+  const [isDrill, setIsDrill] = useState(false);
+  const [isGoing, setIsGoing] = useState(false);
+  const [cause, setCause] = useState<unknown>();
+  const [to, setTo] = useState(() => localStorage.getItem(LAST) ?? own);
+  const destination = institutions.find(({ id }) => id === to);
+  const go = () => {
+    if (sex === undefined || destination?.id === undefined || isGoing) return;
+    setIsGoing(true);
+    localStorage.setItem(LAST, destination.id);
+    onGo({ sex, age, isDrill }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
+      setIsGoing(false);
+      setCause(why);
+    });
+  };
+  return (
+    <div className="ambulance-who">
+      <h1>{title}</h1>
+      <section aria-label={t("ambulance.who")}>
+        <h2>{t("ambulance.who")}</h2>
+        <div className="ambulance-sexes">
+          {(["male", "female", "unknown"] as const).map((one) => (
+            <button key={one} type="button" className="ambulance-tile" aria-pressed={sex === one} onClick={() => setSex(one)}>
+              {t(`sex.${one}`)}
+            </button>
+          ))}
+        </div>
+        <h2>{t("ambulance.age")}</h2>
+        <div className="ambulance-ages">
+          {[0, 10, 20, 30, 40, 50, 60, 70, 80, 90].map((decade) => (
+            <button
+              key={decade}
+              type="button"
+              className="ambulance-key"
+              aria-pressed={age !== undefined && Math.floor(age / 10) * 10 === decade}
+              onClick={() => setAge(decade + 5)}
+            >
+              {t("ambulance.decade", { from: decade, to: decade + 9 })}
+            </button>
+          ))}
+        </div>
+        <div className="ambulance-exact">
+          <button type="button" className="ambulance-key" aria-label={t("ambulance.age.less")} disabled={age === undefined} onClick={() => setAge((old) => Math.max(0, (old ?? 0) - 1))}>
+            −
+          </button>
+          <output>{age === undefined ? t("age.unknown") : t("age.year", { count: age })}</output>
+          <button type="button" className="ambulance-key" aria-label={t("ambulance.age.more")} disabled={age === undefined} onClick={() => setAge((old) => Math.min(120, (old ?? 0) + 1))}>
+            +
+          </button>
+        </div>
+      </section>
+      <section aria-label={t("ambulance.to")}>
+        <h2>{t("ambulance.to")}</h2>
+        <div className="ambulance-to">
+          {institutions.map(({ id, name }) => (
+            <button key={id} type="button" className="ambulance-key" aria-pressed={to === id} onClick={() => setTo(id)}>
+              {name}
+            </button>
+          ))}
+        </div>
+        <button type="button" className="ambulance-key ambulance-drill" aria-pressed={isDrill} onClick={() => setIsDrill(!isDrill)}>
+          {isDrill ? "☑" : "☐"} {t("ambulance.drill")}
+        </button>
+        {cause !== undefined && (
+          <p className="ambulance-refused" role="alert">
+            {t("ambulance.unkept")}
+          </p>
+        )}
+        <button type="button" className={`ambulance-go${isDrill ? " is-drill" : ""}`} disabled={sex === undefined || destination === undefined} onClick={go}>
+          {sex === undefined ? t("ambulance.go.who") : t(isDrill ? "ambulance.go.drill" : "ambulance.go", { place: destination?.name ?? "" })}
+        </button>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,72 @@
+import { Failure, Runs, type Resource, type Service } from "@qingshan/client";
+import type { Drive, Letter } from "./drive";
+
+/** What a courier needs of the record. */
+export interface Record {
+  create(resource: Resource & { id: string }): Promise<{ id: string }>;
+  start(begin: Extract<Letter, { kind: "run" }>["begin"]): Promise<void>;
+}
+
+/** The record as whoever is signed in writes to it. */
+export function recordOf(service: Service): Record {
+  const runs = new Runs(service);
+  return {
+    create: async (resource) => ({ id: (await service.createOnce(resource as never) as Resource).id ?? resource.id }),
+    start: async (begin) => void (await runs.start(begin)),
+  };
+}
+
+/** What came of trying: everything is there, some could not be sent now, or nobody is signed in. */
+export type Outcome = "sent" | "waiting" | "signedOut";
+
+/**
+ * Sends what a drive has waiting, in order, and keeps what became of each before it goes on. Whatever is sent again after
+ * a line broke carries the same id, so the record has it once.
+ *
+ * @param keep makes a change durable on the device and gives the drive as it stands then; letters may have been added
+ */
+export async function deliver(
+  drive: Drive,
+  record: Record,
+  keep: (change: (drive: Drive) => Drive) => Promise<Drive>,
+  now: () => number,
+): Promise<Outcome> {
+  let current = drive;
+  for (;;) {
+    const letter = current.letters.find(({ sent, refused }) => sent === undefined && refused === undefined);
+    if (letter === undefined) return "sent";
+    try {
+      const made = await send(letter, current, record);
+      const at = new Date(now()).toISOString();
+      current = await keep((old) => ({ ...settle(old, letter.id, { sent: at }), ...made }));
+    } catch (cause) {
+      const kind = cause instanceof Failure ? cause.kind : "fault";
+      if (kind === "signedOut") return "signedOut";
+      if (kind !== "invalid" && kind !== "refused" && kind !== "missing" && kind !== "conflict") return "waiting";
+      const why = cause instanceof Error ? cause.message : "";
+      current = await keep((old) => settle(old, letter.id, { refused: why || kind }));
+      // Without its patient or its run nothing of a case can be sent; it waits for somebody to look.
+      if (letter.kind !== "finding") return "waiting";
+    }
+  }
+}
+
+const settle = (drive: Drive, id: string, part: Partial<Letter>): Drive => ({
+  ...drive,
+  letters: drive.letters.map((letter) => (letter.id === id ? ({ ...letter, ...part } as Letter) : letter)),
+});
+
+/** Sends one letter, and gives what the record said that later ones need. */
+async function send(letter: Letter, drive: Drive, record: Record): Promise<Partial<Pick<Drive, "patient" | "visit">>> {
+  const subject = { reference: `Patient/${drive.patient ?? ""}` };
+  if (letter.kind === "patient") return { patient: (await record.create(letter.resource)).id };
+  if (drive.patient === undefined) throw new Failure("invalid", undefined);
+  if (letter.kind === "visit") return { visit: (await record.create({ ...letter.resource, subject } as Resource & { id: string })).id };
+  if (letter.kind === "finding") {
+    await record.create({ ...letter.resource, subject } as Resource & { id: string });
+    return {};
+  }
+  const focus = drive.visit === undefined ? {} : { focus: `Encounter/${drive.visit}` };
+  await record.start({ ...letter.begin, patient: subject.reference, ...focus });
+  return {};
+}

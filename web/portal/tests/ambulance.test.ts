@@ -1,0 +1,154 @@
+import { Failure, type Protocol } from "@qingshan/client";
+import { expect, test } from "vitest";
+import { deliver, type Record as Store } from "../src/ambulance/courier";
+import { begin, isDone, measurement, unsent, write, type Drive } from "../src/ambulance/drive";
+import { PULSE } from "../src/ambulance/measures";
+import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, totalOf } from "../src/ambulance/scores";
+import { stagesOf } from "../src/ambulance/stages";
+
+const words = (zh: string) => ({ zh });
+const protocol: Protocol = {
+  code: "rush",
+  version: "1",
+  title: words("rush"),
+  focus: "Encounter",
+  class: [{ code: "red", title: words("red"), priority: "stat" }],
+  role: [
+    { code: "crew", title: words("crew"), party: "institution", duties: ["paramedic"], optional: true },
+    { code: "emergency", title: words("emergency"), party: "institution", duties: ["doctor"] },
+    { code: "team", title: words("team"), party: "institution", otherwise: "emergency" },
+  ],
+  start: [
+    { code: "door", by: "hand", duties: ["doctor"] },
+    { code: "warning", by: "hand", duties: ["paramedic"] },
+  ],
+};
+
+let number = 0;
+const newId = () => `id-${(number += 1)}`;
+const drive = (): Drive => {
+  const asked = {
+    protocol,
+    duties: ["paramedic"],
+    own: { reference: "PractitionerRole/lu", organization: "road" },
+    destination: { reference: "Organization/county", display: "county" },
+    who: { sex: "male" as const, age: 72, isDrill: false },
+    name: "?",
+    account: "lu",
+  };
+  const begun = begin(asked, Date.parse("2026-11-22T03:00:00Z"), newId);
+  if (begun === undefined) throw new Error("a paramedic may warn");
+  return begun;
+};
+
+/** A record that has each id once, and loses answers when it is told to. */
+function store(fail: (what: string) => Failure | undefined = () => undefined) {
+  const had = new Map<string, unknown>();
+  const sent: string[] = [];
+  const act = (id: string, what: unknown) => {
+    sent.push(id);
+    if (!had.has(id)) had.set(id, what);
+    const failure = fail(id);
+    return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+  };
+  const record: Store = {
+    create: (resource) => act(resource.id, resource).then(() => ({ id: `of-${resource.id}` })),
+    start: (run) => act(run.id, run),
+  };
+  return { record, had, sent };
+}
+
+/** A device that keeps a drive. */
+function device(first: Drive) {
+  let kept = first;
+  return {
+    keep: (change: (old: Drive) => Drive) => Promise.resolve((kept = change(kept))),
+    now: () => kept,
+  };
+}
+
+const soon = () => Date.parse("2026-11-22T03:01:00Z");
+
+test("a warning is a patient, a visit and a run, and goes to where the patient is brought", async () => {
+  const one = drive();
+  expect(one.letters.map(({ kind }) => kind)).toEqual(["patient", "visit", "run"]);
+  const { keep, now } = device(one);
+  const { record, had } = store();
+  expect(await deliver(one, record, keep, soon)).toBe("sent");
+  expect(unsent(now())).toEqual([]);
+  const patient = `of-${one.letters[0]?.id}`;
+  expect(had.get(one.id)).toMatchObject({
+    start: "warning",
+    class: "red",
+    patient: `Patient/${patient}`,
+    focus: `Encounter/of-${one.letters[1]?.id}`,
+    roles: { crew: "Organization/road", emergency: "Organization/county" },
+  });
+  expect(had.get(one.letters[0]?.id ?? "")).toMatchObject({ birthDate: "1954", gender: "male" });
+});
+
+test("an answer that is lost leads to the same ids again and to nothing twice", async () => {
+  const one = write(drive(), measurement(PULSE, 118, { id: "pulse", at: "2026-11-22T03:00:30Z" }), "2026-11-22T03:00:30Z");
+  const { keep, now } = device(one);
+  const lost = new Set<string>();
+  const { record, had, sent } = store((id) => {
+    if (lost.has(id)) return undefined;
+    lost.add(id);
+    return new Failure("offline", undefined);
+  });
+  for (let round = 0; round < 4; round += 1) expect(await deliver(now(), record, keep, soon)).toBe("waiting");
+  expect(await deliver(now(), record, keep, soon)).toBe("sent");
+  expect(had.size).toBe(4);
+  expect(sent.length).toBe(8);
+  expect(had.get("pulse")).toMatchObject({ subject: { reference: `Patient/${now().patient}` } });
+});
+
+test("what is refused is told and does not keep back what comes after it", async () => {
+  const at = "2026-11-22T03:00:30Z";
+  const bad = write(drive(), measurement(PULSE, 118, { id: "bad", at }), at);
+  const one = write(bad, measurement(PULSE, 90, { id: "good", at }), at);
+  const { keep, now } = device(one);
+  const { record, had } = store((id) => (id === "bad" ? new Failure("invalid", 422) : undefined));
+  expect(await deliver(one, record, keep, soon)).toBe("sent");
+  expect(had.has("good")).toBe(true);
+  expect(now().letters.find(({ id }) => id === "bad")?.refused).toBeDefined();
+  expect(isDone({ ...now(), isOver: true })).toBe(false);
+});
+
+test("a drive is forgotten when the crew is done with it and everything is there, not before", async () => {
+  const one = { ...drive(), isOver: true };
+  expect(isDone(one)).toBe(false);
+  const { keep, now } = device(one);
+  await deliver(one, store().record, keep, soon);
+  expect(isDone(now())).toBe(true);
+  expect(isDone({ ...now(), isOver: false })).toBe(false);
+});
+
+test("a score has no total while one of its items is missing", () => {
+  expect(totalOf(FAST, { "fast-face": 1, "fast-arm": 0 })).toBeUndefined();
+  expect(totalOf(FAST, { "fast-face": 1, "fast-arm": 0, "fast-speech": 0 })).toBe(1);
+  expect(totalOf(LAMS, { "lams-face": 1, "lams-arm": 2, "lams-grip": 2 })).toBe(5);
+  expect(totalOf(GCS, { "gcs-eye": 1, "gcs-verbal": 1, "gcs-motor": 1 })).toBe(3);
+  expect(totalOf(RTS, rtsItems({ gcs: 15, systolic: 120 }))).toBeUndefined();
+  expect(isNotable(LAMS, 3)).toBe(false);
+  expect(isNotable(LAMS, 4)).toBe(true);
+  expect(isNotable(GCS, 8)).toBe(true);
+  expect(isNotable(GCS, 9)).toBe(false);
+});
+
+test("the trauma score changes at the published values and at no others", () => {
+  const gcs = (value: number) => rtsItems({ gcs: value })["rts-gcs"];
+  expect([15, 13, 12, 9, 8, 6, 5, 4, 3].map(gcs)).toEqual([4, 4, 3, 3, 2, 2, 1, 1, 0]);
+  const systolic = (value: number) => rtsItems({ systolic: value })["rts-systolic"];
+  expect([90, 89, 76, 75, 50, 49, 1, 0].map(systolic)).toEqual([4, 3, 3, 2, 2, 1, 1, 0]);
+  const breathing = (value: number) => rtsItems({ breathing: value })["rts-breathing"];
+  expect([40, 30, 29, 10, 9, 6, 5, 1, 0].map(breathing)).toEqual([3, 3, 4, 4, 2, 2, 1, 1, 0]);
+  expect(totalOf(RTS, rtsItems({ gcs: 15, systolic: 120, breathing: 16 }))).toBe(12);
+  expect(totalOf(RTS, rtsItems({ gcs: 3, systolic: 0, breathing: 0 }))).toBe(0);
+});
+
+test("nothing of a warning is told as reached before the record has it", () => {
+  expect(stagesOf(undefined, undefined, undefined).every(({ at }) => at === undefined)).toBe(true);
+  const sent = stagesOf("2026-11-22T03:01:00Z", undefined, undefined);
+  expect(sent.map(({ at }) => at !== undefined)).toEqual([true, true, false, false]);
+});
