@@ -127,7 +127,7 @@ test("on a wall names are shortened, drills are told apart, and everybody has a 
   await start(doctor, "演员九", true);
   const { page: wall } = await window("lin", { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" });
   await wall.goto("/board?wall=1");
-  await wall.locator(".live-live").waitFor();
+  await wall.locator(".board:not(.is-partial) .live-live").waitFor();
   const told = await wall.locator(".board-foot").innerText();
   const all = Number(/共 (\d+) 例/.exec(told)?.[1]);
   expect(all).toBeGreaterThan(8);

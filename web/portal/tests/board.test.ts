@@ -1,6 +1,6 @@
 import { Failure, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
-import { count, isDrill, nextOf, pageOf, placeOf, shortened, sorted, teamOf, worstOf, type Case } from "../src/board/board";
+import { casesOf, count, isDrill, nextOf, openClocks, pageOf, pathwaysOf, placeOf, shortened, sorted, teamOf, worstOf, type Watched } from "../src/board/board";
 import { Watch, type Source } from "../src/board/watch";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 3, minute)).toISOString();
@@ -36,7 +36,7 @@ const run = (id: string, rest: Partial<RunView> = {}): RunView => ({
   id,
   protocol: { code: "rush", version: "1", title: words("rush") },
   patient: { reference: `Patient/${id}` },
-  chain: id,
+  chain: `chain-${id}`,
   began: at(0),
   now: at(0),
   milestones: [],
@@ -48,7 +48,8 @@ const run = (id: string, rest: Partial<RunView> = {}): RunView => ({
 });
 
 const patient = (id: string, rest: Partial<Patient> = {}): Patient => ({ resourceType: "Patient", id, birthDate: "1950-01-01", ...rest });
-const one = (view: RunView, who: Patient = patient(view.id)): Case => ({ run: view, patient: who, readAt: 0, isOld: false });
+const watched = (view: RunView, who: Patient = patient(view.id)): Watched => ({ run: view, patient: who, readAt: 0, isOld: false });
+const one = (view: RunView, who?: Patient) => casesOf([watched(view, who)])[0] as ReturnType<typeof casesOf>[number];
 const drill = (id: string) =>
   patient(id, { meta: { security: [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" }] } as Patient["meta"] & object });
 
@@ -69,7 +70,7 @@ test("what breaks first stands first, and a drill below everybody who is ill", (
   const soon = one(run("soon", { clocks: [clock("a", ["x"], 30), clock("b", ["y"], 12)] }));
   const calm = one(run("calm"));
   const practice = one(run("practice", { clocks: [clock("a", ["x"], 1)] }), drill("practice"));
-  const order = sorted([practice, calm, soon, late], ms(10)).map(({ run: { id } }) => id);
+  const order = sorted([practice, calm, soon, late], ms(10)).map(({ runs: [run] }) => run?.id);
   expect(order).toEqual(["late", "soon", "calm", "practice"]);
   expect(isDrill(practice)).toBe(true);
   expect(count([practice, calm, soon, late], ms(10))).toEqual({ all: 3, breach: 1, warn: 0, drills: 1 });
@@ -77,9 +78,19 @@ test("what breaks first stands first, and a drill below everybody who is ill", (
 
 test("a row is as grave as the worst of its clocks, not as the first", () => {
   const view = run("a", { clocks: [clock("a", ["x"], 60), clock("b", ["y"], 20, { warn: at(8) })] });
-  expect(worstOf(view, ms(10))).toBe("warn");
-  expect(worstOf(view, ms(20))).toBe("breach");
-  expect(worstOf(run("b"), ms(20))).toBeUndefined();
+  expect(worstOf([view], ms(10))).toBe("warn");
+  expect(worstOf([view], ms(20))).toBe("breach");
+  expect(worstOf([run("b")], ms(20))).toBeUndefined();
+});
+
+test("what belongs together for one patient is one row, and two patients never are", () => {
+  const case_ = run("case", { chain: "c", clocks: [clock("answer", ["x"], 40)] });
+  const pathway = run("pathway", { chain: "c", patient: { reference: "Patient/case" }, parent: { run: "case", step: "s", n: 1 }, clocks: [clock("needle", ["y"], 20)] });
+  const child = run("child", { chain: "c", patient: { reference: "Patient/child" } });
+  const rows = casesOf([case_, pathway, child].map((view) => watched(view)));
+  expect(rows.map(({ runs }) => runs.map(({ id }) => id))).toEqual([["pathway", "case"], ["child"]]);
+  expect(openClocks(rows[0]?.runs ?? []).map(({ code }) => code)).toEqual(["needle", "answer"]);
+  expect(pathwaysOf({ runs: [case_, pathway] }).map(({ id }) => id)).toEqual(["pathway"]);
 });
 
 test("what is next is what the most urgent clock hangs on, through everything that waits", () => {
@@ -102,16 +113,16 @@ test("a team counts those who answered once and never more than are wanted", () 
     { by: "c", at: at(3) },
   ];
   const steps = [step("team", "ready", { acknowledgements: 2, acknowledged }), step("other", "ready", { acknowledgements: 3 })];
-  expect(teamOf(run("a", { steps }))).toMatchObject({ answered: 2, wanted: 5 });
-  expect(teamOf(run("a", { steps: [step("scan", "ready")] }))).toBeUndefined();
+  expect(teamOf([run("a", { steps })])).toMatchObject({ answered: 2, wanted: 5 });
+  expect(teamOf([run("a", { steps: [step("scan", "ready")] })])).toBeUndefined();
 });
 
 test("a patient is at the door by the milestone alone, and an expected time that does not read is none", () => {
   const door = { code: "door", title: words("door"), n: 1, at: at(3), recorded: at(4) };
   const eta = (value: string) => ({ summary: [{ code: "eta", title: words("eta"), value }] });
-  expect(placeOf(run("a", { milestones: [door], ...eta(at(1)) }))).toEqual({ kind: "door", since: ms(3) });
-  expect(placeOf(run("a", eta(at(9))))).toEqual({ kind: "coming", at: ms(9) });
-  expect(placeOf(run("a", eta("soon")))).toEqual({ kind: "unknown" });
+  expect(placeOf([run("a", { milestones: [door], ...eta(at(1)) })])).toEqual({ kind: "door", since: ms(3) });
+  expect(placeOf([run("a", eta(at(9)))])).toEqual({ kind: "coming", at: ms(9) });
+  expect(placeOf([run("a", eta("soon"))])).toEqual({ kind: "unknown" });
 });
 
 test("on a wall a name is its family name and a star", () => {
@@ -165,15 +176,15 @@ test("a watch reads everything once, and then what it is told of", async () => {
   for (const id of ["a", "b", "c", "d", "e", "f"]) runs.set(id, run(id));
   watch.missed();
   await settled();
-  expect([...watch.read().cases.keys()].sort()).toEqual(["a", "b", "c", "d", "e", "f"]);
+  expect([...watch.read().runs.keys()].sort()).toEqual(["a", "b", "c", "d", "e", "f"]);
   expect(watch.read().isWhole).toBe(true);
   runs.set("g", run("g"));
   watch.changed("g");
   runs.set("a", run("a", { end: "completed" }));
   watch.changed("a");
   await settled();
-  expect(watch.read().cases.has("g")).toBe(true);
-  expect(watch.read().cases.has("a")).toBe(false);
+  expect(watch.read().runs.has("g")).toBe(true);
+  expect(watch.read().runs.has("a")).toBe(false);
 });
 
 test("what changed and cannot be read stays, is marked as old, and is read once the line is back", async () => {
@@ -185,15 +196,15 @@ test("what changed and cannot be read stays, is marked as old, and is read once 
   runs.set("a", run("a", { class: { code: "red", title: words("red") } }));
   watch.changed("a");
   await settled();
-  expect(watch.read().cases.get("a")).toMatchObject({ isOld: true });
-  expect(watch.read().cases.get("a")?.run.class).toBeUndefined();
+  expect(watch.read().runs.get("a")).toMatchObject({ isOld: true });
+  expect(watch.read().runs.get("a")?.run.class).toBeUndefined();
   wake();
   await settled();
-  expect(watch.read().cases.get("a")?.isOld).toBe(true);
+  expect(watch.read().runs.get("a")?.isOld).toBe(true);
   cut(false);
   wake();
   await settled();
-  expect(watch.read().cases.get("a")).toMatchObject({ isOld: false, run: { class: { code: "red" } } });
+  expect(watch.read().runs.get("a")).toMatchObject({ isOld: false, run: { class: { code: "red" } } });
 });
 
 test("after a gap what ended meanwhile is taken down and what began is there", async () => {
@@ -204,9 +215,9 @@ test("after a gap what ended meanwhile is taken down and what began is there", a
   runs.set("a", run("a", { end: "cancelled" }));
   runs.set("b", run("b"));
   watch.missed();
-  expect(watch.read().cases.get("a")?.isOld).toBe(true);
+  expect(watch.read().runs.get("a")?.isOld).toBe(true);
   await settled();
-  expect([...watch.read().cases.keys()]).toEqual(["b"]);
+  expect([...watch.read().runs.keys()]).toEqual(["b"]);
 });
 
 test("a run that one may no longer see is taken down", async () => {
@@ -217,5 +228,5 @@ test("a run that one may no longer see is taken down", async () => {
   runs.delete("a");
   watch.changed("a");
   await settled();
-  expect(watch.read().cases.size).toBe(0);
+  expect(watch.read().runs.size).toBe(0);
 });

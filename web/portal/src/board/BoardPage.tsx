@@ -64,19 +64,19 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
   const now = device + behind;
   const institutions = useInstitutions();
   const known = useMemo(() => new Map(protocols.map((one) => [one.code, one])), [protocols]);
-  const mine = [...cases.values()].filter(
-    ({ run }) =>
-      (asked.protocol === "" || run.protocol.code === asked.protocol) &&
-      (asked.institution === "" || partiesOf(run).has(`Organization/${asked.institution}`)),
+  const mine = cases.filter(
+    (one) =>
+      (asked.protocol === "" || one.runs.some(({ protocol }) => protocol.code === asked.protocol)) &&
+      (asked.institution === "" || partiesOf(one).has(`Organization/${asked.institution}`)),
   );
   const rows = sorted(mine, now);
   const heard = "heard" in live.state ? live.state.heard : undefined;
   const isLost = live.state.kind !== "live" || device - live.state.heard > SILENT;
   const row = (one: Case) => (
     <BoardRow
-      key={one.run.id}
+      key={one.chain}
       one={one}
-      protocol={known.get(one.run.protocol.code)}
+      protocols={known}
       now={now}
       isWall={asked.isWall}
       isStale={isLost || (one.isOld && device - one.readAt > 3_000)}
@@ -85,9 +85,9 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
   );
   const scope = institutions.data?.find(({ id }) => id === asked.institution)?.name ?? t("board.region");
   return (
-    <section className={`board${asked.isWall ? " is-wall" : ""}${isLost ? " is-lost" : ""}`} aria-label={t("board.title")}>
+    <section className={`board${asked.isWall ? " is-wall" : ""}${isLost ? " is-lost" : ""}${isWhole ? "" : " is-partial"}`} aria-label={t("board.title")}>
       <Head
-        counted={count(mine, now)}
+        counted={isWhole ? count(mine, now) : undefined}
         scope={scope}
         live={live.state}
         isLost={isLost}
@@ -113,7 +113,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
         </div>
       )}
       {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
-      {!isWhole && cases.size === 0 && cause === undefined && <Loading rows={8} />}
+      {!isWhole && cases.length === 0 && cause === undefined && <Loading rows={8} />}
       {isWhole && rows.length === 0 && <Nothing title={t("board.empty")} help={t("board.empty.help")} />}
       {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} /> : <ol className="board-rows">{rows.map(row)}</ol>)}
     </section>
@@ -122,7 +122,8 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
 
 /** What stands over a board: how many, how grave, and how old what is shown is. */
 function Head(props: {
-  counted: Count;
+  /** Nothing before everybody was read: a number that is too small calms where it must not. */
+  counted: Count | undefined;
   scope: string;
   live: LiveState;
   isLost: boolean;
@@ -140,16 +141,22 @@ function Head(props: {
         <span className="board-scope">{scope}</span>
       </div>
       <p className="board-count">
-        <strong>{t("board.count", { count: counted.all })}</strong>
-        <span className={`clock clock-breach${counted.breach === 0 ? " is-zero" : ""}`}>
-          <LevelSign level="breach" />
-          {t("board.count.breach", { count: counted.breach })}
-        </span>
-        <span className={`clock clock-warn${counted.warn === 0 ? " is-zero" : ""}`}>
-          <LevelSign level="warn" />
-          {t("board.count.warn", { count: counted.warn })}
-        </span>
-        {counted.drills > 0 && <span className="board-drill">{t("board.count.drill", { count: counted.drills })}</span>}
+        {counted === undefined ? (
+          <span>{t("state.loading")}</span>
+        ) : (
+          <>
+            <strong>{t("board.count", { count: counted.all })}</strong>
+            <span className={`clock clock-breach${counted.breach === 0 ? " is-zero" : ""}`}>
+              <LevelSign level="breach" />
+              {t("board.count.breach", { count: counted.breach })}
+            </span>
+            <span className={`clock clock-warn${counted.warn === 0 ? " is-zero" : ""}`}>
+              <LevelSign level="warn" />
+              {t("board.count.warn", { count: counted.warn })}
+            </span>
+            {counted.drills > 0 && <span className="board-drill">{t("board.count.drill", { count: counted.drills })}</span>}
+          </>
+        )}
       </p>
       <div className="board-end">
         <Age live={live} isLost={isLost} retry={retry} device={device} />
@@ -236,7 +243,7 @@ function Pages({ rows, row, now }: { rows: readonly Case[]; row(one: Case): Reac
     return () => removeEventListener("keydown", turn);
   }, []);
   const from = current * fit;
-  const beyond = rows.filter((one, place) => (place < from || place >= from + fit) && worstOf(one.run, now) === "breach").length;
+  const beyond = rows.filter((one, place) => (place < from || place >= from + fit) && worstOf(one.runs, now) === "breach").length;
   return (
     <>
       <div className="board-pages" ref={list} style={{ "--row": `${height}px` } as CSSProperties}>

@@ -8,14 +8,14 @@ import { useShown } from "../patients/show";
 import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
-import { isDrill, nextOf, openClocks, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
+import { isDrill, nextIn, openClocks, pathwaysOf, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
 
 /** Clocks that stand in a row; what else runs is counted. */
 const MOST_CLOCKS = 3;
 
 interface Props {
   one: Case;
-  protocol: Protocol | undefined;
+  protocols: ReadonlyMap<string, Protocol>;
   now: number;
   isWall: boolean;
   /** What is shown may no longer be so. */
@@ -26,33 +26,37 @@ interface Props {
 
 /** Minutes are shown, so a row is drawn again when one of its minutes or levels changes and not each second. */
 function isSame(before: Props, after: Props): boolean {
-  const { one, protocol, isWall, isStale } = before;
-  if (one !== after.one || protocol !== after.protocol || isWall !== after.isWall || isStale !== after.isStale) return false;
+  const { one, protocols, isWall, isStale } = before;
+  if (one !== after.one || protocols !== after.protocols || isWall !== after.isWall || isStale !== after.isStale) return false;
   if (isStale && before.asOf !== after.asOf) return false;
-  const face = (now: number) => openClocks(one.run).map((clock) => levelAt(clock, now)).join();
+  const face = (now: number) => openClocks(one.runs).map((clock) => levelAt(clock, now)).join();
   return Math.floor(before.now / 5_000) === Math.floor(after.now / 5_000) && face(before.now) === face(after.now);
 }
 
 /** One patient: which pathway, where they are, which clocks run, what is next and who is waited for. */
-export const BoardRow = memo(function BoardRow({ one, protocol, now, isWall, isStale, asOf }: Props) {
+export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, isStale, asOf }: Props) {
   const texts = useTexts();
   const { t, locale } = texts;
-  const { run } = one;
-  const clocks = openClocks(run);
+  const { runs } = one;
+  const clocks = openClocks(runs);
   const isMadeUp = isDrill(one);
-  const level = worstOf(run, now) ?? "none";
+  const level = worstOf(runs, now) ?? "none";
   return (
     <li className={`board-row is-${level}${isMadeUp ? " is-drill" : ""}${isStale ? " is-stale" : ""}`}>
-      <Link href={`/runs/${encodeURIComponent(run.id)}`} className="board-link">
+      <Link href={`/runs/${encodeURIComponent(runs[0]?.id ?? "")}`} className="board-link">
         <span className="board-who">
           <span className="board-path">
-            {say(locale, run.protocol.title)}
-            {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
+            {pathwaysOf(one).map((run) => (
+              <span key={run.id}>
+                {say(locale, run.protocol.title)}
+                {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
+              </span>
+            ))}
             {isMadeUp && <span className="board-drill">{t("board.drill")}</span>}
           </span>
           <Who one={one} isWall={isWall} />
         </span>
-        <Where run={run} now={now} />
+        <Where runs={runs} now={now} />
         <span className="board-clocks">
           {clocks.slice(0, MOST_CLOCKS).map((clock) => (
             <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
@@ -60,17 +64,17 @@ export const BoardRow = memo(function BoardRow({ one, protocol, now, isWall, isS
           {clocks.length > MOST_CLOCKS && <span className="what">{t("board.clocks.more", { count: clocks.length - MOST_CLOCKS })}</span>}
           {clocks.length === 0 && <span className="what">{t("clock.none")}</span>}
         </span>
-        <NextAction one={one} protocol={protocol} now={now} />
-        <Answered run={run} />
+        <NextAction one={one} protocols={protocols} now={now} />
+        <Answered runs={runs} />
         {isStale && <span className="board-stale">{t("board.stale", { time: timeAt(asOf).slice(0, 5) })}</span>}
       </Link>
     </li>
   );
 }, isSame);
 
-function Who({ one: { patient, run }, isWall }: { one: Case; isWall: boolean }) {
+function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean }) {
   const { t } = useTexts();
-  const name = (patient && nameOfPatient(patient)) ?? run.patient?.display;
+  const name = (patient && nameOfPatient(patient)) ?? runs[0]?.patient?.display;
   const family = patient?.name?.find(({ use }) => use === "official")?.family ?? patient?.name?.[0]?.family;
   const isNobody = name === undefined || patient?.name?.some(({ use }) => use === "anonymous" || use === "temp") === true;
   const shown = isNobody ? t("board.unidentified") : isWall ? shortened(name, family) : name;
@@ -86,10 +90,10 @@ function SexAndAge({ patient }: { patient: NonNullable<Case["patient"]> }) {
   return <span>{sexAndAge}</span>;
 }
 
-function Where({ run, now }: { run: RunView; now: number }) {
+function Where({ runs, now }: { runs: readonly RunView[]; now: number }) {
   const texts = useTexts();
   const { t } = texts;
-  const place = placeOf(run);
+  const place = placeOf(runs);
   if (place.kind === "door") {
     return (
       <span className="board-where">
@@ -128,10 +132,10 @@ function Clock({ clock, now }: { clock: RunClock; now: number }) {
 
 const whoOf = ({ locale }: Texts, step: RunStep) => (step.role && say(locale, step.role.title)) ?? "";
 
-function NextAction({ one: { run }, protocol, now }: { one: Case; protocol: Protocol | undefined; now: number }) {
+function NextAction({ one, protocols, now }: { one: Case; protocols: ReadonlyMap<string, Protocol>; now: number }) {
   const texts = useTexts();
   const { t, locale } = texts;
-  const { step, blocking } = nextOf(protocol, run);
+  const { step, blocking } = nextIn(one, (run) => protocols.get(run.protocol.code));
   if (step === undefined) {
     return (
       <span className="board-next">
@@ -158,9 +162,9 @@ function NextAction({ one: { run }, protocol, now }: { one: Case; protocol: Prot
   );
 }
 
-function Answered({ run }: { run: RunView }) {
+function Answered({ runs }: { runs: readonly RunView[] }) {
   const { t, locale } = useTexts();
-  const team = teamOf(run);
+  const team = teamOf(runs);
   if (team === undefined) return <span className="board-team" />;
   const isAll = team.answered >= team.wanted;
   return (

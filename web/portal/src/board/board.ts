@@ -5,14 +5,17 @@ import { latest, reachedBy, standing } from "../runs/graph";
 /** The milestone by which a protocol says that its runs belong on a board: the patient is at the door. */
 export const DOOR = "door";
 
+/** What the same is called where a case begins before anybody knows which door it will be. */
+const ARRIVED = "arrived";
+
 /** The line of a run's summary that says when the patient is expected at the door, as an instant. */
 const EXPECTED = "eta";
 
 /** Marks a person who was made up for a drill. <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST> */
 export const DRILL = { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" };
 
-/** One patient on a board: a run, whom it is for, and how far what is known of it can be relied on. */
-export interface Case {
+/** One run on a board, whom it is for, and how far what is known of it can be relied on. */
+export interface Watched {
   run: RunView;
   patient: Patient | undefined;
   /** When the run was read, in milliseconds since 1970. */
@@ -21,9 +24,48 @@ export interface Case {
   isOld: boolean;
 }
 
+/** One patient on a board: all open runs of one chain, the one whose clock breaks first before the others. */
+export interface Case {
+  chain: string;
+  runs: RunView[];
+  patient: Patient | undefined;
+  /** When the run that was read first of them was read, in milliseconds since 1970. */
+  readAt: number;
+  isOld: boolean;
+}
+
 /** Whether runs of a protocol belong on a board. */
-export function isOnBoard({ milestone }: Pick<Protocol, "milestone">): boolean {
-  return (milestone ?? []).some(({ code }) => code === DOOR);
+export function isOnBoard({ milestone, summary }: Pick<Protocol, "milestone" | "summary">): boolean {
+  return (milestone ?? []).some(({ code }) => code === DOOR) || (summary ?? []).some(({ code }) => code === EXPECTED);
+}
+
+/** Runs as cases: what belongs together for one patient is one of them. */
+export function casesOf(watched: Iterable<Watched>): Case[] {
+  const chains = new Map<string, Watched[]>();
+  for (const one of watched) {
+    // Runs are told apart by their patients too, so that two people never stand in one row.
+    const name = `${one.run.chain} ${one.run.patient?.reference ?? ""}`;
+    chains.set(name, [...(chains.get(name) ?? []), one]);
+  }
+  return [...chains].map(([chain, all]) => ({
+    chain,
+    runs: all.map(({ run }) => run).sort((left, right) => (dueOf(left) === dueOf(right) ? Date.parse(right.began) - Date.parse(left.began) : dueOf(left) - dueOf(right))),
+    patient: all.find(({ patient }) => patient !== undefined)?.patient,
+    readAt: Math.min(...all.map(({ readAt }) => readAt)),
+    isOld: all.some(({ isOld }) => isOld),
+  }));
+}
+
+/** When the clock of a run that breaks first does, in milliseconds since 1970. */
+function dueOf(run: RunView): number {
+  const due = Date.parse(mostUrgent(openClocks([run]))?.breach ?? "");
+  return Number.isNaN(due) ? Number.MAX_SAFE_INTEGER : due;
+}
+
+/** The runs that say what a case is about: pathways rather than the case they are steps of. */
+export function pathwaysOf({ runs }: Pick<Case, "runs">): RunView[] {
+  const parents = new Set(runs.map(({ parent }) => parent?.run));
+  return runs.filter(({ id }) => !parents.has(id));
 }
 
 /** Whether a case is a drill and nobody is ill. */
@@ -35,26 +77,27 @@ export function isDrill({ patient }: Pick<Case, "patient">): boolean {
 /** Where the patient is: in the house since a moment, expected at one, or neither is known. */
 export type Place = { kind: "door"; since: number } | { kind: "coming"; at: number } | { kind: "unknown" };
 
-/** Where the patient of a run is. */
-export function placeOf(run: RunView): Place {
-  const door = standing(run, DOOR);
-  if (door !== undefined) return { kind: "door", since: Date.parse(door.at) };
-  const at = Date.parse(run.summary.find(({ code }) => code === EXPECTED)?.value ?? "");
-  return Number.isNaN(at) ? { kind: "unknown" } : { kind: "coming", at };
+/** Where the patient of these runs is. */
+export function placeOf(runs: readonly RunView[]): Place {
+  const doors = runs.map((run) => standing(run, DOOR) ?? standing(run, ARRIVED)).filter((door) => door !== undefined);
+  if (doors.length > 0) return { kind: "door", since: Math.min(...doors.map(({ at }) => Date.parse(at))) };
+  const told = runs.flatMap(({ summary }) => summary.filter(({ code }) => code === EXPECTED));
+  const at = told.map(({ value }) => Date.parse(value)).find((moment) => !Number.isNaN(moment));
+  return at === undefined ? { kind: "unknown" } : { kind: "coming", at };
 }
 
-/** The clocks that run or are held, the one that breaks first before the others. */
-export function openClocks(run: RunView): RunClock[] {
+/** The clocks of runs that go on or are held, the one that breaks first before the others. */
+export function openClocks(runs: readonly RunView[]): RunClock[] {
   const due = ({ breach, paused }: RunClock) =>
     breach === undefined || paused !== undefined ? Number.POSITIVE_INFINITY : Date.parse(breach);
-  const open = run.clocks.filter((clock) => clock.stopped === undefined && clock.cut !== true);
+  const open = runs.flatMap(({ clocks }) => clocks).filter((clock) => clock.stopped === undefined && clock.cut !== true);
   return open.sort((left, right) => (due(left) === due(right) ? 0 : due(left) < due(right) ? -1 : 1));
 }
 
-/** How grave the worst of a run's clocks is. */
-export function worstOf(run: RunView, now: number): ClockLevel | undefined {
+/** How grave the worst of the clocks is. */
+export function worstOf(runs: readonly RunView[], now: number): ClockLevel | undefined {
   const order: ClockLevel[] = ["breach", "warn", "target", "running", "held"];
-  const levels = openClocks(run).map((clock) => levelAt(clock, now));
+  const levels = openClocks(runs).map((clock) => levelAt(clock, now));
   return order.find((level) => levels.includes(level));
 }
 
@@ -87,9 +130,15 @@ export interface Next {
   blocking: RunStep[];
 }
 
+/** What is to be done next in a case: in the run whose clock breaks first, and otherwise in any. */
+export function nextIn({ runs }: Pick<Case, "runs">, protocolOf: (run: RunView) => Protocol | undefined): Next {
+  const all = runs.map((run) => nextOf(protocolOf(run), run));
+  return all.find(({ step }) => step !== undefined) ?? { step: undefined, blocking: [] };
+}
+
 /** What is to be done next: of what the clock that breaks first hangs on, what has waited longest. */
 export function nextOf(protocol: Protocol | undefined, run: RunView): Next {
-  const urgent = mostUrgent(openClocks(run));
+  const urgent = mostUrgent(openClocks([run]));
   const held = urgent === undefined ? [] : holding(protocol, run, urgent);
   const rest = run.blocking.map((code) => latest(run, code)?.step).filter((step) => step !== undefined && isOpen(step));
   const blocking = held.length > 0 ? held : rest.filter((step) => step !== undefined);
@@ -108,8 +157,8 @@ export interface Team {
 }
 
 /** Of the steps that several must acknowledge: how many have, and how many there are to be. */
-export function teamOf(run: RunView): Team | undefined {
-  const steps = run.steps.filter(
+export function teamOf(runs: readonly RunView[]): Team | undefined {
+  const steps = runs.flatMap((run) => run.steps).filter(
     ({ acknowledgements, task, state }) => (acknowledgements ?? 0) > 0 && task !== undefined && state !== "cancelled",
   );
   const [first] = steps;
@@ -125,12 +174,12 @@ export function teamOf(run: RunView): Team | undefined {
 
 /** What breaks first stands first; a drill stands below everybody who is ill. */
 export function sorted(cases: readonly Case[], now: number): Case[] {
-  const due = ({ run }: Case) => {
-    const clock = mostUrgent(openClocks(run));
+  const due = ({ runs }: Case) => {
+    const clock = mostUrgent(openClocks(runs));
     const left = clock === undefined ? undefined : leftAt(clock, now);
     return left ?? Number.POSITIVE_INFINITY;
   };
-  const began = ({ run }: Case) => Date.parse(run.began);
+  const began = ({ runs }: Case) => Math.min(...runs.map((run) => Date.parse(run.began)));
   return [...cases].sort((left, right) => {
     const drill = Number(isDrill(left)) - Number(isDrill(right));
     if (drill !== 0) return drill;
@@ -150,13 +199,13 @@ export interface Count {
 /** Counts cases for the head of a board. */
 export function count(cases: readonly Case[], now: number): Count {
   const real = cases.filter((one) => !isDrill(one));
-  const at = (level: ClockLevel) => real.filter(({ run }) => worstOf(run, now) === level).length;
+  const at = (level: ClockLevel) => real.filter(({ runs }) => worstOf(runs, now) === level).length;
   return { all: real.length, breach: at("breach"), warn: at("warn"), drills: cases.length - real.length };
 }
 
-/** The institutions that take part in a run, as references. */
-export function partiesOf(run: RunView): Set<string> {
-  const parties = [run.owner?.party, ...run.steps.map(({ party }) => party)];
+/** The institutions that take part in a case, as references. */
+export function partiesOf({ runs }: Case): Set<string> {
+  const parties = runs.flatMap((run) => [run.owner?.party, ...run.steps.map(({ party }) => party)]);
   return new Set(parties.map((party) => party?.reference).filter((one) => one?.startsWith("Organization/") === true) as string[]);
 }
 

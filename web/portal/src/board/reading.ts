@@ -4,7 +4,7 @@ import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLive } from "../live";
 import { useService } from "../session";
 import { PROTOCOL, RUN } from "../work/worklist";
-import { isOnBoard, placeOf } from "./board";
+import { casesOf, isOnBoard, placeOf } from "./board";
 import { Watch, type Source } from "./watch";
 
 /** How often those who are still on the road are read again: where they are does not move their run, in milliseconds. */
@@ -52,8 +52,8 @@ export function useCases(protocols: readonly Protocol[]) {
   useEffect(() => {
     watch.open();
     const timer = setInterval(() => {
-      const coming = [...watch.read().cases.values()].filter(({ run }) => placeOf(run).kind !== "door");
-      watch.again(coming.map(({ run }) => run.id));
+      const coming = casesOf(watch.read().runs.values()).filter(({ runs }) => placeOf(runs).kind !== "door");
+      watch.again(coming.flatMap(({ runs }) => runs.map(({ id }) => id)));
     }, ROAD);
     return () => {
       clearInterval(timer);
@@ -65,5 +65,6 @@ export function useCases(protocols: readonly Protocol[]) {
     else watch.changed(change.id);
   });
   const watched = useSyncExternalStore(watch.subscribe, watch.read);
-  return { ...watched, live };
+  const cases = useMemo(() => casesOf(watched.runs.values()), [watched.runs]);
+  return { ...watched, cases, live };
 }

@@ -1,5 +1,5 @@
 import type { Patient, RunView } from "@qingshan/client";
-import type { Case } from "./board";
+import type { Watched } from "./board";
 
 /** What a watch needs of the record. */
 export interface Source {
@@ -10,8 +10,8 @@ export interface Source {
 }
 
 /** How a watch stands. */
-export interface Watched {
-  cases: ReadonlyMap<string, Case>;
+export interface Standing {
+  runs: ReadonlyMap<string, Watched>;
   /** All open runs were read at least once. */
   isWhole: boolean;
   /** Why something could not be read; it is being tried again. */
@@ -43,11 +43,11 @@ const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15_000;
 
 /**
- * Keeps the cases of a board as the record has them. It is told which runs changed and when changes may have been missed,
+ * Keeps the runs of a board as the record has them. It is told which runs changed and when changes may have been missed,
  * and reads them; what could not be read stays as it was, is marked as old, and is tried again until it is read.
  */
 export class Watch {
-  private standing: Watched = { cases: new Map(), isWhole: false, cause: undefined, behind: 0 };
+  private standing: Standing = { runs: new Map(), isWhole: false, cause: undefined, behind: 0 };
   private readonly listeners = new Set<() => void>();
   /** Runs to be read, those that changed first. */
   private readonly waiting = new Set<string>();
@@ -70,7 +70,7 @@ export class Watch {
     return () => this.listeners.delete(listener);
   };
 
-  readonly read = (): Watched => this.standing;
+  readonly read = (): Standing => this.standing;
 
   /** Says that a run changed. */
   changed(id: string): void {
@@ -81,7 +81,7 @@ export class Watch {
 
   /** Says that anything may have changed: everything is listed and read anew. */
   missed(): void {
-    this.mark([...this.standing.cases.keys()]);
+    this.mark([...this.standing.runs.keys()]);
     this.mustList = true;
     void this.work();
   }
@@ -103,19 +103,19 @@ export class Watch {
     this.callOff();
   }
 
-  private tell(part: Partial<Watched>): void {
+  private tell(part: Partial<Standing>): void {
     if (this.isClosed) return;
     this.standing = { ...this.standing, ...part };
     for (const listener of this.listeners) listener();
   }
 
   private mark(ids: readonly string[]): void {
-    const cases = new Map(this.standing.cases);
+    const runs = new Map(this.standing.runs);
     for (const id of ids) {
-      const one = cases.get(id);
-      if (one !== undefined) cases.set(id, { ...one, isOld: true });
+      const one = runs.get(id);
+      if (one !== undefined) runs.set(id, { ...one, isOld: true });
     }
-    this.tell({ cases });
+    this.tell({ runs });
   }
 
   private async work(): Promise<void> {
@@ -128,9 +128,9 @@ export class Watch {
         const ids = listed.map(({ id }) => id);
         const open = new Set(ids);
         await this.meet(listed.map(({ patient }) => patient).filter((one) => one !== undefined));
-        const cases = new Map([...this.standing.cases].filter(([id]) => open.has(id)));
+        const runs = new Map([...this.standing.runs].filter(([id]) => open.has(id)));
         for (const id of ids) this.waiting.add(id);
-        this.tell({ cases });
+        this.tell({ runs });
       } catch (cause) {
         this.mustList = true;
         this.fail(cause);
@@ -157,20 +157,20 @@ export class Watch {
     try {
       const run = await this.source.run(id);
       const patient = await this.person(run.patient?.reference);
-      const cases = new Map(this.standing.cases);
+      const runs = new Map(this.standing.runs);
       const readAt = this.surroundings.now();
-      if (run.end === undefined) cases.set(id, { run, patient, readAt, isOld: this.waiting.has(id) });
-      else cases.delete(id);
-      this.tell({ cases, behind: Date.parse(run.now) - readAt });
+      if (run.end === undefined) runs.set(id, { run, patient, readAt, isOld: this.waiting.has(id) });
+      else runs.delete(id);
+      this.tell({ runs, behind: Date.parse(run.now) - readAt });
       this.wait = FIRST_WAIT;
       this.reading.delete(id);
       void this.work();
     } catch (cause) {
       this.reading.delete(id);
       if (isGone(cause)) {
-        const cases = new Map(this.standing.cases);
-        cases.delete(id);
-        this.tell({ cases });
+        const runs = new Map(this.standing.runs);
+        runs.delete(id);
+        this.tell({ runs });
         void this.work();
         return;
       }
