@@ -4,6 +4,7 @@
 //! - `POST /protocols/{code}/rehearsal`: one played through under a clock of its own
 //! - `GET /protocols/{code}/figures?from=&to=&organization=`: its indicators, with the runs behind each number
 //! - `POST /runs`, `GET /runs/{id}`, `POST /runs/{id}/acts`: a run started, shown and acted on
+//! - `GET /runs/{id}/documents`, `GET /runs/{id}/documents/{code}`: what it can be printed as
 //!
 //! Worklists need nothing of their own: they are searches for Tasks. What is refused is told as an OperationOutcome, as
 //! everywhere. A browser that opens one of these addresses as a page is given the portal.
@@ -11,6 +12,7 @@
 mod act;
 mod deed;
 mod definition;
+mod document;
 pub(crate) mod figures;
 mod list;
 mod names;
@@ -56,6 +58,8 @@ enum Question {
     Start,
     Run(String),
     Act(String),
+    Documents(String),
+    Document(String, String),
 }
 
 impl Question {
@@ -77,6 +81,8 @@ impl Question {
             ["runs"] => post(Self::Start),
             ["runs", id] => get(Self::Run((*id).to_owned())),
             ["runs", id, "acts"] => post(Self::Act((*id).to_owned())),
+            ["runs", id, "documents"] => get(Self::Documents((*id).to_owned())),
+            ["runs", id, "documents", code] => get(Self::Document((*id).to_owned(), (*code).to_owned())),
             _ => Err(Error::not_found(format!("There is nothing at {}.", shortened(path))).into()),
         }
     }
@@ -117,6 +123,8 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
         Question::Start => start::run(&visit, &sent()?).await,
         Question::Run(id) => show::run(&visit, &id).await,
         Question::Act(id) => act::run(&visit, &id, &sent()?).await,
+        Question::Documents(id) => document::list(&visit, &id).await,
+        Question::Document(id, code) => document::run(&visit, &id, &code).await,
     }
 }
 

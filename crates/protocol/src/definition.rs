@@ -1,6 +1,7 @@
 //! What a protocol says. The names of the fields are the words of the text it is written in.
 
 mod calendar;
+mod document;
 mod span;
 
 use std::borrow::Borrow;
@@ -11,6 +12,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use calendar::{Calendar, Day, TimeOfDay, Weekday};
+pub use document::{Document, PaperSize, Row, Section, Signature};
 pub use span::{Span, Unit};
 
 /// A code that remembers where in its text it stands. Two codes are equal when they read the same.
@@ -168,6 +170,9 @@ pub struct Protocol {
     /// What a worklist says of a run.
     #[serde(default, rename = "summary", skip_serializing_if = "Vec::is_empty")]
     pub summaries: Vec<Summary>,
+    /// What a run can be printed as.
+    #[serde(default, rename = "document", skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
     /// Runs of earlier versions that may go on under this one.
     #[serde(default, rename = "migration", skip_serializing_if = "Vec::is_empty")]
     pub migrations: Vec<Migration>,
@@ -760,6 +765,11 @@ impl Protocol {
     /// The activity of that code.
     pub fn activity(&self, code: &str) -> Option<&Activity> {
         self.activities.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The document of that code.
+    pub fn document(&self, code: &str) -> Option<&Document> {
+        self.documents.iter().find(|one| one.code.as_str() == code)
     }
 
     /// The class of that code.

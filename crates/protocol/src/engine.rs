@@ -8,6 +8,7 @@
 //! the roles of the run are bound; the writing itself is the platform's.
 
 mod authority;
+mod document;
 mod draft;
 mod follow;
 mod library;
@@ -36,6 +37,7 @@ use crate::text::Line;
 use authority::Authority;
 use draft::{Draft, PLATFORM};
 
+pub use document::{Line as PrintedLine, Lines, Part, Printed, Shown, Signing};
 pub use library::Library;
 
 /// How often an act is judged anew when others act on the same run meanwhile.
@@ -518,6 +520,7 @@ fn beginning(first: &Run) -> Run {
         parent: first.parent.clone(),
         class: first.class.clone(),
         parties: first.parties.clone(),
+        response: first.response.clone(),
         began: first.began,
         ..Run::default()
     }

@@ -2,6 +2,9 @@
 //! a `Measure` for each indicator, a form is a `Questionnaire`, a list of codes a `CodeSystem` with the `ValueSet` of all
 //! its codes.
 //!
+//! What has no element of its own stands as an extension under its own name; so the documents of a protocol are
+//! extensions `document` of its plan, in the structure of their text.
+//!
 //! Canonicals are `https://qingshan.dev/fhir/TYPE/NAME`. A protocol and its parts are stored once for each version, under
 //! the id `NAME-VERSION`, so that a run finds the version it began with for ever. Forms and lists are stored under their
 //! names; the record keeps their earlier versions.
@@ -21,10 +24,11 @@ use sonic_rs::{JsonContainerTrait, JsonValueMutTrait};
 use toml::Table;
 
 use crate::definition::Protocol;
-use crate::text::Line;
+use crate::form::Form;
+use crate::text::{Line, List};
 use place::{list, put_tables, read, text, write};
 
-pub use stored::{Pending, install, load, versions};
+pub use stored::{Pending, install, latest, load, versions};
 
 /// What the platform's own canonicals begin with.
 const BASE: &str = "https://qingshan.dev/fhir/";
@@ -103,6 +107,22 @@ pub fn protocol(plan: &Value, parts: &[Value]) -> Result<Protocol, Error> {
     value(table, &key(plan))
 }
 
+/// The form of a `Questionnaire`.
+///
+/// # Errors
+/// Unprocessable, when it is none of the platform's.
+pub fn form(questionnaire: &Value) -> Result<Form, Error> {
+    value(read(questionnaire, questionnaire::QUESTIONNAIRE), &key(questionnaire))
+}
+
+/// The list of a `CodeSystem`.
+///
+/// # Errors
+/// Unprocessable, when it is none of the platform's.
+pub fn list_of_codes(system: &Value) -> Result<List, Error> {
+    value(read(system, codes::SYSTEM), &key(system))
+}
+
 /// The resources besides a plan in which its protocol says its activities and indicators, as `Type/id`.
 pub fn part_keys(plan: &Value) -> Vec<String> {
     let parts = list(plan, "relatedArtifact").iter().filter(|one| text(one, "type") == Some("composed-of"));
@@ -131,10 +151,8 @@ fn read_line(resources: &[Value]) -> Result<Line, Error> {
     for resource in resources {
         match text(resource, "resourceType") {
             Some("PlanDefinition") => line.protocols.push(protocol(resource, resources)?),
-            Some("Questionnaire") => {
-                line.forms.push(value(read(resource, questionnaire::QUESTIONNAIRE), &key(resource))?);
-            }
-            Some("CodeSystem") => line.lists.push(value(read(resource, codes::SYSTEM), &key(resource))?),
+            Some("Questionnaire") => line.forms.push(form(resource)?),
+            Some("CodeSystem") => line.lists.push(list_of_codes(resource)?),
             _ => {}
         }
     }

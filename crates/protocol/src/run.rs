@@ -40,6 +40,8 @@ pub struct Run {
     pub owner: Option<String>,
     /// Whom its roles are bound to.
     pub parties: BTreeMap<String, Party>,
+    /// The response to the form it began with, such as `QuestionnaireResponse/q1`.
+    pub response: Option<String>,
     /// When it began, in microseconds since 1970.
     pub began: i64,
     /// What has come about, in the order in which it became known.

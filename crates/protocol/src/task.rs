@@ -183,7 +183,10 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
         let title = protocol.role(code).map(|role| &role.title);
         json!({ "type": concept(ROLE, code, title), "valueReference": party(bound) })
     });
-    put_list(&mut task, "input", class.chain(bound).collect());
+    let response = run.response.iter();
+    let response =
+        response.map(|to| json!({ "type": concept(PAPER, "response", None), "valueReference": reference(to) }));
+    put_list(&mut task, "input", class.chain(response).chain(bound).collect());
     let reached = run.milestones.iter().map(|one| milestone(protocol, run, one)).collect();
     put_list(&mut task, "output", reached);
     value(&task)
@@ -309,6 +312,8 @@ pub fn run(task: &Value) -> Result<Run, Error> {
             run.parties.insert(role.to_owned(), bound);
         } else if code_in(type_, PAPER) == Some("class") {
             run.class = input.get("valueCode").and_then(|class| class.as_str()).map(str::to_owned);
+        } else if code_in(type_, PAPER) == Some("response") {
+            run.response = input.get("valueReference").and_then(party_of).map(|party| party.reference);
         }
     }
     for output in items("output") {

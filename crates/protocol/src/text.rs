@@ -1,8 +1,9 @@
 //! A line as text: a folder of files read into one value, and that value printed back.
 //!
 //! `protocol.toml` and `NAME.protocol.toml` hold a protocol each, `forms/NAME.toml` a form each, `codes.toml` the lists of
-//! codes. A long protocol goes on in the files of the folder `protocol/` or `NAME.protocol/`, in the order of their names:
-//! they are read as if they stood below it. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by others.
+//! codes. A protocol goes on in the files of the folders `protocol/` and `views/`, or `NAME.protocol/` and `NAME.views/`,
+//! in the order of their names: they are read as if they stood below it. By custom `views/` has a file for each document
+//! that can be printed. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by others.
 
 mod print;
 
@@ -207,12 +208,8 @@ impl Reading {
             let told = "A line has no such file; name a protocol NAME.protocol.toml, a form forms/NAME.toml, the lists \
                         codes.toml.";
             self.findings.push(finding(files, path, 0, told.to_owned()));
-        } else if let Some((protocol, _)) =
-            path.split_once('/').filter(|(folder, _)| is_protocol(&format!("{folder}.toml")))
-            && path.ends_with(".toml")
-            && !files.contains_key(&format!("{protocol}.toml"))
-        {
-            let told = format!("This goes on with {protocol}.toml, which is not there.");
+        } else if let Some(protocol) = continued(path).filter(|protocol| !files.contains_key(protocol)) {
+            let told = format!("This goes on with {protocol}, which is not there.");
             self.findings.push(finding(files, path, 0, told));
         }
     }
@@ -235,11 +232,24 @@ fn is_protocol(path: &str) -> bool {
     path == "protocol.toml" || (path.ends_with(".protocol.toml") && !path.contains('/'))
 }
 
+/// The file of the protocol that a file goes on with; none where it goes on with none.
+fn continued(path: &str) -> Option<String> {
+    let (folder, _) = path.split_once('/').filter(|_| path.ends_with(".toml"))?;
+    let folder = folder.strip_suffix("views").map_or_else(|| folder.to_owned(), |stem| format!("{stem}protocol"));
+    Some(format!("{folder}.toml")).filter(|protocol| is_protocol(protocol))
+}
+
+/// The folders in which a protocol goes on.
+fn folders(path: &str) -> Vec<String> {
+    let stem = path.strip_suffix("protocol.toml").filter(|_| is_protocol(path));
+    stem.map(|stem| vec![format!("{stem}protocol/"), format!("{stem}views/")]).unwrap_or_default()
+}
+
 /// A file and those it goes on in, in order.
 fn pieces<'f>(files: &'f Files, path: &'f str) -> Vec<(&'f str, &'f str)> {
     let own = files.get(path).map(|text| (path, text.as_str()));
-    let folder = path.strip_suffix(".toml").filter(|_| is_protocol(path)).map(|stem| format!("{stem}/"));
-    let more = folder.iter().flat_map(|folder| {
+    let folders = folders(path);
+    let more = folders.iter().flat_map(|folder| {
         let below = files.range(folder.clone()..).take_while(move |(path, _)| path.starts_with(folder.as_str()));
         below.filter(|(path, _)| path.ends_with(".toml"))
     });

@@ -1,6 +1,7 @@
 //! The lines, as they are embedded: that they are sound, and that they do what their scenarios tell.
 
 mod criteria;
+mod documents;
 mod folders;
 mod paths;
 mod recorded;

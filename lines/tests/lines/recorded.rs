@@ -27,7 +27,7 @@ pub(crate) struct Recorded {
     now: i64,
 }
 
-fn value(json: &Json) -> Value {
+pub(crate) fn value(json: &Json) -> Value {
     json::parse(json.to_string().as_bytes()).expect("JSON is written as it is read")
 }
 

@@ -274,6 +274,49 @@ export interface Figure extends Coded {
   counted: string[];
 }
 
+/** A document that a run can be printed as now. */
+export interface DocumentEntry extends Coded {
+  paper: "a4" | "a5";
+}
+
+/** One value on a document. */
+export type DocumentValue =
+  | { text: string }
+  | { words: Words }
+  /** A dateTime or instant. */
+  | { time: When }
+  /** A date, as precise as it is known. */
+  | { date: When }
+  | { yes: boolean }
+  /** A number as it was written, and its unit in UCUM. */
+  | { quantity: { value: string; unit: string } };
+
+/** Lines of a document that belong together, or a table. */
+export interface DocumentSection {
+  code: string;
+  title?: Words;
+  lines?: { title: Words; values: DocumentValue[]; wide?: boolean }[];
+  columns?: Words[];
+  rows?: DocumentValue[][][];
+}
+
+/** A document as it is to be printed. */
+export interface PrintedDocument extends DocumentEntry {
+  /** The number people know it by. */
+  number: string;
+  issuer?: string;
+  to?: string;
+  /** The class of the run. */
+  class?: Words;
+  sections: DocumentSection[];
+  signatures: { title: Words; name?: string; dated?: boolean }[];
+  note?: Words;
+  run: string;
+  protocol: Coded & { version: string };
+  printed: When;
+  by?: string;
+}
+
 /** What is done to a run, or to one of its steps. */
 export type Act =
   | {
@@ -358,6 +401,17 @@ export class Runs {
    */
   async act(id: string, act: Act): Promise<RunView> {
     return (await this.service.json("POST", `/runs/${encodeURIComponent(id)}/acts`, act)) as RunView;
+  }
+
+  /** What a run can be printed as now. */
+  async documents(id: string, signal?: AbortSignal): Promise<DocumentEntry[]> {
+    return (await this.service.json("GET", `/runs/${encodeURIComponent(id)}/documents`, undefined, signal)) as DocumentEntry[];
+  }
+
+  /** One of them with all it says; that it was asked for is noted. */
+  async document(id: string, code: string, signal?: AbortSignal): Promise<PrintedDocument> {
+    const path = `/runs/${encodeURIComponent(id)}/documents/${encodeURIComponent(code)}`;
+    return (await this.service.json("GET", path, undefined, signal)) as PrintedDocument;
   }
 
   /** Plays a protocol under a clock of its own; nothing is kept. */

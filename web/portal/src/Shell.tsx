@@ -27,6 +27,7 @@ const TaskPage = lazy(() => import("./tasks/TaskPage"));
 const RunPage = lazy(() => import("./runs/RunPage"));
 const AmbulancePage = lazy(() => import("./ambulance/AmbulancePage"));
 const BoardPage = lazy(() => import("./board/BoardPage"));
+const DocumentPage = lazy(() => import("./documents/DocumentPage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
@@ -159,6 +160,9 @@ function Screens() {
         <Route path={places.find} component={Finder} />
         <Route path={places.work} component={WorkPage} />
         <Route path="/tasks/:id">{({ id }) => <TaskPage key={id} id={decodeURIComponent(id)} />}</Route>
+        <Route path="/runs/:id/documents/:code">
+          {({ id, code }) => <DocumentPage key={`${id} ${code}`} run={decodeURIComponent(id)} code={decodeURIComponent(code)} />}
+        </Route>
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.board} component={BoardPage} />
         <Route path={places.ambulance} component={AmbulancePage} />

@@ -30,6 +30,12 @@ pub(super) async fn of(record: &Record, own: &Session, run: &Run) -> Result<BTre
     Ok(names)
 }
 
+/// The name of one.
+pub(super) async fn one(record: &Record, own: &Session, reference: &str) -> Result<Option<String>, Error> {
+    let platform = record.session(Caller::system("HOPERAT"));
+    name(if reference.starts_with("Patient/") { own } else { &platform }, reference).await
+}
+
 async fn name(session: &Session, reference: &str) -> Result<Option<String>, Error> {
     let Some(mut resource) = read(session, reference).await? else { return Ok(None) };
     let holder = resource.get("practitioner").and_then(|holder| holder.get("reference")?.as_str()).map(str::to_owned);

@@ -88,6 +88,31 @@ source = "made up for this test"
 at = "breach"
 tell = ["asker"]
 
+[[document]]
+code = "paper"
+title = { zh = "会诊单", en = "Consultation" }
+issuer = "asker"
+to = "answerer"
+requires = ["accepted"]
+patient = true
+
+[[document.section]]
+code = "who"
+row = [
+    { title = { zh = "姓名", en = "Name" }, value = "%patient.name.first()" },
+    { role = "answerer" },
+    { milestone = "accepted" },
+]
+
+[[document]]
+code = "inner"
+title = { zh = "内部存根", en = "Counterfoil" }
+issuer = "asker"
+
+[[document.section]]
+code = "who"
+row = [{ title = { zh = "住院", en = "Stays" }, value = "%patient.id" }]
+
 [[indicator]]
 code = "asked"
 title = { zh = "会诊例数", en = "Consultations" }
@@ -471,4 +496,44 @@ async fn an_address_opened_as_a_page_is_the_portals() {
         assert_eq!((page.status, page.text().as_str()), (StatusCode::OK, "<!doctype html>"), "{path}");
     }
     door.ask(Method::GET, "/runs/run-1", &[("accept", "application/json")], b"").await.refused(404, "not-found");
+}
+
+#[test]
+fn a_run_is_printed_once_it_has_come_so_far_and_the_trail_says_by_whom() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer) =
+            (Someone::enter(&door, "doctor-hospital").await, Someone::enter(&door, "doctor-other").await);
+        asker.start("run-1").await;
+        let codes = |list: &Value| -> Vec<String> {
+            list.as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(codes(&read(&asker.get("/runs/run-1/documents").await)), ["inner"]);
+        asker.get("/runs/run-1/documents/paper").await.refused(404, "not-found");
+        read(&answerer.complete("run-1", "accept").await);
+        assert_eq!(codes(&read(&asker.get("/runs/run-1/documents").await)), ["paper", "inner"]);
+
+        let paper = read(&answerer.get("/runs/run-1/documents/paper").await);
+        let lines = &paper["sections"][0]["lines"];
+        assert_eq!((&lines[0]["title"]["en"], &lines[0]["values"]), (&json!("Name"), &json!([{"text": "林月"}])));
+        assert_eq!(lines[1]["title"]["zh"], "受邀方");
+        assert_eq!(lines[2]["title"]["en"], "Accepted");
+        assert!(lines[2]["values"][0]["time"].as_str().unwrap().ends_with("+08:00"), "{lines}");
+        assert_eq!((&paper["run"], &paper["protocol"]["version"], &paper["by"]), (&json!("run-1"), &json!("1"), &json!("陈平")));
+        assert!(paper["printed"].is_string() && paper["title"]["zh"] == "会诊单", "{paper}");
+
+        let patient = Someone::enter(&door, "p").await;
+        assert_eq!(codes(&read(&patient.get("/runs/run-1/documents").await)), ["paper"]);
+        read(&patient.get("/runs/run-1/documents/paper").await);
+        patient.get("/runs/run-1/documents/inner").await.refused(404, "not-found");
+        let stranger = Someone::enter(&door, "q").await;
+        stranger.get("/runs/run-1/documents").await.refused(404, "not-found");
+        stranger.get("/runs/run-1/documents/paper").await.refused(404, "not-found");
+        let post = asker.post("/runs/run-1/documents/paper", &json!({})).await;
+        post.refused(405, "not-supported");
+
+        let officer = Someone::enter(&door, "privacy-officer-hospital").await;
+        let trail = officer.get("/fhir/AuditEvent?patient=Patient/p&_count=200").await;
+        assert!(trail.text().contains("runs/run-1/documents/paper"), "{}", trail.text());
+    });
 }

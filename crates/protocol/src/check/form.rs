@@ -48,6 +48,8 @@ impl<'a> Desk<'a> {
             let outcomes = protocol.steps.iter().flat_map(|step| &step.outcomes);
             used.extend(outcomes.filter_map(|outcome| outcome.reasons.as_deref()));
             used.extend(protocol.cancel.iter().filter_map(|cancel| cancel.reasons.as_deref()));
+            let rows = protocol.documents.iter().flat_map(|one| &one.sections).flat_map(|section| &section.rows);
+            used.extend(rows.filter_map(|row| row.list.as_deref()));
         }
         for form in &self.line.forms {
             used.extend(form.all().into_iter().filter_map(|item| item.list.as_deref()));

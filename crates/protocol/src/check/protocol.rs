@@ -42,6 +42,7 @@ impl<'a> Desk<'a> {
             self.words(&summary.code, &summary.title, "title");
             self.expression(&summary.value, "Element", &variables);
         }
+        self.documents(protocol);
         self.reach(protocol);
         self.migrations(protocol);
     }
@@ -157,6 +158,7 @@ impl<'a> Desk<'a> {
         used.extend(protocol.roles.iter().filter_map(|role| role.otherwise.as_deref()));
         used.extend(protocol.cancel.iter().flat_map(|cancel| &cancel.who).map(Code::as_str));
         used.extend(nexts(protocol).flat_map(|next| next.roles.values()).map(Code::as_str));
+        used.extend(protocol.documents.iter().flat_map(|one| [Some(&one.issuer), one.to.as_ref()]).flatten().map(Code::as_str));
         let named = expressions(protocol);
         used.extend(protocol.roles.iter().map(|role| role.code.as_str()).filter(|code| {
             named.iter().any(|path| path.contains(&format!("%{code}")) || path.contains(&format!("%`{code}`")))
@@ -424,7 +426,7 @@ impl<'a> Desk<'a> {
         self.refers(code, "milestone", protocol.milestones.iter().map(|one| one.code.as_str()));
     }
 
-    fn role(&mut self, protocol: &Protocol, code: &Code) {
+    pub(super) fn role(&mut self, protocol: &Protocol, code: &Code) {
         self.refers(code, "role", protocol.roles.iter().map(|one| one.code.as_str()));
     }
 

@@ -357,3 +357,47 @@ fn what_another_line_has_is_not_named_again_and_can_be_begun() {
     let told = check(&again, &known);
     assert!(told.len() == 1 && told[0].text.contains("Another line has a protocol `call`"), "{told:#?}");
 }
+
+const DOCUMENT: &str = r#"[[document]]
+code = "slip"
+title = { zh = "随访单", en = "Slip" }
+issuer = "ward"
+requires = ["asked"]
+
+[[document.section]]
+code = "pain"
+row = [
+    { answer = "pain.where" },
+    { title = { zh = "姓名", en = "Name" }, value = "%patient.name.first()" },
+    { milestone = "asked" },
+    { role = "ward" },
+]
+"#;
+
+#[test]
+fn what_a_document_names_and_is_not_there_is_found_in_the_file_it_stands_in() {
+    let found = |text: &str| -> Vec<String> {
+        let mut files = folder(PROTOCOL, FORM, CODES);
+        files.insert("views/slip.toml".to_owned(), text.to_owned());
+        self::found(&files)
+    };
+    let text = DOCUMENT;
+    assert_eq!(found(text), Vec::<String>::new());
+    for (from, to, told) in [
+        ("issuer = \"ward\"", "issuer = \"wards\"", "views/slip.toml:4:10: There is no role `wards`; did you mean `ward`?"),
+        ("requires = [\"asked\"]", "requires = [\"asked|aksed\"]", "views/slip.toml:5:13: There is no milestone `aksed`"),
+        ("%patient.name", "%patient.nane", "views/slip.toml:11:"),
+        ("en = \"Name\"", "en = \"\"", "The title of the line of `%patient.name.first()` is missing in en."),
+        ("answer = \"pain.", "answer = \"pian.", "There is no form `pian`. Did you mean `pain`?"),
+        ("answer = \"pain.", "answer = \"pain.not-", "has no item `not-"),
+        ("{ role = \"ward\" }", "{ role = \"ward\", milestone = \"asked\" }", "A line says one of"),
+        ("title = { zh = \"姓名\", en = \"Name\" }, ", "", "A line with a `value` needs a `title`."),
+        ("code = \"pain\"", "code = \"pain\"\ngroup = \"pain\"", "names no question; write FORM.ITEM"),
+    ] {
+        assert!(text.contains(from), "{from} stands nowhere");
+        let found = found(&text.replacen(from, to, 1));
+        assert!(found.iter().any(|one| one.contains(told)), "{told}\n{found:#?}");
+    }
+    let unknown = found(&text.replace("issuer =", "isuer ="));
+    assert_eq!(unknown, ["views/slip.toml:4:1: There is no key `isuer` here; did you mean `issuer`?"]);
+}

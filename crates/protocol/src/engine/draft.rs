@@ -54,7 +54,9 @@ pub(super) struct Draft<'e> {
     runs: Vec<Moving>,
     papers: BTreeMap<String, Paper>,
     pending: Pending,
+    /// The response that was given, and its reference.
     response: Option<Value>,
+    answered: Option<String>,
     queue: VecDeque<(String, Event)>,
 }
 
@@ -70,6 +72,7 @@ impl<'e> Draft<'e> {
             papers: BTreeMap::new(),
             pending: Pending::new(),
             response: None,
+            answered: None,
             queue: VecDeque::new(),
         }
     }
@@ -84,6 +87,7 @@ impl<'e> Draft<'e> {
     /// Takes a response to a form in, which is stored with whatever follows from it.
     pub(super) fn answer(&mut self, reference: &str, response: Value, if_match: Option<u64>) {
         self.response = Some(response.clone());
+        self.answered = Some(reference.to_owned());
         self.write(reference, response, if_match, if_match.is_none());
     }
 
@@ -454,6 +458,7 @@ impl<'e> Draft<'e> {
         mut reach: Vec<(String, i64)>,
     ) -> Result<(), Error> {
         let frame = Frame { requester, zone: self.zone };
+        run.response = self.answered.clone();
         // Whoever starts by hand and gives a focus has made it already.
         let given = way.is_some_and(|way| way.by == StartKind::Hand) && run.focus.is_some();
         if let Some(activity) = way.and_then(|way| way.make.as_ref()).filter(|_| !given) {

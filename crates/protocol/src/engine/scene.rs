@@ -1,8 +1,9 @@
 //! What conditions and activities look at: the record around one run, gathered as far as an expression asks for it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use fhir::path::{Environment, Expression, Item, Node};
+use fhir::path::{Environment, Expression, Item, Node, Resolver};
 use fhir::{Error, Value, definitions, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -53,6 +54,9 @@ pub(super) fn key(reference: &str) -> Option<Key> {
     ResourceType::named(type_).filter(|_| Key::is_id(id)).map(|type_| Key::new(type_, id))
 }
 
+/// What an expression begins at where there is nothing else.
+static NOTHING: LazyLock<Value> = LazyLock::new(Value::new_object);
+
 /// Resources as they will be once a transaction is through, by reference.
 pub(super) type Pending = BTreeMap<String, Value>;
 
@@ -67,11 +71,23 @@ pub(super) struct About<'a> {
     pub(super) pending: Option<&'a Pending>,
 }
 
+/// Resources by reference.
+#[derive(Default)]
+struct Shelf(BTreeMap<String, Value>);
+
+impl Resolver for Shelf {
+    fn resolve(&self, reference: &str) -> Option<&Value> {
+        self.0.get(reference)
+    }
+}
+
 /// The variables of some expressions, and what they begin at.
 pub(super) struct Scene {
     variables: Vec<(String, Vec<Value>)>,
     parties: Vec<(String, Value)>,
     base: Option<Value>,
+    /// What `resolve()` finds, by reference.
+    shelf: Shelf,
     now: Timestamp,
     zone: Offset,
 }
@@ -126,7 +142,17 @@ impl Scene {
             parties.push((role, task::value(&task::party(party))?));
         }
         let now = Timestamp::from_microsecond(now).map_err(Error::fault)?;
-        Ok(Self { variables, parties, base, now, zone: frame.zone })
+        Ok(Self { variables, parties, base, shelf: Shelf::default(), now, zone: frame.zone })
+    }
+
+    /// Makes a variable known besides.
+    pub(super) fn put(&mut self, name: &str, values: Vec<Value>) {
+        self.variables.push((name.to_owned(), values));
+    }
+
+    /// Lets `resolve()` find a resource.
+    pub(super) fn shelve(&mut self, reference: &str, resource: Value) {
+        self.shelf.0.insert(reference.to_owned(), resource);
     }
 
     /// What an expression gives, handed to a reader while it is there.
@@ -135,10 +161,29 @@ impl Scene {
         expression: &Expression,
         read: impl FnOnce(Vec<Item<'_>>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        static NOTHING: std::sync::LazyLock<Value> = std::sync::LazyLock::new(Value::new_object);
-        let r4 = definitions::r4();
         let base = self.base.as_ref().unwrap_or(&NOTHING);
-        let mut environment = Environment::new(r4).of(base).at(self.now, self.zone);
+        read(expression.evaluate(base, &self.environment(base))?)
+    }
+
+    /// The rows of a table: what the columns give on each thing that an expression finds.
+    pub(super) fn table<T>(
+        &self,
+        each: &Expression,
+        columns: &[Expression],
+        read: impl Fn(usize, Vec<Item<'_>>) -> T,
+    ) -> Result<Vec<Vec<T>>, Error> {
+        let base = self.base.as_ref().unwrap_or(&NOTHING);
+        let environment = self.environment(base);
+        let row = |item: Item<'_>| {
+            let cells = columns.iter().enumerate();
+            cells.map(|(at, column)| Ok(read(at, column.evaluate_on(item.clone(), &environment)?))).collect()
+        };
+        each.evaluate(base, &environment)?.into_iter().map(row).collect()
+    }
+
+    fn environment<'s>(&'s self, base: &'s Value) -> Environment<'s> {
+        let r4 = definitions::r4();
+        let mut environment = Environment::new(r4).of(base).at(self.now, self.zone).resolving(&self.shelf);
         for (name, values) in &self.variables {
             let items = values.iter().map(|value| Item::Node(Node::resource(r4, value))).collect();
             environment = environment.with(name, items);
@@ -148,7 +193,7 @@ impl Scene {
                 environment = environment.with(name, vec![Item::Node(Node::element(Some(value), None, type_))]);
             }
         }
-        read(expression.evaluate(base, &environment)?)
+        environment
     }
 
     /// Whether a condition holds; none when it is not known yet.

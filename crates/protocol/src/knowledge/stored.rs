@@ -7,7 +7,7 @@ use record::{Action, Change, Key, ResourceType, SearchRequest, Session, Target};
 use sonic_rs::JsonValueTrait;
 
 use super::place::{list, text};
-use super::{BASE, bare, key, protocol, to_fhir};
+use super::{BASE, bare, canonical, key, protocol, to_fhir};
 use crate::definition::Protocol;
 use crate::text::Line;
 
@@ -104,6 +104,20 @@ pub async fn versions(session: &Session, code: Option<&str>) -> Result<Vec<(Stri
         Some((text(own, "value")?.to_owned(), text(plan, "version")?.to_owned()))
     });
     Ok(named.collect())
+}
+
+/// The form or the list of codes of that name as it is stored now, or whatever else has the platform's canonical.
+///
+/// # Errors
+/// When the record fails.
+pub async fn latest(session: &Session, type_: &str, name: &str) -> Result<Option<Value>, Error> {
+    let parameters =
+        [("url", canonical(type_, name)), ("_sort", "-_lastUpdated".to_owned()), ("_count", "1".to_owned())];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+    let type_ = Some(ResourceType::parse(type_)?);
+    let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let body = page.matches.into_iter().find_map(|version| version.body);
+    body.map(|body| json::parse(&body)).transpose()
 }
 
 /// What is stored under the names of these resources.

@@ -108,6 +108,7 @@ fn any_run(dice: &mut Dice) -> Run {
         status: maybe(dice, code),
         owner: maybe(dice, code),
         parties: pairs(dice, party),
+        response: maybe(dice, |dice| format!("QuestionnaireResponse/{}", dice.below(9))),
         began: time(dice),
         milestones: some(dice, reached),
         steps: some(dice, step),

@@ -147,3 +147,29 @@ fn a_long_protocol_goes_on_in_a_folder_and_faults_are_told_where_they_stand() {
     alone.remove("protocol.toml");
     assert!(told(&alone).contains("goes on with protocol.toml, which is not there"), "{}", told(&alone));
 }
+
+#[test]
+fn documents_stand_in_a_folder_of_their_own_and_come_back_from_print() {
+    let view = r#"[[document]]
+code = "slip"
+title = { zh = "单", en = "Slip" }
+issuer = "ward"
+
+[[document.section]]
+code = "all"
+title = { zh = "全部", en = "All" }
+row = [{ title = { zh = "姓名", en = "Name" }, value = "%patient.name.first()", wide = true }]
+"#;
+    let head = "code = \"a\"\nversion = \"1\"\ntitle = { zh = \"甲\", en = \"A\" }\n";
+    let files: Files = [("protocol.toml", head), ("views/slip.toml", view)]
+        .into_iter()
+        .map(|(path, text)| (path.to_owned(), text.to_owned()))
+        .collect();
+    let line = Line::read(&files).unwrap();
+    let document = line.protocols[0].document("slip").unwrap();
+    assert!(document.sections[0].rows[0].wide);
+    assert_eq!(Line::read(&line.print()).unwrap(), line);
+    let alone: Files = [("views/slip.toml".to_owned(), view.to_owned())].into_iter().collect();
+    let told = Line::read(&alone).unwrap_err().to_string();
+    assert!(told.contains("goes on with protocol.toml, which is not there"), "{told}");
+}

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
+import { Documents } from "../documents/Documents";
 import { isLay } from "../duties";
 import { useTexts, type Texts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
@@ -85,6 +86,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         <Blocking run={run} now={now} />
         <Yours run={run} />
         {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
+        <Documents run={run.id} />
       </header>
       {run.clocks.length > 0 && <Clocks run={run} now={now} />}
       <Papers run={run} />

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { isLay } from "../duties";
+import { Documents } from "../documents/Documents";
 import { useTexts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
 import { Banner } from "../patients/Banner";
@@ -134,6 +135,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
           ))}
         </dl>
         <Seen run={run} step={step} />
+        <Documents run={run.id} />
       </header>
       {!isLay(session) && before === undefined && isOpen && <Papers run={run} isOpen={step.outcomes.length > 0 || step.form !== undefined} />}
       {before !== undefined ? (

@@ -228,6 +228,44 @@ impl Chance {
         }
     }
 
+    fn document(&mut self, code: Code) -> Document {
+        Document {
+            code,
+            title: self.words(),
+            paper: self.of(&[PaperSize::A4, PaperSize::A5]),
+            issuer: self.code(),
+            to: self.maybe(Self::code),
+            requires: self.some(Self::code),
+            when: self.maybe(Self::path),
+            number: self.maybe(Self::path),
+            patient: self.flag(),
+            sections: self.each(3, |c, code| Section {
+                code,
+                title: c.maybe(Self::words),
+                each: c.maybe(Self::path),
+                group: c.maybe(Self::code),
+                optional: c.flag(),
+                rows: c.some(|c| Row {
+                    title: c.maybe(Self::words),
+                    value: Some(c.path()),
+                    answer: c.maybe(Self::code),
+                    milestone: c.maybe(Self::code),
+                    role: c.maybe(Self::code),
+                    list: c.maybe(Self::code),
+                    wide: c.flag(),
+                    optional: c.flag(),
+                }),
+            }),
+            signatures: self.each(2, |c, code| Signature {
+                code,
+                title: c.words(),
+                name: c.maybe(Self::path),
+                dated: c.flag(),
+            }),
+            note: self.maybe(Self::words),
+        }
+    }
+
     fn protocol(&mut self, code: Code) -> Protocol {
         Protocol {
             code,
@@ -269,6 +307,7 @@ impl Chance {
             }),
             indicators: self.each(3, Self::indicator),
             summaries: self.each(1, |c, code| Summary { code, title: c.words(), value: c.path() }),
+            documents: self.each(2, Self::document),
             migrations: self.some(|c| Migration {
                 from: c.text(),
                 steps: c.map(),

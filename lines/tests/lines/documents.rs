@@ -1,0 +1,210 @@
+//! The documents of referral, printed from a record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::engine::{Lines, Printed, Shown};
+use protocol::{Engine, Start};
+use record::{Action, Caller, Change, Key, Post, ResourceType, Standing, Target};
+use serde_json::{Value as Json, json};
+use testkit::place::{Place, on_both};
+
+use crate::folders;
+use crate::recorded::value;
+
+struct Hospital {
+    place: Place,
+    engine: Engine,
+}
+
+const UP: &str = r#"{"item": [
+    {"linkId": "kind", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-kind", "code": "outpatient"}}]},
+    {"linkId": "reason", "answer": [{"valueString": "胸闷一周，心电图异常"}]},
+    {"linkId": "condition", "answer": [{"valueString": "一周前活动后胸闷。\n休息可缓解。"}]},
+    {"linkId": "vitals", "item": [{"linkId": "temperature", "answer": [{"valueDecimal": 36.50}]}]},
+    {"linkId": "papers", "item": [
+        {"linkId": "results", "answer": [{"valueReference": {"reference": "Observation/pressure"}}]},
+        {"linkId": "medicines", "answer": [{"valueReference": {"reference": "MedicationStatement/amlodipine"}}]}]},
+    {"linkId": "isolation", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-isolation", "code": "none"}}]},
+    {"linkId": "transport", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-transport", "code": "self"}}]},
+    {"linkId": "payer", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-payer", "code": "resident"}}]},
+    {"linkId": "consent", "item": [
+        {"linkId": "agreed", "answer": [{"valueBoolean": true}]},
+        {"linkId": "signer", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-signer", "code": "patient"}}]},
+        {"linkId": "sharing", "answer": [{"valueBoolean": true}]}]}
+]}"#;
+
+const DOWN: &str = r#"{"item": [
+    {"linkId": "diagnosis", "answer": [{"valueString": "不稳定型心绞痛，支架术后"}]},
+    {"linkId": "course", "answer": [{"valueString": "住院行支架植入。"}]},
+    {"linkId": "condition-now", "answer": [{"valueString": "平稳"}]},
+    {"linkId": "medicine", "item": [
+        {"linkId": "medicine-name", "answer": [{"valueString": "阿司匹林肠溶片"}]},
+        {"linkId": "dose", "answer": [{"valueString": "100 mg，每日一次"}]},
+        {"linkId": "prescriber", "answer": [{"valueString": "家庭医生"}]}]},
+    {"linkId": "medicine", "item": [
+        {"linkId": "medicine-name", "answer": [{"valueString": "替格瑞洛片"}]},
+        {"linkId": "dose", "answer": [{"valueString": "90 mg，每日两次"}]},
+        {"linkId": "stop", "answer": [{"valueDate": "2027-05-01"}]},
+        {"linkId": "prescriber", "answer": [{"valueString": "家庭医生"}]}]},
+    {"linkId": "red-flags", "answer": [{"valueString": "胸痛超过15分钟拨打120"}]},
+    {"linkId": "review", "item": [
+        {"linkId": "review-date", "answer": [{"valueDate": "2026-06-01"}]},
+        {"linkId": "review-place", "answer": [{"valueString": "社区卫生服务中心"}]}]},
+    {"linkId": "contact", "answer": [{"valueString": "周医生 0571-0000"}]},
+    {"linkId": "consent", "item": [
+        {"linkId": "agreed", "answer": [{"valueBoolean": true}]},
+        {"linkId": "signer", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-signer", "code": "patient"}}]},
+        {"linkId": "sharing", "answer": [{"valueBoolean": true}]}]}
+]}"#;
+
+impl Hospital {
+    async fn open(place: Place) -> Self {
+        let engine = Engine::new(place.record.clone());
+        engine.install(&folders::line("referral")).await.unwrap();
+        let here = Self { place, engine };
+        for resource in [
+            json!({ "resourceType": "Organization", "id": "clinic", "name": "松涛社区卫生服务中心" }),
+            json!({ "resourceType": "Organization", "id": "heart", "name": "示范医院心内科" }),
+            json!({ "resourceType": "Patient", "id": "p", "name": [{ "family": "欧阳", "given": ["明远"] }], "gender": "male",
+                "birthDate": "1958-03-02", "telecom": [{ "system": "phone", "value": "13900000000" }],
+                "identifier": [{ "system": "https://qingshan.example/id/resident", "value": "999999195803020031" }] }),
+            json!({ "resourceType": "Observation", "id": "pressure", "status": "final", "effectiveDateTime": "2026-05-03",
+                "subject": { "reference": "Patient/p" }, "code": { "text": "收缩压" },
+                "valueQuantity": { "value": 168, "unit": "mmHg" } }),
+            json!({ "resourceType": "MedicationStatement", "id": "amlodipine", "status": "active",
+                "subject": { "reference": "Patient/p" }, "medicationCodeableConcept": { "text": "苯磺酸氨氯地平片" },
+                "dosage": [{ "text": "5 mg 每日一次" }] }),
+        ] {
+            here.put(resource).await;
+        }
+        here
+    }
+
+    async fn put(&self, resource: Json) {
+        let text = |name: &str| resource[name].as_str().unwrap().to_owned();
+        let target = Target::Key(Key::new(ResourceType::parse(&text("resourceType")).unwrap(), text("id")));
+        let action = Action::Update { target, resource: value(&resource), if_match: None, if_absent: false };
+        self.place.session().transact(vec![Change::new(action)]).await.unwrap();
+    }
+
+    async fn start(&self, id: &str, way: &str, form: &str, answers: &str) {
+        let (from, to) = if way == "up" { ("clinic", "heart") } else { ("heart", "clinic") };
+        let mut response: Json = answers.parse().unwrap();
+        response["resourceType"] = "QuestionnaireResponse".into();
+        response["questionnaire"] = format!("https://qingshan.dev/fhir/Questionnaire/{form}").into();
+        let roles = [("referrer", from), ("receiver", to)];
+        let start = Start {
+            id: Some(id.to_owned()),
+            protocol: "referral".to_owned(),
+            start: Some(way.to_owned()),
+            patient: Some("Patient/p".to_owned()),
+            class: Some("routine".to_owned()),
+            roles: roles.map(|(role, at)| (role.to_owned(), format!("Organization/{at}"))).into(),
+            response: Some(value(&response)),
+            ..Start::default()
+        };
+        self.engine.start(&doctor(from), start).await.unwrap();
+    }
+
+    async fn codes(&self, id: &str) -> Vec<String> {
+        let standing = self.engine.load(id).await.unwrap().unwrap();
+        let documents = self.engine.documents(&self.place.session(), &standing, false).await.unwrap();
+        documents.iter().map(|one| one.code.to_string()).collect()
+    }
+
+    async fn print(&self, id: &str, code: &str) -> Printed {
+        let standing = self.engine.load(id).await.unwrap().unwrap();
+        let document = standing.protocol.document(code).unwrap();
+        let names = [("Organization/clinic", "松涛社区卫生服务中心"), ("Organization/heart", "示范医院心内科")];
+        let names: BTreeMap<String, String> = names.map(|(one, name)| (one.to_owned(), name.to_owned())).into();
+        self.engine.print(&self.place.session(), &standing, document, &names).await.unwrap()
+    }
+}
+
+fn doctor(at: &str) -> Caller {
+    let duties = vec!["doctor".to_owned(), "family-doctor".to_owned()];
+    let post = Post { practitioner: format!("d-{at}"), role: format!("r-{at}"), organization: at.to_owned(), duties };
+    let (actor, purpose) = (format!("Practitioner/d-{at}"), "TREAT".to_owned());
+    Caller { actor, purpose, request: String::new(), standing: Standing::Staff(Arc::new(post)) }
+}
+
+/// What stands in a line of a document, by its Chinese title.
+fn line<'p>(printed: &'p Printed, title: &str) -> &'p [Shown] {
+    let lists = printed.sections.iter().filter_map(|part| match &part.lines {
+        Lines::List { lines } => Some(lines),
+        Lines::Table { .. } => None,
+    });
+    let found = lists.flatten().find(|line| line.title.zh == title);
+    found.map(|line| line.values.as_slice()).unwrap_or_else(|| panic!("there is no line {title}"))
+}
+
+fn table<'p>(printed: &'p Printed, code: &str) -> &'p [Vec<Vec<Shown>>] {
+    let part = printed.sections.iter().find(|part| part.code == code).unwrap_or_else(|| panic!("there is no {code}"));
+    match &part.lines {
+        Lines::Table { rows, .. } => rows,
+        Lines::List { .. } => panic!("{code} is no table"),
+    }
+}
+
+fn text(text: &str) -> Shown {
+    Shown::Text(text.to_owned())
+}
+
+#[test]
+fn a_referral_slip_says_who_is_sent_where_and_why_with_results_and_medicines() {
+    on_both(async |place| {
+        let here = Hospital::open(place).await;
+        here.start("r1", "up", "referral-request", UP).await;
+        assert_eq!(here.codes("r1").await, ["slip-up"]);
+        let slip = here.print("r1", "slip-up").await;
+        assert_eq!(slip.issuer.as_deref(), Some("松涛社区卫生服务中心"));
+        assert_eq!(slip.to.as_deref(), Some("示范医院心内科"));
+        assert_eq!((slip.number.as_str(), slip.class.as_ref().unwrap().zh.as_str()), ("r1", "普通"));
+        assert_eq!(line(&slip, "姓名"), [text("欧阳明远")]);
+        let male = protocol::Words { zh: "男".to_owned(), en: "Male".to_owned() };
+        assert_eq!(line(&slip, "性别"), [Shown::Words(male)]);
+        assert_eq!(line(&slip, "出生日期"), [Shown::Date("1958-03-02".to_owned())]);
+        assert_eq!(line(&slip, "身份证号"), [text("999999195803020031")]);
+        assert_eq!(line(&slip, "转诊原因"), [text("胸闷一周，心电图异常")]);
+        assert_eq!(line(&slip, "病情描述"), [text("一周前活动后胸闷。\n休息可缓解。")]);
+        let warm = Shown::Quantity { value: "36.50".to_owned(), unit: "Cel".to_owned() };
+        assert_eq!(line(&slip, "体温"), [warm]);
+        assert!(matches!(line(&slip, "费用来源"), [Shown::Words(words)] if !words.zh.is_empty() && !words.en.is_empty()));
+        assert!(matches!(line(&slip, "提交时间"), [Shown::Time(_)]));
+        assert_eq!(line(&slip, "过敏史"), []);
+        let pressure = Shown::Quantity { value: "168".to_owned(), unit: "mmHg".to_owned() };
+        let day = Shown::Time("2026-05-03".to_owned());
+        assert_eq!(table(&slip, "results"), [[vec![text("收缩压")], vec![pressure], vec![day]]]);
+        assert_eq!(table(&slip, "medicines"), [[vec![text("苯磺酸氨氯地平片")], vec![text("5 mg 每日一次")]]]);
+    });
+}
+
+#[test]
+fn a_slip_back_down_carries_each_medicine_with_who_prescribes_it_next() {
+    on_both(async |place| {
+        let here = Hospital::open(place).await;
+        here.start("r2", "down", "referral-down", DOWN).await;
+        assert_eq!(here.codes("r2").await, ["slip-down"]);
+        let slip = here.print("r2", "slip-down").await;
+        assert_eq!(slip.issuer.as_deref(), Some("示范医院心内科"));
+        let rows = table(&slip, "medicines");
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0][0], [text("阿司匹林肠溶片")]);
+        assert_eq!(rows[0][3], []);
+        assert_eq!(rows[1][3], [Shown::Date("2027-05-01".to_owned())]);
+        assert_eq!(rows[1][4], [text("家庭医生")]);
+        assert_eq!(line(&slip, "复查日期"), [Shown::Date("2026-06-01".to_owned())]);
+    });
+}
+
+#[test]
+fn a_run_that_was_begun_with_a_form_still_has_it_when_it_is_folded_from_its_history() {
+    on_both(async |place| {
+        let here = Hospital::open(place).await;
+        here.start("r3", "up", "referral-request", UP).await;
+        let stored = here.engine.load("r3").await.unwrap().unwrap().run;
+        assert!(stored.response.as_deref().is_some_and(|one| one.starts_with("QuestionnaireResponse/")));
+        assert_eq!(here.engine.rebuild("r3").await.unwrap(), stored);
+    });
+}
