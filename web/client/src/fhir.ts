@@ -243,6 +243,31 @@ export interface PractitionerRole extends Resource {
   code?: CodeableConcept[];
 }
 
+/** <http://hl7.org/fhir/R4/appointment.html> */
+export interface Appointment extends Resource {
+  resourceType: "Appointment";
+  extension?: Extension[];
+  status: string;
+  cancelationReason?: CodeableConcept;
+  start?: When;
+  end?: When;
+  slot?: Reference[];
+  basedOn?: Reference[];
+  participant: { actor?: Reference; status: string }[];
+}
+
+/** <http://hl7.org/fhir/R4/schedule.html> */
+export interface Schedule extends Resource {
+  resourceType: "Schedule";
+  active?: boolean;
+  extension?: Extension[];
+  specialty?: CodeableConcept[];
+  actor: Reference[];
+  planningHorizon?: Period;
+  comment?: string;
+  _comment?: Element;
+}
+
 export interface Flag extends Resource {
   resourceType: "Flag";
   status: string;

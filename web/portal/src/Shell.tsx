@@ -30,6 +30,8 @@ const BoardPage = lazy(() => import("./board/BoardPage"));
 const DocumentPage = lazy(() => import("./documents/DocumentPage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
+const PlacesPage = lazy(() => import("./places/PlacesPage"));
+const SessionsPage = lazy(() => import("./sessions/SessionsPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
@@ -172,6 +174,8 @@ function Screens() {
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />
         <Route path={places.people} component={PeoplePage} />
+        <Route path={places.places} component={PlacesPage} />
+        <Route path={places.sessions} component={SessionsPage} />
         <Route path={places.consortium} component={ConsortiumPage} />
         <Route path="/authorize" component={AuthorizePage} />
         <Route path="/settings" component={SettingsPage} />

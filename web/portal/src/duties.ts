@@ -26,7 +26,19 @@ export const duties = [
 export type Duty = (typeof duties)[number];
 
 /** A screen that stands in the main navigation. */
-export type Screen = "mine" | "work" | "board" | "ambulance" | "protocols" | "find" | "register" | "emergencies" | "people" | "consortium";
+export type Screen =
+  | "mine"
+  | "work"
+  | "board"
+  | "ambulance"
+  | "protocols"
+  | "find"
+  | "register"
+  | "emergencies"
+  | "people"
+  | "places"
+  | "sessions"
+  | "consortium";
 
 /** Where each screen is. */
 export const places: Readonly<Record<Screen, string>> = {
@@ -39,6 +51,8 @@ export const places: Readonly<Record<Screen, string>> = {
   register: "/patients/new",
   emergencies: "/emergencies",
   people: "/people",
+  places: "/places",
+  sessions: "/sessions",
   consortium: "/consortium",
 };
 
@@ -69,6 +83,8 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
   emergencies: ["privacy-officer"],
   people: ["registrar"],
+  places: ["referral-officer", "family-doctor", "village-doctor", "dispatcher"],
+  sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
 };
 
 /** Duties that begin with what is waiting, and not with a person who stands before them. */
@@ -86,12 +102,12 @@ export function isLay(session: Session): boolean {
 
 /** The screens of somebody's navigation; the first is where they begin. */
 export function screensOf(session: Session): Screen[] {
-  if (isLay(session)) return ["mine"];
+  if (isLay(session)) return ["mine", "sessions"];
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "find", "register", "people", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "register", "people", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "find", "register", "people", "places", "sessions", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "register", "people", "places", "sessions", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

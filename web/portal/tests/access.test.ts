@@ -22,12 +22,12 @@ const lay: Session = { ...worn(), posts: [], patients: { own: ["p"], charges: []
 delete lay.post;
 
 test("each duty sees the screens it works with, and a resident only their own", () => {
-  expect(screensOf(worn("doctor"))).toEqual(["find", "work", "board", "register", "protocols", "consortium"]);
+  expect(screensOf(worn("doctor"))).toEqual(["find", "work", "board", "register", "sessions", "protocols", "consortium"]);
   expect(screensOf(worn("referral-officer"))[0]).toBe("work");
-  expect(screensOf(worn("registrar"))).toEqual(["find", "work", "register", "people", "consortium"]);
+  expect(screensOf(worn("registrar"))).toEqual(["find", "work", "register", "people", "sessions", "consortium"]);
   expect(screensOf(worn("privacy-officer"))[0]).toBe("emergencies");
   expect(screensOf(worn("system-admin"))).toEqual(["consortium"]);
-  expect(screensOf(lay)).toEqual(["mine"]);
+  expect(screensOf(lay)).toEqual(["mine", "sessions"]);
 });
 
 test("the purpose of use follows the hat", () => {

@@ -6,8 +6,9 @@ import { Scale, Several, YesNo } from "./Choices";
 import { FileAnswer } from "./FileAnswer";
 import { afterPress } from "./press";
 import { focusOn, Helps, placeOf, useAnswers, useAround, useProblem } from "./FormView";
+import { PlaceAnswer } from "../places/PlaceAnswer";
 import { ReferenceAnswer } from "./ReferenceAnswer";
-import { labelOf, rangeOf, shapeOf, textIn, unitOf } from "./questionnaire";
+import { labelOf, rangeOf, shapeOf, targetsOf, textIn, unitOf } from "./questionnaire";
 import type { Field } from "./settle";
 import { shownUnit } from "./units";
 import { isTyped, problemOf, readTyped, typedOf, type Problem, type Slot } from "./values";
@@ -22,6 +23,9 @@ export interface AnswerProps {
 
 /** Kinds that need the whole width. */
 const WIDE = new Set(["text", "display", "attachment", "group"]);
+
+/** Whether a question is answered by a place that is held. */
+const isPlace = (item: Field["item"]) => item.type === "reference" && targetsOf(item).join() === "Appointment";
 
 /** One question with its answer, what helps, and what is wrong. */
 export function Question({ field, within }: { field: Field; within: ReactNode }) {
@@ -43,7 +47,7 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
   const problem = (isTried ? fault : undefined) ?? typedWrong;
   const answer: AnswerProps = { field, id, describedBy: `${id}-note`, isWrong: problem !== undefined };
   const isChoice = item.type === "choice" || item.type === "open-choice" || item.type === "boolean";
-  const isWide = WIDE.has(item.type) || item.repeats === true || field.fields.some((one) => one.item.type !== "display");
+  const isWide = WIDE.has(item.type) || isPlace(item) || item.repeats === true || field.fields.some((one) => one.item.type !== "display");
   const label = (
     <>
       {item.prefix !== undefined && <span className="form-prefix">{item.prefix} </span>}
@@ -101,6 +105,7 @@ function ChoiceAnswer(props: AnswerProps) {
 
 function OneAnswer(props: AnswerProps) {
   const { item } = props.field;
+  if (isPlace(item)) return <PlaceAnswer {...props} />;
   if (item.type === "reference") return <ReferenceAnswer {...props} />;
   if (item.type === "attachment") return <FileAnswer {...props} />;
   return item.repeats === true ? <TypedList {...props} /> : <Typed {...props} place={0} />;

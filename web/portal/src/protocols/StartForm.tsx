@@ -6,6 +6,7 @@ import { FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
 import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
+import { HoldFor, type HoldAround } from "../places/around";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 
@@ -22,6 +23,8 @@ export function StartForm(props: {
   protocol: Protocol;
   patient: string;
   focus: string | undefined;
+  /** For whom and where places are held that the form asks for. */
+  places: HoldAround;
   onHandle(handle: StartHandle | undefined): void;
   onDone(): void;
 }) {
@@ -45,10 +48,11 @@ function Ready(props: {
   lists: ReadonlyMap<string, readonly Coding[]>;
   names: ReadonlyMap<string, readonly Item[]>;
   patient: string;
+  places: HoldAround;
   onHandle(handle: StartHandle | undefined): void;
   onDone(): void;
 }) {
-  const { form, lists, names, patient, onHandle, onDone } = props;
+  const { form, lists, names, patient, places, onHandle, onDone } = props;
   const knowledge = useMemo<Knowledge>(
     () => ({ environment: { variables: names, now: Date.now() }, lists, patient: `Patient/${patient}` }),
     [names, lists, patient],
@@ -73,5 +77,9 @@ function Ready(props: {
     });
     return () => onHandle(undefined);
   }, [onHandle, form, patient, author, name]);
-  return <FormView filling={filling} onDone={onDone} />;
+  return (
+    <HoldFor value={places}>
+      <FormView filling={filling} onDone={onDone} />
+    </HoldFor>
+  );
 }

@@ -47,6 +47,17 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const id = useMemo(() => crypto.randomUUID(), []);
   const classes = protocol.class ?? [];
   const missing = missingRoles(roles, bound, focus !== undefined);
+  // Who is asked is who has the place: the first institution that has to be named and is not one's own.
+  const asked = roles.find((role) => role.party === "institution" && role !== mine && !role.optional);
+  const around = {
+    patient: patient?.id === undefined ? undefined : `Patient/${patient.id}`,
+    request: focus?.startsWith("ServiceRequest/") ? focus : undefined,
+    organization: "",
+    priority: classes.find(({ code }) => code === klass)?.priority,
+    onDepartment: ({ organization }: { organization: string }) => {
+      if (asked !== undefined) setBound((old) => ({ ...old, [asked.code]: organization }));
+    },
+  };
   const form = useRef<StartHandle>(undefined);
   const takeForm = useCallback((handle: StartHandle | undefined) => {
     form.current = handle;
@@ -127,6 +138,7 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
             protocol={protocol}
             patient={patient.id}
             focus={focus}
+            places={around}
             onHandle={takeForm}
             onDone={() => undefined}
           />

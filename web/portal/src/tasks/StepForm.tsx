@@ -9,6 +9,7 @@ import type { Item } from "../forms/path/item";
 import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
 import { nameOf } from "../runs/RunPage";
+import { HoldFor } from "../places/around";
 import { useProtocol } from "../runs/reading";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
@@ -79,6 +80,12 @@ function Ready(props: {
   const service = useService();
   const { patient } = subject;
   const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: names, now: Date.now() }, lists, patient }), [names, lists, patient]);
+  const places = {
+    patient: run.patient?.reference,
+    request: run.focus?.startsWith("ServiceRequest/") ? run.focus : undefined,
+    organization: "",
+    priority: undefined,
+  };
   const [here] = useState(() => keptHere(subject));
   const isNewer = here !== undefined && here.at >= Date.parse(draft?.meta?.lastUpdated ?? "1970-01-01");
   const [offer, setOffer] = useState(!isNewer && draft !== null ? draft : null);
@@ -156,7 +163,9 @@ function Ready(props: {
           }
         />
       )}
-      <FormView filling={filling} onDone={onDone} />
+      <HoldFor value={places}>
+        <FormView filling={filling} onDone={onDone} />
+      </HoldFor>
       {isChanged && <KeptMark keeping={keeping} />}
     </fieldset>
   );
