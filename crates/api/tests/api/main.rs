@@ -4,6 +4,7 @@
 
 mod adversary;
 mod batch;
+mod booking;
 mod door;
 mod export;
 mod hooks;

@@ -228,14 +228,15 @@ fn codes_that_are_not_there_are_found() {
     changed("reasons = \"why\"", "reasons = \"whys\"", "There is no list `whys`");
     let adopting = |from: &str| format!("create = \"Communication\"\nadopt = {{ from = \"{from}\" }}");
     changed("create = \"Communication\"", &adopting("%nothing"), "%nothing");
-    let instead = adopting("%focus").replace("create = \"Communication\"", "change = \"focus\"");
-    changed("create = \"Communication\"", &instead, "say what it creates");
     changed("clock = \"length\"", "clock = \"lenght\"", "There is no clock `lenght`");
     changed("ends = \"completed\"", "ends = \"completed\"\nswitch = \"other\"", "There is no protocol `other`");
     changed("tell = [\"ward\"]", "tell = [\"chief\"]", "There is no role `chief`");
     changed("create = \"Communication\"", "create = \"Comunication\"", "There is no type of resource `Comunication`");
     changed("priority = \"urgent\"", "priority = \"high\"", "There is no priority `high`");
     changed("requires = [\"asked\"]", "requires = [\"asked\"]\nclasses = [\"calm\"]", "There is no class `calm`");
+    let instead = adopting("%focus").replace("create = \"Communication\"", "change = \"focus\"");
+    let instead = folder(&PROTOCOL.replace("create = \"Communication\"", &instead), FORM, CODES);
+    assert!(found(&instead).join("\n").contains("say what it creates"));
     let found = found(&folder(&PROTOCOL.replace("form = \"pain\"", "form = \"pian\""), FORM, CODES)).join("\n");
     assert!(found.contains("There is no form `pian`; did you mean `pain`?"), "{found}");
 }
