@@ -22,7 +22,7 @@ export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, is
 
 /** Screens side by side before one running record. */
 export class Screens {
-  private readonly contexts: { close(): Promise<void> }[] = [];
+  private readonly windows: Page[] = [];
 
   private constructor(private readonly stage: Stage) {}
 
@@ -32,8 +32,8 @@ export class Screens {
 
   /** A window of somebody's, where they are shown what waits for them. */
   async open(who: Player, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-    const { page, context } = await this.stage.open(options);
-    this.contexts.push(context);
+    const { page } = await this.stage.open(options);
+    this.windows.push(page);
     page.on("pageerror", (cause) => {
       throw cause;
     });
@@ -55,8 +55,15 @@ export class Screens {
     return page;
   }
 
-  async clear(): Promise<void> {
-    await Promise.all(this.contexts.splice(0).map((context) => context.close()));
+  /**
+   * Closes every window.
+   *
+   * @param hasFailed leaves a picture of each first
+   */
+  async clear(hasFailed: boolean): Promise<void> {
+    const open = this.windows.splice(0);
+    if (hasFailed) await Promise.all(open.map((page, place) => page.screenshot({ path: `${pictures}/referral-failed-${place}.png`, fullPage: true })));
+    await Promise.all(open.map((page) => page.context().close()));
   }
 
   close(): Promise<void> {

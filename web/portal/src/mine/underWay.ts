@@ -28,6 +28,8 @@ export function told(run: RunView, isPatients: (step: RunStep) => boolean): Told
   const happened = run.milestones
     .filter(counts)
     .map((one) => ({ at: one.at, words: one.patient ?? {} }))
+    // Of what came about at one moment, what followed from the other is newer.
+    .reverse()
     .sort((left, right) => Date.parse(right.at) - Date.parse(left.at));
   const open = run.end === undefined ? run.steps.filter((step) => step.state === "ready" || step.state === "taken") : [];
   const toDo = open.filter(isPatients);

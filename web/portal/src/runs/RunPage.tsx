@@ -121,12 +121,21 @@ export function nameOf(run: RunView, reference: string | undefined): string | un
   return run.names?.[reference] ?? parties.find((party) => party?.reference === reference)?.display;
 }
 
+const isOpen = ({ state }: RunStep) => state === "ready" || state === "taken";
+
+/** What the end of a run waits for; where what was intended can no longer come about, all that is still to be done. */
+function waitedFor(run: RunView): RunStep[] {
+  if (run.end !== undefined) return [];
+  const steps = run.blocking.map((code) => latest(run, code)?.step).filter((step) => step !== undefined);
+  return steps.length > 0 ? steps : run.steps.filter((step) => isOpen(step) && step.optional !== true);
+}
+
 /** On what everything else waits. */
 function Blocking({ run, now }: { run: RunView; now: number }) {
   const texts = useTexts();
   const { t, locale } = texts;
-  if (run.end !== undefined || run.blocking.length === 0) return null;
-  const steps = run.blocking.map((code) => latest(run, code)?.step).filter((step) => step !== undefined);
+  const steps = waitedFor(run);
+  if (steps.length === 0) return null;
   return (
     <div className="run-blocking">
       <strong>{t("run.blocking")}</strong>
@@ -155,7 +164,8 @@ function Blocking({ run, now }: { run: RunView; now: number }) {
 /** What whoever looks may do though nothing else waits for it, with what nobody need do behind the rest. */
 function Yours({ run }: { run: RunView }) {
   const { t, locale } = useTexts();
-  const open = run.steps.filter(({ state, may, code }) => may && (state === "ready" || state === "taken") && !run.blocking.includes(code));
+  const waited = waitedFor(run);
+  const open = run.steps.filter((step) => step.may && isOpen(step) && !waited.includes(step));
   if (open.length === 0) return null;
   const isOptional = (step: RunStep) => Number(step.optional === true);
   return (
