@@ -45,7 +45,7 @@ async function doctor(): Promise<Page> {
 async function warn(page: Page, sex: string): Promise<void> {
   await page.getByRole("button", { name: "卒中绿色通道" }).click();
   await page.getByRole("button", { name: sex, exact: true }).click();
-  await page.getByRole("button", { name: /^发出预警/ }).click();
+  await page.getByRole("button", { name: /^发出预警：10 分钟/ }).click();
   await page.locator(".ambulance-drive").waitFor();
 }
 
@@ -74,7 +74,6 @@ test("a warning takes three touches, and whoever accepts it is named on the tabl
   await warn(page, "女");
   await page.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
   await page.getByText("网络正常，全部已送达").waitFor();
-  await page.getByRole("button", { name: "10 分钟", exact: true }).click();
   const board = await doctor();
   await board.goto("/board");
   await board.locator(".board-row", { hasText: "身份待核" }).waitFor();

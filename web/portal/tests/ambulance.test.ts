@@ -1,7 +1,7 @@
-import { Failure, type Protocol } from "@qingshan/client";
+import { Failure, type Protocol, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { deliver, type Record as Store } from "../src/ambulance/courier";
-import { begin, isDone, measurement, unsent, write, type Drive } from "../src/ambulance/drive";
+import { begin, done, isDone, measurement, unsent, warningsOf, write, type Drive } from "../src/ambulance/drive";
 import { PULSE } from "../src/ambulance/measures";
 import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, totalOf } from "../src/ambulance/scores";
 import { stagesOf } from "../src/ambulance/stages";
@@ -27,18 +27,19 @@ const protocol: Protocol = {
 let number = 0;
 const newId = () => `id-${(number += 1)}`;
 const drive = (): Drive => {
+  const [warning] = warningsOf([protocol], ["paramedic"]);
+  if (warning === undefined) throw new Error("a paramedic may warn");
   const asked = {
-    protocol,
+    happening: { warning },
     duties: ["paramedic"],
     own: { reference: "PractitionerRole/lu", organization: "road" },
     destination: { reference: "Organization/county", display: "county" },
-    who: { sex: "male" as const, age: 72, isDrill: false },
+    who: { sex: "male" as const, age: 72, isDrill: false, minutes: 10 },
     name: "?",
+    words: "?",
     account: "lu",
   };
-  const begun = begin(asked, Date.parse("2026-11-22T03:00:00Z"), newId);
-  if (begun === undefined) throw new Error("a paramedic may warn");
-  return begun;
+  return begin(asked, Date.parse("2026-11-22T03:00:00Z"), newId);
 };
 
 /** A record that has each id once, and loses answers when it is told to. */
@@ -54,6 +55,12 @@ function store(fail: (what: string) => Failure | undefined = () => undefined) {
   const record: Store = {
     create: (resource) => act(resource.id, resource).then(() => ({ id: `of-${resource.id}` })),
     start: (run) => act(run.id, run),
+    run: () => Promise.resolve({ steps: [{ code: "depart", n: 3, state: had.has("depart 3") ? "done" : "ready" }] } as unknown as RunView),
+    act: (_, told) => {
+      const name = "step" in told ? `${told.step} ${told.n}` : "";
+      if (had.has(name)) return Promise.reject(new Failure("conflict", 409));
+      return act(name, told);
+    },
   };
   return { record, had, sent };
 }
@@ -71,7 +78,7 @@ const soon = () => Date.parse("2026-11-22T03:01:00Z");
 
 test("a warning is a patient, a visit and a run, and goes to where the patient is brought", async () => {
   const one = drive();
-  expect(one.letters.map(({ kind }) => kind)).toEqual(["patient", "visit", "run"]);
+  expect(one.letters.map(({ kind }) => kind)).toEqual(["patient", "visit", "run", "finding"]);
   const { keep, now } = device(one);
   const { record, had } = store();
   expect(await deliver(one, record, keep, soon)).toBe("sent");
@@ -96,11 +103,26 @@ test("an answer that is lost leads to the same ids again and to nothing twice", 
     lost.add(id);
     return new Failure("offline", undefined);
   });
-  for (let round = 0; round < 4; round += 1) expect(await deliver(now(), record, keep, soon)).toBe("waiting");
+  for (let round = 0; round < 5; round += 1) expect(await deliver(now(), record, keep, soon)).toBe("waiting");
   expect(await deliver(now(), record, keep, soon)).toBe("sent");
-  expect(had.size).toBe(4);
-  expect(sent.length).toBe(8);
+  expect(had.size).toBe(5);
+  expect(sent.length).toBe(10);
   expect(had.get("pulse")).toMatchObject({ subject: { reference: `Patient/${now().patient}` } });
+});
+
+test("a step whose answer was lost is done once, and not another time of it", async () => {
+  const one = done(drive(), "depart", { id: "letter", at: "2026-11-22T03:00:30Z" });
+  const { keep, now } = device(one);
+  let isLost = false;
+  const { record, sent } = store((id) => {
+    if (id !== "depart 3" || isLost) return undefined;
+    isLost = true;
+    return new Failure("offline", undefined);
+  });
+  expect(await deliver(one, record, keep, soon)).toBe("waiting");
+  expect(await deliver(now(), record, keep, soon)).toBe("sent");
+  expect(sent.filter((id) => id === "depart 3")).toEqual(["depart 3"]);
+  expect(now().letters.every((letter) => letter.sent !== undefined)).toBe(true);
 });
 
 test("what is refused is told and does not keep back what comes after it", async () => {

@@ -5,10 +5,10 @@ import { postOf } from "../duties";
 import { useTexts } from "../language";
 import { useIsOnline, useNow } from "../live";
 import { newId } from "../patients/vitals";
-import { say } from "../runs/words";
+import { codingIn, say } from "../runs/words";
 import { useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
-import { begin, refused, unsent, warningsOf, type Drive, type Who } from "./drive";
+import { begin, happenings, refused, unsent, type Drive, type Happening, type Who } from "./drive";
 import { DriveView } from "./DriveView";
 import { useDrives, usePack } from "./useDrives";
 import { WhoAndWhere } from "./WhoAndWhere";
@@ -24,31 +24,31 @@ export default function AmbulancePage() {
   const post = postOf(session);
   const { pack, cause } = usePack();
   const { drives, outcome, add, change } = useDrives();
-  const [code, setCode] = useState<string>();
+  const [chosen, setChosen] = useState<Happening>();
   const [shown, setShown] = useState<string>();
   const open = (drives ?? []).filter(({ isOver }) => isOver !== true);
   const drive = open.find(({ id }) => id === shown);
-  const warnings = warningsOf(pack?.protocols ?? [], post?.duties ?? []);
-  const chosen = warnings.find(({ protocol }) => protocol.code === code);
+  const possible = happenings(pack?.warnings ?? []);
+  const titleOf = ({ warning, suspected }: Happening) => (suspected && codingIn(locale, suspected)) ?? say(locale, warning.protocol.title);
 
   const go = async (who: Who, destination: Drive["destination"]) => {
     if (chosen === undefined || post === undefined) return;
     const own = { reference: `PractitionerRole/${post.role}`, organization: post.organization };
-    const asked = { protocol: chosen.protocol, duties: post.duties, own, destination, who, name: t("ambulance.nobody"), account: session.account };
+    const words = t("ambulance.words", { what: titleOf(chosen) });
+    const asked = { happening: chosen, duties: post.duties, own, destination, who, name: t("ambulance.nobody"), words, account: session.account };
     const begun = begin(asked, Date.now(), newId);
-    if (begun === undefined) return;
     await add(begun);
-    setCode(undefined);
+    setChosen(undefined);
     setShown(begun.id);
   };
   return (
     <section className="ambulance" aria-label={t("ambulance.title")}>
-      <Head drives={drives ?? []} outcome={outcome} onHome={drive === undefined && code === undefined ? undefined : () => (setShown(undefined), setCode(undefined))} />
+      <Head drives={drives ?? []} outcome={outcome} onHome={drive === undefined && chosen === undefined ? undefined : () => (setShown(undefined), setChosen(undefined))} />
       {drive !== undefined && (
         <DriveView key={drive.id} drive={drive} change={(act) => change(drive.id, act)} onOver={() => setShown(undefined)} />
       )}
       {drive === undefined && chosen !== undefined && (
-        <WhoAndWhere title={say(locale, chosen.start.title ?? chosen.protocol.title)} institutions={pack?.institutions ?? []} own={post?.organization} onGo={go} />
+        <WhoAndWhere title={titleOf(chosen)} institutions={pack?.institutions ?? []} own={post?.organization} onGo={go} />
       )}
       {drive === undefined && chosen === undefined && (
         <div className="ambulance-home">
@@ -56,12 +56,12 @@ export default function AmbulancePage() {
             <h1>{t("ambulance.what")}</h1>
             {pack === undefined && cause === undefined && <Loading />}
             {pack === undefined && cause !== undefined && <FailureNotice cause={cause} />}
-            {pack !== undefined && warnings.length === 0 && <p className="ambulance-none">{t("ambulance.none")}</p>}
+            {pack !== undefined && possible.length === 0 && <p className="ambulance-none">{t("ambulance.none")}</p>}
             <ul className="ambulance-tiles">
-              {warnings.map(({ protocol }) => (
-                <li key={protocol.code}>
-                  <button type="button" className="ambulance-tile" onClick={() => setCode(protocol.code)}>
-                    {say(locale, protocol.title)}
+              {possible.map((one) => (
+                <li key={`${one.warning.protocol.code} ${one.suspected?.code ?? ""}`}>
+                  <button type="button" className="ambulance-tile" onClick={() => setChosen(one)}>
+                    {titleOf(one)}
                   </button>
                 </li>
               ))}
@@ -74,7 +74,7 @@ export default function AmbulancePage() {
                 {open.map((one) => (
                   <li key={one.id}>
                     <button type="button" className="ambulance-tile" onClick={() => setShown(one.id)}>
-                      <strong>{say(locale, one.title)}</strong>
+                      <strong>{one.suspected === undefined ? say(locale, one.title) : codingIn(locale, one.suspected)}</strong>
                       <span>{[t(`sex.${one.sex}`), one.age !== undefined && t("age.year", { count: one.age }), timeAt(Date.parse(one.began)).slice(0, 5)].filter(Boolean).join(" · ")}</span>
                       <span className={unsent(one).length > 0 ? "is-waiting" : ""}>
                         {unsent(one).length > 0 ? t("ambulance.waiting", { count: unsent(one).length }) : t("ambulance.delivered.all")}

@@ -1,3 +1,4 @@
+import type { RunView } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { timeAt } from "../calendar";
@@ -6,15 +7,16 @@ import { useLive, useNow } from "../live";
 import { newId } from "../patients/vitals";
 import { aboutRun, useMessages, useRun } from "../runs/reading";
 import { nameOf } from "../runs/RunPage";
-import { say, showLength } from "../runs/words";
-import { expected, measurement, photograph, pressure, refused, scored, unsent, write, type Drive } from "./drive";
+import { codingIn, say, showLength } from "../runs/words";
+import { useSession } from "../session";
+import { done, expect, measurement, photograph, pressure, refused, scored, unsent, write, type Drive } from "./drive";
 import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
 import { Pad } from "./Pad";
 import { shrunk } from "./photo";
 import { Scores } from "./Scores";
 import { GCS, RTS, rtsItems, totalOf, type Score } from "./scores";
 import { stagesOf, type Stage } from "./stages";
-import type { RunView } from "@qingshan/client";
+import { MINUTES } from "./WhoAndWhere";
 
 /** One patient on the way: how far the warning has come, what was found, and when they arrive. */
 export function DriveView({ drive, change, onOver }: { drive: Drive; change(act: (drive: Drive) => Drive): Promise<void>; onOver(): void }) {
@@ -52,19 +54,20 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
   const arriving = (minutes: number) => {
     const mark = taken();
     const eta = new Date(Date.now() + minutes * 60_000).toISOString();
-    void here().then((position) => keep((old) => ({ ...write(old, expected(eta, position, mark), mark.at), eta })));
+    const words = t("ambulance.eta.changed");
+    void here().then((position) => keep((old) => expect(old, eta, position, words, mark)));
   };
   return (
     <div className="ambulance-drive">
       <aside className="ambulance-side">
         <h1>
-          {say(locale, drive.title)}
+          {drive.suspected === undefined ? say(locale, drive.title) : codingIn(locale, drive.suspected)}
           {drive.isDrill && <span className="board-drill">{t("board.drill")}</span>}
         </h1>
         <p className="ambulance-of">
           {[t(`sex.${drive.sex}`), drive.age === undefined ? t("age.unknown") : t("age.year", { count: drive.age })].join(" · ")} → {drive.destination.display}
         </p>
-        {begun === undefined ? <Stages stages={stagesOf(undefined, undefined, undefined)} isRefused={refused(drive).length > 0} /> : <Followed drive={drive} begun={begun} />}
+        {begun === undefined ? <Stages stages={stagesOf(undefined, undefined, undefined)} isRefused={refused(drive).length > 0} /> : <Followed drive={drive} begun={begun} onDone={(step) => void keep((old) => done(old, step, taken()))} />}
         {isUnkept && (
           <p className="ambulance-refused" role="alert">
             {t("ambulance.unkept")}
@@ -87,7 +90,7 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
             </strong>
           </h2>
           <div>
-            {[3, 5, 10, 15, 20, 30].map((minutes) => (
+            {MINUTES.map((minutes) => (
               <button key={minutes} type="button" className="ambulance-key" onClick={() => arriving(minutes)}>
                 {t("length.minute", { count: minutes })}
               </button>
@@ -159,18 +162,35 @@ function here(): Promise<{ latitude: number; longitude: number } | undefined> {
   });
 }
 
-/** How far a warning that the record has received has come, as it changes. */
-function Followed({ drive, begun }: { drive: Drive; begun: string }) {
+/** How far a warning that the record has received has come, as it changes, and what the crew can do with one touch. */
+function Followed({ drive, begun, onDone }: { drive: Drive; begun: string; onDone(step: string): void }) {
   const cache = useQueryClient();
   const view = useRun(drive.id);
   useLive(`Task/${drive.id}`, () => void cache.invalidateQueries({ queryKey: aboutRun(drive.id) }));
   if (view.data === undefined) return <Stages stages={stagesOf(begun, undefined, undefined)} isRefused={false} />;
-  return <WithMessages run={view.data.run} begun={begun} />;
+  return <Answered run={view.data.run} drive={drive} begun={begun} onDone={onDone} />;
 }
 
-function WithMessages({ run, begun }: { run: RunView; begun: string }) {
+function Answered({ run, drive, begun, onDone }: { run: RunView; drive: Drive; begun: string; onDone(step: string): void }) {
+  const { locale } = useTexts();
+  const session = useSession();
   const messages = useMessages(run);
-  return <Stages stages={stagesOf(begun, run, messages.data)} isRefused={false} run={run} />;
+  const own = [`PractitionerRole/${session.post ?? ""}`, `Practitioner/${session.practitioner ?? ""}`];
+  const waiting = new Set(unsent(drive).flatMap((letter) => (letter.kind === "act" ? [letter.step] : [])));
+  const touches = run.steps.filter(
+    ({ state, may, form, outcomes, acknowledgements = 0, code }) =>
+      (state === "ready" || state === "taken") && may && form === undefined && outcomes.length === 0 && acknowledgements === 0 && !waiting.has(code),
+  );
+  return (
+    <>
+      <Stages stages={stagesOf(begun, run, messages.data, (reference) => own.includes(reference))} isRefused={false} run={run} />
+      {touches.slice(0, 2).map((step) => (
+        <button key={step.code} type="button" className="ambulance-key" onClick={() => onDone(step.code)}>
+          {say(locale, step.title)}
+        </button>
+      ))}
+    </>
+  );
 }
 
 function Stages({ stages, isRefused, run }: { stages: readonly Stage[]; isRefused: boolean; run?: RunView }) {

@@ -5,6 +5,9 @@ import type { Drive, Pack, Who } from "./drive";
 
 const LAST = "qingshan.ambulance.to";
 
+/** In how many minutes a patient may be expected, a touch each. */
+export const MINUTES = [5, 10, 15, 20, 30, 45];
+
 /** Who it is, as far as it can be seen, and where they are brought: one touch each, and what is known already is chosen. */
 export function WhoAndWhere(props: {
   title: string;
@@ -21,11 +24,11 @@ export function WhoAndWhere(props: {
   const [cause, setCause] = useState<unknown>();
   const [to, setTo] = useState(() => localStorage.getItem(LAST) ?? own);
   const destination = institutions.find(({ id }) => id === to);
-  const go = () => {
+  const go = (minutes: number) => {
     if (sex === undefined || destination?.id === undefined || isGoing) return;
     setIsGoing(true);
     localStorage.setItem(LAST, destination.id);
-    onGo({ sex, age, isDrill }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
+    onGo({ sex, age, isDrill, minutes }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
       setIsGoing(false);
       setCause(why);
     });
@@ -83,9 +86,21 @@ export function WhoAndWhere(props: {
             {t("ambulance.unkept")}
           </p>
         )}
-        <button type="button" className={`ambulance-go${isDrill ? " is-drill" : ""}`} disabled={sex === undefined || destination === undefined} onClick={go}>
-          {sex === undefined ? t("ambulance.go.who") : t(isDrill ? "ambulance.go.drill" : "ambulance.go", { place: destination?.name ?? "" })}
-        </button>
+        <h2>{sex === undefined ? t("ambulance.go.who") : t(isDrill ? "ambulance.go.drill" : "ambulance.go")}</h2>
+        <div className="ambulance-gos">
+          {MINUTES.map((minutes) => (
+            <button
+              key={minutes}
+              type="button"
+              className={`ambulance-go${isDrill ? " is-drill" : ""}`}
+              disabled={sex === undefined || destination === undefined || isGoing}
+              aria-label={t("ambulance.go.in", { count: minutes, place: destination?.name ?? "" })}
+              onClick={() => go(minutes)}
+            >
+              {t("length.minute", { count: minutes })}
+            </button>
+          ))}
+        </div>
       </section>
     </div>
   );

@@ -1,10 +1,12 @@
-import { Failure, Runs, type Resource, type Service } from "@qingshan/client";
+import { Failure, Runs, type Act, type Resource, type RunView, type Service } from "@qingshan/client";
 import type { Drive, Letter } from "./drive";
 
 /** What a courier needs of the record. */
 export interface Record {
   create(resource: Resource & { id: string }): Promise<{ id: string }>;
   start(begin: Extract<Letter, { kind: "run" }>["begin"]): Promise<void>;
+  run(id: string): Promise<RunView>;
+  act(id: string, act: Act): Promise<void>;
 }
 
 /** The record as whoever is signed in writes to it. */
@@ -13,6 +15,8 @@ export function recordOf(service: Service): Record {
   return {
     create: async (resource) => ({ id: (await service.createOnce(resource as never) as Resource).id ?? resource.id }),
     start: async (begin) => void (await runs.start(begin)),
+    run: (id) => runs.run(id),
+    act: async (id, act) => void (await runs.act(id, act)),
   };
 }
 
@@ -36,6 +40,12 @@ export async function deliver(
     const letter = current.letters.find(({ sent, refused }) => sent === undefined && refused === undefined);
     if (letter === undefined) return "sent";
     try {
+      if (letter.kind === "act" && letter.n === undefined) {
+        // Which time of the step it is is kept before it is sent, so that sending it again is not another time of it.
+        const n = await timeOf(letter.step, current.id, record);
+        current = await keep((old) => settle(old, letter.id, { n }));
+        continue;
+      }
       const made = await send(letter, current, record);
       const at = new Date(now()).toISOString();
       current = await keep((old) => ({ ...settle(old, letter.id, { sent: at }), ...made }));
@@ -46,12 +56,20 @@ export async function deliver(
       const why = cause instanceof Error ? cause.message : "";
       current = await keep((old) => settle(old, letter.id, { refused: why || kind }));
       // Without its patient or its run nothing of a case can be sent; it waits for somebody to look.
-      if (letter.kind !== "finding") return "waiting";
+      if (letter.kind !== "finding" && letter.kind !== "act") return "waiting";
     }
   }
 }
 
-const settle = (drive: Drive, id: string, part: Partial<Letter>): Drive => ({
+/** Which time of a step is open; what nobody asks for any more is refused. */
+async function timeOf(step: string, id: string, record: Record): Promise<number> {
+  const run = await record.run(id);
+  const open = run.steps.findLast(({ code, state }) => code === step && (state === "ready" || state === "taken"));
+  if (open === undefined) throw new Failure("conflict", undefined);
+  return open.n;
+}
+
+const settle = (drive: Drive, id: string, part: Partial<Letter> & { n?: number }): Drive => ({
   ...drive,
   letters: drive.letters.map((letter) => (letter.id === id ? ({ ...letter, ...part } as Letter) : letter)),
 });
@@ -66,7 +84,21 @@ async function send(letter: Letter, drive: Drive, record: Record): Promise<Parti
     await record.create({ ...letter.resource, subject } as Resource & { id: string });
     return {};
   }
+  if (letter.kind === "act") {
+    const { step, n = 1, response } = letter;
+    const about = response && { ...response, subject };
+    try {
+      await record.act(drive.id, { deed: "complete", step, n, at: letter.at, ...(about !== undefined && { response: about }) });
+    } catch (cause) {
+      if (!(cause instanceof Failure) || cause.kind !== "conflict") throw cause;
+      // It was done already: by this very letter, whose answer was lost, or by somebody who was first. Either way it is.
+      const run = await record.run(drive.id);
+      if (!run.steps.some((one) => one.code === step && one.n === n && one.state === "done")) throw cause;
+    }
+    return {};
+  }
   const focus = drive.visit === undefined ? {} : { focus: `Encounter/${drive.visit}` };
-  await record.start({ ...letter.begin, patient: subject.reference, ...focus });
+  const response = letter.begin.response && { ...letter.begin.response, subject };
+  await record.start({ ...letter.begin, patient: subject.reference, ...focus, ...(response !== undefined && { response }) });
   return {};
 }

@@ -1,14 +1,51 @@
-import type { Begin, Encounter, Identifier, Observation, Organization, Patient, Protocol, Resource, Sex, Words } from "@qingshan/client";
+import type {
+  Begin,
+  Coding,
+  Encounter,
+  Identifier,
+  Observation,
+  Organization,
+  Patient,
+  Protocol,
+  Questionnaire,
+  QuestionnaireResponse,
+  Resource,
+  Sex,
+  Words,
+} from "@qingshan/client";
 import { DRILL } from "../board/board";
+import { codingsOf } from "../forms/filled";
+import { itemsOf } from "../forms/questionnaire";
 import { bloodPressure, LOINC, measured, type Measure } from "../patients/vitals";
 import { missingRoles, ownRole, startsFor } from "../protocols/start";
+import { answered, type Known } from "./answers";
 import { QINGSHAN, type Score } from "./scores";
 
 /** What the tablet has loaded before it leaves: which warnings there are, and where they can be sent. */
 export interface Pack {
   account: string;
-  protocols: Protocol[];
+  warnings: Warning[];
   institutions: Pick<Organization, "id" | "name">[];
+}
+
+/** A form with the codings of its lists, by the address of each. */
+export interface Paper {
+  form: Questionnaire;
+  lists: Record<string, Coding[]>;
+}
+
+/** A protocol that can be warned of, with the form it begins with and the step by which its crew tells what is new. */
+export interface Warning {
+  protocol: Protocol;
+  start: NonNullable<Protocol["start"]>[number];
+  paper?: Paper | undefined;
+  update?: { step: string; paper: Paper } | undefined;
+}
+
+/** What may have happened: a protocol, or one of the things that its form asks about. */
+export interface Happening {
+  warning: Warning;
+  suspected?: Coding;
 }
 
 /** Something that is to reach the record. Its id is chosen here, so that sending it twice writes it once. */
@@ -16,6 +53,7 @@ export type Letter = { id: string; at: string; sent?: string; refused?: string }
   | { kind: "patient"; resource: Patient & { id: string } }
   | { kind: "visit"; resource: Encounter & { id: string } }
   | { kind: "run"; begin: Begin }
+  | { kind: "act"; step: string; n?: number; response?: QuestionnaireResponse }
   | { kind: "finding"; resource: Resource & { id: string; identifier?: Identifier[]; subject?: { reference?: string } } }
 );
 
@@ -29,6 +67,9 @@ export interface Drive {
   version: string;
   title: Words;
   destination: { reference: string; display: string };
+  /** What is suspected, where the form of the protocol asks. */
+  suspected?: Coding;
+  update?: Warning["update"];
   sex: Sex;
   age: number | undefined;
   isDrill: boolean;
@@ -46,11 +87,24 @@ export interface Drive {
   isOver?: boolean;
 }
 
+/** The item of a start's form that says what is suspected, and the item that says when the patient is expected. */
+export const SUSPECTED = "suspected";
+export const ETA = "eta";
+
 /** The protocols that somebody with these duties can warn of, each with the way it starts. */
-export function warningsOf(protocols: readonly Protocol[], duties: readonly string[]) {
+export function warningsOf(protocols: readonly Protocol[], duties: readonly string[]): Pick<Warning, "protocol" | "start">[] {
   return protocols.flatMap((protocol) => {
     const [start] = startsFor(protocol, duties);
     return start === undefined ? [] : [{ protocol, start }];
+  });
+}
+
+/** What may have happened, as far as there is something to warn of. */
+export function happenings(warnings: readonly Warning[]): Happening[] {
+  return warnings.flatMap((warning) => {
+    const item = [...(warning.paper === undefined ? [] : itemsOf(warning.paper.form.item))].find(({ linkId }) => linkId === SUSPECTED);
+    const choices = item === undefined ? [] : codingsOf(item, new Map(Object.entries(warning.paper?.lists ?? {})));
+    return choices.length === 0 ? [{ warning }] : choices.map((suspected) => ({ warning, suspected }));
   });
 }
 
@@ -59,26 +113,31 @@ export interface Who {
   sex: Sex;
   age: number | undefined;
   isDrill: boolean;
+  /** In how many minutes they are expected at the door. */
+  minutes: number;
 }
 
 /** Begins a drive: everything that has to be written for a warning, in the order in which it has to be. */
 export function begin(
   asked: {
-    protocol: Protocol;
+    happening: Happening;
     duties: readonly string[];
     own: { reference: string; organization: string };
     destination: Drive["destination"];
     who: Who;
     /** What the person is called until somebody knows. */
     name: string;
+    /** What is written where the form wants words and nobody has any yet. */
+    words: string;
     account: string;
   },
   now: number,
   newId: () => string,
-): Drive | undefined {
-  const { protocol, duties, own, destination, who, name, account } = asked;
-  const [start] = startsFor(protocol, duties);
-  if (start === undefined) return undefined;
+): Drive {
+  const { happening, duties, own, destination, who, name, words, account } = asked;
+  const { warning, suspected } = happening;
+  const { protocol, start } = warning;
+  const eta = new Date(now + who.minutes * 60_000).toISOString();
   const at = new Date(now).toISOString();
   const [id, patient, visit] = [newId(), newId(), newId()];
   const roles = protocol.role ?? [];
@@ -131,9 +190,15 @@ export function begin(
         patient: "",
         ...(klass !== undefined && { class: klass }),
         roles: bound,
+        ...(warning.paper !== undefined && { response: answered(warning.paper, known({ who, suspected, eta, words }), at) }),
       },
     },
   ];
+  // Where no form says when the patient is expected, an observation does.
+  if (!tellsEta(warning.paper)) {
+    const mark = { id: newId(), at };
+    letters.push({ id: mark.id, at, kind: "finding", resource: expected(eta, undefined, mark) });
+  }
   return {
     id,
     account,
@@ -145,10 +210,48 @@ export function begin(
     sex: who.sex,
     age: who.age,
     isDrill: who.isDrill,
+    eta,
+    ...(suspected !== undefined && { suspected }),
+    ...(warning.update !== undefined && { update: warning.update }),
     letters,
     values: {},
     items: {},
   };
+}
+
+const tellsEta = (paper: Paper | undefined): boolean => paper !== undefined && [...itemsOf(paper.form.item)].some(({ linkId }) => linkId === ETA);
+
+/** What is known when a warning is sent, by the names of the items that ask for it. */
+function known(told: { who: Who; suspected: Coding | undefined; eta: string; words: string }): Known {
+  const { who, suspected, eta, words } = told;
+  return {
+    [SUSPECTED]: suspected?.code,
+    [ETA]: eta,
+    "unknown-identity": true,
+    sex: who.sex,
+    age: who.age,
+    complaint: words,
+    certainty: "unknown",
+  };
+}
+
+/** Tells when the patient is expected now: by the step that is there for it, or by an observation. */
+export function expect(
+  drive: Drive,
+  eta: string,
+  position: { latitude: number; longitude: number } | undefined,
+  words: string,
+  mark: { id: string; at: string },
+): Drive {
+  const next = { ...drive, eta };
+  if (drive.update === undefined) return write(next, expected(eta, position, mark), mark.at);
+  const response = answered(drive.update.paper, { [ETA]: eta, change: words }, mark.at);
+  return { ...next, letters: [...next.letters, { id: mark.id, at: mark.at, kind: "act", step: drive.update.step, response }] };
+}
+
+/** Says that a step was done. */
+export function done(drive: Drive, step: string, mark: { id: string; at: string }): Drive {
+  return { ...drive, letters: [...drive.letters, { id: mark.id, at: mark.at, kind: "act", step }] };
 }
 
 /** Adds something that is to be sent. */

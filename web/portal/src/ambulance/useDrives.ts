@@ -1,9 +1,12 @@
-import { Runs, type Organization } from "@qingshan/client";
+import { Runs, type Organization, type Service } from "@qingshan/client";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { isOnBoard } from "../board/board";
 import { postOf } from "../duties";
+import { itemsOf } from "../forms/questionnaire";
+import { expanded, formOf, listsOf } from "../forms/reading";
 import { useService, useSession } from "../session";
 import { deliver, recordOf, type Outcome } from "./courier";
-import { isDone, unsent, warningsOf, type Drive, type Pack } from "./drive";
+import { ETA, isDone, unsent, warningsOf, type Drive, type Pack, type Paper, type Warning } from "./drive";
 import { changeDrive, dropDrive, keepDrive, keepPack, keptDrives, keptPack } from "./kept";
 
 /** How often what waits is tried again though nobody says that there is a line, in milliseconds. */
@@ -106,10 +109,11 @@ export function usePack(): { pack: Pack | undefined; cause: unknown } {
       const runs = new Runs(service);
       const entries = (await runs.protocols()).filter(({ mayStart }) => mayStart);
       const protocols = await Promise.all(entries.map(({ code }) => runs.protocol(code)));
+      const onRoad = warningsOf(protocols.filter(isOnBoard), duties ?? []);
       const institutions = await service.all<Organization>("Organization", { type: "prov", _elements: "name", _count: "200" });
       const next: Pack = {
         account,
-        protocols: warningsOf(protocols, duties ?? []).map(({ protocol }) => protocol),
+        warnings: await Promise.all(onRoad.map((one) => whole(service, one, duties ?? []))),
         institutions: institutions.map(({ id, name }) => ({ id: id ?? "", name: name ?? "" })),
       };
       await keepPack(next);
@@ -124,4 +128,21 @@ export function usePack(): { pack: Pack | undefined; cause: unknown } {
     };
   }, [service, account, duties]);
   return { pack, cause };
+}
+
+/** A warning with the papers that it needs. */
+async function whole(service: Service, one: Pick<Warning, "protocol" | "start">, duties: readonly string[]): Promise<Warning> {
+  const paper = one.start.form === undefined ? undefined : await paperOf(service, one.start.form);
+  const roles = (one.protocol.role ?? []).filter((role) => role.duties?.some((duty) => duties.includes(duty))).map(({ code }) => code);
+  const own = (one.protocol.step ?? []).filter(({ who, form }) => form !== undefined && roles.includes(who));
+  const papers = await Promise.all(own.map(async ({ code, form }) => ({ step: code, paper: await paperOf(service, form ?? "") })));
+  const update = papers.find(({ paper }) => paper !== undefined && [...itemsOf(paper.form.item)].some(({ linkId }) => linkId === ETA));
+  return { ...one, paper, update: update?.paper === undefined ? undefined : { step: update.step, paper: update.paper } };
+}
+
+async function paperOf(service: Service, code: string): Promise<Paper | undefined> {
+  const form = await formOf(service, code);
+  if (form === null) return undefined;
+  const lists = await Promise.all(listsOf(form).map(async (address) => [address, await expanded(service, address)] as const));
+  return { form, lists: Object.fromEntries(lists) };
 }

@@ -19,12 +19,15 @@ export function useForm(service: Service, code: string | undefined) {
     queryKey: ["form", code],
     enabled: code !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: async ({ signal }): Promise<Questionnaire | null> => {
-      const asked = { url: FORMS + (code ?? ""), _sort: "-_lastUpdated", _count: "1" };
-      const { found } = await service.search<Questionnaire>("Questionnaire", asked, signal);
-      return found[0] ?? null;
-    },
+    queryFn: ({ signal }): Promise<Questionnaire | null> => formOf(service, code ?? "", signal),
   });
+}
+
+/** Reads the form of a code, as it was last published. */
+export async function formOf(service: Service, code: string, signal?: AbortSignal): Promise<Questionnaire | null> {
+  const asked = { url: FORMS + code, _sort: "-_lastUpdated", _count: "1" };
+  const { found } = await service.search<Questionnaire>("Questionnaire", asked, signal);
+  return found[0] ?? null;
 }
 
 /** The codings of value sets, each with its score and in both languages, by the address of its set. */
@@ -39,7 +42,8 @@ export function useLists(service: Service, addresses: readonly string[]) {
   });
 }
 
-async function expanded(service: Service, address: string, signal: AbortSignal): Promise<Coding[]> {
+/** Reads the codings of a value set, each with its score and in both languages. */
+export async function expanded(service: Service, address: string, signal?: AbortSignal): Promise<Coding[]> {
   const set = await service.operation<ValueSet>(`ValueSet/$expand?url=${encodeURIComponent(address)}`, undefined, signal);
   const codings = set.expansion?.contains ?? [];
   const systems = [...new Set(codings.flatMap(({ system }) => system ?? []))];

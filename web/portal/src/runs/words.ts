@@ -1,4 +1,4 @@
-import type { CodeableConcept, Words } from "@qingshan/client";
+import type { CodeableConcept, Coding, Words } from "@qingshan/client";
 import type { Locale } from "../calendar";
 import type { Texts } from "../language";
 
@@ -25,6 +25,11 @@ export function conceptIn(locale: Locale, concept: CodeableConcept | undefined):
     if (language !== undefined && locale.startsWith(language.slice(0, 2)) && content) return content;
   }
   return concept.text ?? concept.coding?.find((coding) => coding.display)?.display;
+}
+
+/** What a coding is called in the reader's language, where somebody wrote it. */
+export function codingIn(locale: Locale, { display, _display }: Coding): string | undefined {
+  return conceptIn(locale, { ...(display !== undefined && { text: display }), ...(_display !== undefined && { _text: _display }) } as CodeableConcept);
 }
 
 /** A length of time, in milliseconds, in its two largest units. */
