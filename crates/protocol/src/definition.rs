@@ -387,6 +387,10 @@ pub struct Fact {
     /// Of a milestone: milestones after any of which it says nothing more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub until: Vec<Code>,
+    /// Of a milestone: how long before the run began it counts as well if it was written then, such as the registration
+    /// of somebody for whom a run is begun a few minutes after they came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Span>,
 }
 
 /// A protocol that follows.
@@ -407,6 +411,10 @@ pub struct Next {
     /// Its roles, each bound to a role of this protocol; a role of the same name is bound without being named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Code>,
+    /// For whom it is, such as the child that was born, as FHIRPath on what this run knows that gives a Reference or a
+    /// Patient; otherwise for this run's patient. It does not begin where that gives nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<Code>,
     /// Its focus, as FHIRPath on what this run knows; otherwise this run's focus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub focus: Option<Code>,
@@ -493,6 +501,10 @@ pub struct Outcome {
     /// The form to be filled in for this outcome, instead of that of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Code>,
+    /// It may be chosen only while this holds, as FHIRPath on what the run knows; `%response` is what was filled in for
+    /// it. What is not known yet does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
     /// How often it may be chosen in one run; 0 means any number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub most: u32,
@@ -514,7 +526,8 @@ pub struct Clock {
     pub title: Words,
     /// The milestone that sets it going; each further occurrence sets it going anew once it has stopped.
     pub from: Code,
-    /// The milestones of which any stops it.
+    /// The milestones of which any stops it. The one that sets it going may be among them: each further occurrence then
+    /// ends one stretch and begins the next, as where something must happen every few minutes.
     pub to: Vec<Code>,
     /// The moment from which its limits count, such as the end of an appointment, as FHIRPath on what the run knows;
     /// where it gives nothing they count from the beginning.

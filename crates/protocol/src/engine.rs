@@ -264,6 +264,7 @@ impl Engine {
                 }
             }
             if let Deed::Complete { step, outcome: Some(outcome), bind, .. } = &mut deed {
+                draft.permit(run, step, outcome).await?;
                 bind.extend(draft.bound(run, step, outcome).await?);
             }
             draft.happen(run, event_of(&caller.actor, deed)).await?;

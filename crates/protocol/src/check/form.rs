@@ -60,9 +60,8 @@ impl<'a> Desk<'a> {
             let named = code.strip_suffix("-status");
             named.is_some_and(|named| self.line.protocols.iter().any(|one| one.code.as_str() == named))
         }));
-        // Activities write codes by the address of their system.
-        let values = self.line.protocols.iter().flat_map(|one| &one.activities).flat_map(|one| &one.set);
-        let values: Vec<&str> = values.map(|set| set.value.as_str()).collect();
+        // Activities write codes and facts are told by codes by the address of their system.
+        let values: Vec<&str> = self.line.protocols.iter().flat_map(super::protocol::expressions).collect();
         used.extend(
             self.lists_of_line()
                 .filter(|code| values.iter().any(|value| value.contains(&format!("/CodeSystem/{code}'")))),

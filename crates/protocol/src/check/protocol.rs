@@ -252,6 +252,9 @@ impl<'a> Desk<'a> {
             self.words(&outcome.code, &outcome.title, "title");
             outcome.classes.iter().chain(&outcome.class).for_each(|class| self.class(protocol, Some(class)));
             outcome.reach.iter().for_each(|code| self.reaches(protocol, code));
+            if let Some(when) = &outcome.when {
+                self.expression(when, "Element", &variables);
+            }
             self.reasons(outcome.reasons.as_ref());
             self.form_named(outcome.form.as_ref());
             for (role, path) in &outcome.bind {
@@ -388,9 +391,9 @@ impl<'a> Desk<'a> {
     }
 
     fn next(&mut self, protocol: &Protocol, next: &Next) {
-        if let Some(focus) = &next.focus {
+        for path in next.focus.iter().chain(&next.patient) {
             let variables = self.variables(protocol);
-            self.expression(focus, "Element", &variables);
+            self.expression(path, "Element", &variables);
         }
         next.roles.values().for_each(|role| self.role(protocol, role));
         next.keep.iter().for_each(|code| self.reaches(protocol, code));
@@ -546,7 +549,7 @@ pub(super) fn nexts(protocol: &Protocol) -> impl Iterator<Item = &Next> {
 }
 
 /// All FHIRPath of a protocol.
-fn expressions(protocol: &Protocol) -> Vec<&str> {
+pub(super) fn expressions(protocol: &Protocol) -> Vec<&str> {
     let mut all: Vec<&Code> = protocol.activities.iter().flat_map(|one| &one.set).map(|set| &set.value).collect();
     let adopted = protocol.activities.iter().filter_map(|one| one.adopt.as_ref());
     all.extend(adopted.flat_map(|adopt| adopt.when.iter().chain([&adopt.from])));

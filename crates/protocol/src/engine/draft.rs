@@ -421,6 +421,16 @@ impl<'e> Draft<'e> {
             }
             None => source.run.focus.clone(),
         };
+        let patient = match &next.patient {
+            Some(text) => {
+                let scene = self.scene(&source.protocol, &source.run, &source.frame, &[text]).await?;
+                let found = scene.evaluate(&self.engine.expression(text)?, |items| Ok(scene::referenced(&items)))?;
+                let found = found.map(|party| party.reference).filter(|reference| reference.starts_with("Patient/"));
+                let told = || Error::new(fhir::Category::Invalid, fhir::IssueCode::Required, format!("Say for whom \"{code}\" begins."));
+                Some(found.ok_or_else(told)?)
+            }
+            None => source.run.patient.clone(),
+        };
         let id = self.engine.new_id();
         let parent = step.map(|(step, n)| Parent { run: source.run.id.clone(), step: step.clone(), n: *n });
         let class = next
@@ -432,7 +442,7 @@ impl<'e> Draft<'e> {
             id: id.clone(),
             protocol: code.to_owned(),
             version: protocol.version.clone(),
-            patient: source.run.patient.clone(),
+            patient,
             focus,
             chain: source.run.chain.clone(),
             parent,
@@ -563,6 +573,22 @@ impl<'e> Draft<'e> {
             bound.extend(found.map(|party| (role.clone(), party)));
         }
         Ok(bound)
+    }
+
+    /// Refuses an outcome whose condition does not hold for what was filled in.
+    pub(super) async fn permit(&self, run: &str, step: &str, outcome: &str) -> Result<(), Error> {
+        let moving = self.runs.iter().find(|moving| moving.run.id == run);
+        let Some(Moving { protocol, run, frame, .. }) = moving else { return Ok(()) };
+        let outcome = protocol.step(step).and_then(|step| step.outcome(outcome));
+        let Some((outcome, when)) = outcome.and_then(|outcome| Some((outcome, outcome.when.as_ref()?))) else {
+            return Ok(());
+        };
+        let scene = self.scene(protocol, run, frame, &[when]).await?;
+        if scene.holds(&self.engine.expression(when)?)? == Some(true) {
+            return Ok(());
+        }
+        let text = format!("What is known does not allow \"{}\".", outcome.code);
+        Err(Error::new(fhir::Category::Unprocessable, fhir::IssueCode::BusinessRule, text))
     }
 
     /// Takes in what another draft moves, so that both are one transaction. Refuses one that moves or writes the same.

@@ -5,7 +5,7 @@
 //! fact counts once by what it says it from, a run that begins because of something has an id made of it, and a condition
 //! is only noted when its answer is another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -251,16 +251,25 @@ impl Engine {
     }
 
     /// Looks for facts that were written before the steps they complete were asked for, when a version of a root Task
-    /// asks for some.
+    /// asks for some, and, when it begins the run, for those that count from before it began.
     async fn look_back(&self, run: &str, task: &Value) -> Result<(), Error> {
-        let asked: Vec<i64> = task::happened(task)?.iter().map(|happened| happened.at).collect();
+        let happened = task::happened(task)?;
+        let begins = happened.iter().any(|happened| matches!(happened.event.deed, Deed::Begin { .. }));
+        let asked: Vec<i64> = happened.iter().map(|happened| happened.at).collect();
         let Some((standing, _)) = self.stored(run).await? else { return Ok(()) };
         let Some(patient) = standing.run.patient.as_deref().and_then(scene::key) else { return Ok(()) };
         let open = standing.run.open().filter(|work| asked.contains(&work.since));
         let facts = open.filter_map(|work| standing.protocol.step(&work.step)?.fact.as_ref());
-        let types: BTreeSet<String> = facts.map(|fact| fact.on.to_string()).collect();
-        for type_ in types {
-            let since = format!("ge{}", task::written(standing.run.began));
+        // From when each type is looked through.
+        let began = standing.run.began;
+        let mut types: BTreeMap<String, i64> = facts.map(|fact| (fact.on.to_string(), began)).collect();
+        let early = standing.protocol.milestones.iter().filter(|_| begins).filter_map(|one| one.fact.as_ref());
+        for (fact, back) in early.filter_map(|fact| Some((fact, fact.back?.micros()?))) {
+            let since = types.entry(fact.on.to_string()).or_insert(began);
+            *since = (*since).min(began.saturating_sub(back));
+        }
+        for (type_, since) in types {
+            let since = format!("ge{}", task::written(since));
             let parameters = vec![("_lastUpdated".to_owned(), since), ("_count".to_owned(), "200".to_owned())];
             let type_ = ResourceType::parse(&type_)?;
             for version in self.everything(type_, Some(&patient), parameters).await? {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{About, Effect, Reached, Run, Ticking, Work, WorkStatus};
-use crate::definition::{End, Protocol, Step};
+use crate::definition::{Clock, End, Protocol, Step};
 
 /// A run on its way from one point to the next.
 pub(super) struct Course<'p> {
@@ -100,12 +100,16 @@ impl Course<'_> {
         for clock in &self.protocol.clocks {
             let running = self.run.clocks.iter_mut().rev().find(|one| one.clock == clock.code.as_str());
             let running = running.filter(|one| one.stopped.is_none());
+            let renews = clock.from.as_str() == code && clock.to.contains(&clock.from);
             if let Some(ticking) = running {
                 if clock.to.iter().any(|to| to.as_str() == code) {
                     if let Some(since) = ticking.paused.take() {
                         ticking.held += (at - since).max(0);
                     }
                     ticking.stopped = Some(at);
+                    if renews {
+                        self.run.clocks.push(self.begun(clock, at));
+                    }
                 } else if clock.pauses.iter().any(|pause| pause.from.as_str() == code) {
                     ticking.paused.get_or_insert(at);
                 } else if clock.pauses.iter().any(|pause| pause.to.as_str() == code)
@@ -114,22 +118,26 @@ impl Course<'_> {
                     ticking.held += (at - since).max(0);
                 }
             } else if clock.from.as_str() == code {
-                // What ends a clock may be known before what sets it going; it has then run no time at all.
-                let n = self.run.clocks.iter().filter(|one| one.clock == clock.code.as_str()).count() as u32 + 1;
-                let ended = clock.to.iter().filter_map(|to| self.run.reached(to)).map(|one| one.at);
-                let stopped = ended.filter(|end| *end >= at).min();
-                self.run.clocks.push(Ticking {
-                    clock: clock.code.to_string(),
-                    n,
-                    began: at,
-                    base: self.instants.get(clock.code.as_str()).copied(),
-                    stopped,
-                    cut: false,
-                    paused: None,
-                    held: 0,
-                    fired: Vec::new(),
-                });
+                self.run.clocks.push(self.begun(clock, at));
             }
+        }
+    }
+
+    /// A clock that is set going.
+    fn begun(&self, clock: &Clock, at: i64) -> Ticking {
+        // What ends a clock may be known before what sets it going.
+        let others = clock.to.iter().filter(|to| **to != clock.from);
+        let ended = others.filter_map(|to| self.run.reached(to)).map(|one| one.at);
+        Ticking {
+            clock: clock.code.to_string(),
+            n: self.run.clocks.iter().filter(|one| one.clock == clock.code.as_str()).count() as u32 + 1,
+            began: at,
+            base: self.instants.get(clock.code.as_str()).copied(),
+            stopped: ended.filter(|end| *end >= at).min(),
+            cut: false,
+            paused: None,
+            held: 0,
+            fired: Vec::new(),
         }
     }
 

@@ -85,6 +85,7 @@ impl Chance {
             class: self.maybe(Self::code),
             keep: self.some(Self::code),
             roles: self.map(),
+            patient: self.maybe(Self::path),
             focus: self.maybe(Self::path),
         }
     }
@@ -95,6 +96,7 @@ impl Chance {
             when: self.maybe(Self::path),
             at: self.maybe(Self::path),
             until: self.some(Self::code),
+            back: self.maybe(Self::span),
         }
     }
 
@@ -159,6 +161,7 @@ impl Chance {
                 reach: c.some(Self::code),
                 reasons: c.maybe(Self::code),
                 form: c.maybe(Self::code),
+                when: c.maybe(Self::path),
                 most: c.below(3) as u32,
                 bind: c.map(),
                 class: c.maybe(Self::code),
