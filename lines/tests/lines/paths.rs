@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use fhir::path::{Environment, Expression, Item, Node};
 use fhir::{Value, definitions, json};
 use jiff::Timestamp;
+use protocol::definition::Fact;
 use protocol::form::{Form, Item as Asked, Kind};
 use protocol::run::{Party, Run};
 use protocol::{Code, Line, Protocol};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+
+use crate::stage::zone;
 
 /// An answer to a question of a form, as it is written in a scenario.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -93,14 +96,38 @@ fn typed(line: &Line, item: &Asked, answer: Option<&Answer>) -> Json {
     }
 }
 
+/// What a scenario writes, with the time and the parties it leaves open. It is about the patient of the run.
+pub(crate) fn written(resource: &Json, protocol: &Protocol, run: &Run, at: i64, id: &str) -> Json {
+    let at = Timestamp::from_microsecond(at).expect("a time of a scenario").to_string();
+    let mut text = resource.to_string().replace("{at}", &at);
+    for role in &protocol.roles {
+        if let Some(party) = run.party(protocol, &role.code) {
+            text = text.replace(&format!("{{{}}}", role.code), &party.reference);
+        }
+    }
+    let mut resource: Json = serde_json::from_str(&text).expect("what is filled in stays JSON");
+    if resource["id"].is_null() {
+        resource["id"] = id.into();
+    }
+    let subject = match resource["resourceType"].as_str() {
+        Some("Patient") => None,
+        Some("Consent") => Some("patient"),
+        _ => Some("subject"),
+    };
+    if let Some(subject) = subject.filter(|subject| resource[*subject].is_null()) {
+        resource[subject] = json!({ "reference": run.patient });
+    }
+    resource
+}
+
 /// What FHIRPath may ask about.
 pub(crate) struct Known {
     response: Value,
     run: Value,
     focus: Value,
     parties: Vec<(String, Value)>,
-    /// What activities make, of which there is nothing here.
-    made: Vec<String>,
+    /// What activities make and what searches find, of which there is nothing where there is no record.
+    unfound: Vec<String>,
 }
 
 fn value(json: &Json) -> Value {
@@ -119,25 +146,30 @@ impl Known {
             "resourceType": "Task", "id": run.id, "status": "in-progress", "intent": "order",
             "priority": class.map_or("routine", |class| class.priority.as_str()),
         });
-        let made = protocol.activities.iter().map(|activity| activity.code.to_string()).collect();
-        Self { response: value(response), run: value(&task), focus: value(focus), parties, made }
+        let made = protocol.activities.iter().map(|activity| activity.code.to_string());
+        let unfound = made.chain(protocol.data.iter().map(|data| data.code.to_string())).collect();
+        Self { response: value(response), run: value(&task), focus: value(focus), parties, unfound }
     }
 
-    fn found<R>(&self, expression: &Code, read: impl Fn(&[Item<'_>]) -> R) -> R {
-        let expression = Expression::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    fn environment(&self) -> Environment<'_> {
         let node = |value| vec![Item::Node(Node::resource(definitions::r4(), value))];
         let mut env = Environment::new(definitions::r4())
-            .of(&self.run)
             .with("response", node(&self.response))
             .with("run", node(&self.run))
             .with("focus", node(&self.focus));
-        for activity in &self.made {
-            env = env.with(activity, Vec::new());
+        for name in &self.unfound {
+            env = env.with(name, Vec::new());
         }
         let type_ = definitions::r4().type_("Reference").expect("R4 has references");
         for (role, party) in &self.parties {
             env = env.with(role, vec![Item::Node(Node::element(Some(party), None, type_))]);
         }
+        env
+    }
+
+    fn found<R>(&self, expression: &Code, read: impl Fn(&[Item<'_>]) -> R) -> R {
+        let expression = Expression::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let env = self.environment().of(&self.run);
         read(&expression.evaluate(&self.run, &env).unwrap_or_else(|error| panic!("{}: {error}", expression.text())))
     }
 
@@ -147,6 +179,29 @@ impl Known {
             let text = items.first()?.to_text()?.into_owned();
             Some(text.parse::<Timestamp>().ok()?.as_microsecond())
         })
+    }
+
+    /// When a fact came about, if a resource says it. `now` is in microseconds since 1970.
+    pub(crate) fn said(&self, fact: &Fact, resource: &Json, now: i64) -> Option<i64> {
+        let resource = value(resource);
+        let read = |path: &Code, read: &dyn Fn(&[Item<'_>]) -> Option<i64>| {
+            let expression = Expression::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let instant = Timestamp::from_microsecond(now).expect("a time of a scenario");
+            let env = self.environment().of(&resource).at(instant, zone());
+            read(&expression.evaluate(&resource, &env).unwrap_or_else(|error| panic!("{path}: {error}")))
+        };
+        if let Some(when) = &fact.when {
+            read(when, &|items| matches!(items, [one] if one.as_bool() == Some(true)).then_some(now))?;
+        }
+        let at = fact.at.as_ref().and_then(|at| {
+            read(at, &|items| Some(fhir::time::parse(&items.first()?.to_text()?, zone())?.lo))
+        });
+        Some(at.unwrap_or(now).min(now))
+    }
+
+    /// Whether a condition holds.
+    pub(crate) fn holds(&self, expression: &Code) -> bool {
+        self.found(expression, |items| matches!(items, [one] if one.as_bool() == Some(true)))
     }
 
     /// The reference an expression gives.

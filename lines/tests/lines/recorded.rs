@@ -12,7 +12,7 @@ use record::{Action, Caller, Change, Key, Lay, Post, ResourceType, SearchRequest
 use serde_json::{Value as Json, json};
 use testkit::place::{Place, TestClock};
 
-use crate::paths::{Answer, filled};
+use crate::paths::{Answer, filled, written};
 use crate::stage::{Ground, Opening, PLATFORM, Told, zone};
 
 /// Protocols on a record of their own.
@@ -23,6 +23,8 @@ pub(crate) struct Recorded {
     runs: Vec<Run>,
     /// The visits so far, by id.
     visits: BTreeMap<String, Json>,
+    /// How many resources scenarios have written.
+    written: usize,
     fired: Vec<Told>,
     now: i64,
 }
@@ -40,7 +42,7 @@ impl Recorded {
     pub(crate) fn new(place: Place, line: Line, now: i64) -> Self {
         place.clock.pass((now - TestClock::START) / 1_000_000);
         let engine = Engine::with(place.record.clone(), Library::with(line.protocols.clone()));
-        Self { place, engine, line, runs: Vec::new(), visits: BTreeMap::new(), fired: Vec::new(), now }
+        Self { place, engine, line, runs: Vec::new(), visits: BTreeMap::new(), written: 0, fired: Vec::new(), now }
     }
 
     fn session(&self) -> Session {
@@ -115,6 +117,23 @@ impl Recorded {
         while !self.engine.caught_up().await.expect("what is written can be followed") {}
     }
 
+    fn run(&self, id: &str) -> &Run {
+        self.runs.iter().find(|one| one.id == id).expect("a scenario speaks of runs there are")
+    }
+
+    /// Writes what a scenario says, with the time and the parties it leaves open, and follows it.
+    async fn says(&mut self, resource: Json, run: &str, at: i64) -> String {
+        self.written += 1;
+        let run = self.run(run);
+        let resource = written(&resource, self.protocol(&run.protocol), run, at, &format!("written-{}", self.written));
+        let text = |name: &str| resource[name].as_str().expect("a resource has a type and an id");
+        let reference = format!("{}/{}", text("resourceType"), text("id"));
+        self.put(resource).await;
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        self.look().await;
+        reference
+    }
+
     /// Gives somebody the post from which they act.
     async fn employ(&self, caller: &Caller) {
         let Standing::Staff(post) = &caller.standing else { return };
@@ -179,6 +198,8 @@ impl Ground for Recorded {
             self.put(json!({ "resourceType": "Organization", "id": id, "name": role })).await;
         }
         self.put(json!({ "resourceType": "Patient", "id": "p" })).await;
+        // What is written from now on is heard.
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
         // A visit that is open before the referral is no arrival.
         if let Some(receiver) = opening.roles.get("receiver") {
             self.visit("arrived", receiver, self.now - 3_600_000_000).await;
@@ -209,6 +230,33 @@ impl Ground for Recorded {
         answer.map(drop)
     }
 
+    async fn fact(&mut self, run: &str, milestone: &str, at: i64, resource: Option<Json>) -> Result<(), Error> {
+        let Some(resource) = resource else {
+            if self.run(run).party(self.protocol(&self.run(run).protocol), "receiver").is_none() {
+                // What the engine wrote itself says it.
+                while !self.engine.caught_up().await.expect("what is written can be followed") {}
+                self.look().await;
+                let reached = self.run(run).milestones.iter().any(|one| one.code == milestone && one.at == at);
+                assert!(reached, "nothing that was written says {milestone}");
+                return Ok(());
+            }
+            let receiver = self.party(self.run(run), "receiver");
+            self.visit(milestone, &receiver, at).await;
+            self.look().await;
+            return Ok(());
+        };
+        let reference = self.says(resource, run, at).await;
+        let reached = self.run(run).milestones.iter().any(|one| {
+            one.code == milestone && one.at == at && one.source.as_deref() == Some(reference.as_str())
+        });
+        assert!(reached || self.run(run).end.is_some(), "{reference} does not say {milestone}");
+        Ok(())
+    }
+
+    async fn write(&mut self, resource: Json, run: &str, at: i64) {
+        self.says(resource, run, at).await;
+    }
+
     async fn act(
         &mut self,
         run: &str,
@@ -226,12 +274,6 @@ impl Ground for Recorded {
             *response = None;
         }
         self.employ(&caller).await;
-        if let Deed::Fact { milestone: Some(milestone), at, .. } = &deed {
-            let (receiver, at) = (self.party(found, "receiver"), *at);
-            self.visit(milestone, &receiver, at).await;
-            self.look().await;
-            return Ok(());
-        }
         let act = Act { deed, response: form.map(|form| self.filled(&form, answers)) };
         let answer = self.engine.act(&caller, run, act).await;
         self.look().await;

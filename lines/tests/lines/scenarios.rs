@@ -1,5 +1,7 @@
 //! Every scenario of every line, played: by judgement alone, and on a record on both databases.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use testkit::place::on_both;
 
 use crate::folders;
@@ -21,21 +23,32 @@ fn stories() -> Vec<(&'static str, String, Story)> {
     stories
 }
 
-#[tokio::test]
-async fn every_scenario_goes_as_it_is_told() {
-    for (line, name, story) in stories() {
+/// Plays every scenario, and fails at the end with the names of those that went otherwise than they are told.
+fn each(play: impl Fn(&'static str, &str, &Story)) {
+    let went_otherwise = stories().into_iter().filter_map(|(line, name, story)| {
+        let played = catch_unwind(AssertUnwindSafe(|| play(line, &name, &story)));
+        played.is_err().then_some(name)
+    });
+    let names: Vec<String> = went_otherwise.collect();
+    assert!(names.is_empty(), "{}", names.join(", "));
+}
+
+#[test]
+fn every_scenario_goes_as_it_is_told() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers is there");
+    each(|line, name, story| {
         let mut stage = Stage::new(folders::line(line).protocols, story.begins());
-        story.play(&mut stage, &name).await;
-    }
+        runtime.block_on(story.play(&mut stage, name));
+    });
 }
 
 #[test]
 fn every_scenario_goes_the_same_way_on_a_record() {
-    for (line, name, story) in stories() {
+    each(|line, name, story| {
         on_both(async |place| {
             let mut recorded = Recorded::new(place, folders::line(line), story.begins());
-            story.play(&mut recorded, &name).await;
-            recorded.rebuilt(&name).await;
+            story.play(&mut recorded, name).await;
+            recorded.rebuilt(name).await;
         });
-    }
+    });
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use fhir::Error;
 use jiff::tz::Offset;
-use protocol::definition::{Next, Protocol, Start};
-use protocol::run::{About, Deed, Effect, Event, Party, Run};
+use protocol::definition::{Next, Protocol, Start, StartKind};
+use protocol::run::{About, Deed, Effect, Event, Parent, Party, Run};
 use protocol::step;
 use serde_json::{Value as Json, json};
 
-use crate::paths::{Answer, Known, response};
+use crate::paths::{Answer, Known, response, written};
 
 /// The platform itself, when it acts.
 pub(crate) const PLATFORM: &str = "Device/platform";
@@ -28,6 +28,13 @@ pub(crate) trait Ground {
 
     /// Somebody starts a run by hand.
     async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error>;
+
+    /// A fact of the record reaches a milestone of a run. `resource` says it, where it is not a visit; what it says of
+    /// itself is checked where there is a record.
+    async fn fact(&mut self, run: &str, milestone: &str, at: i64, resource: Option<Json>) -> Result<(), Error>;
+
+    /// Something is written that is about no run.
+    async fn write(&mut self, _resource: Json, _run: &str, _at: i64) {}
 
     /// Somebody acts on a run, with what they filled in.
     async fn act(&mut self, run: &str, by: &str, deed: Deed, answers: &BTreeMap<String, Answer>) -> Result<(), Error>;
@@ -76,6 +83,7 @@ pub(crate) struct Stage {
     told: Vec<Told>,
     fired: Vec<Told>,
     made: Vec<Told>,
+    facts: usize,
 }
 
 /// How a run begins.
@@ -99,6 +107,7 @@ impl Stage {
             told: Vec::new(),
             fired: Vec::new(),
             made: Vec::new(),
+            facts: 0,
         }
     }
 
@@ -118,8 +127,10 @@ impl Stage {
         let protocol = self.protocol(protocol).clone();
         let start = start_of(&protocol, start);
         let mut reach: Vec<(String, i64)> = kept.to_vec();
-        reach.extend(start.reach.iter().map(|code| (code.to_string(), self.now)));
-        let expected = given["item"].as_array().into_iter().flatten().find(|item| item["linkId"] == "expected");
+        let own = start.reach.iter().filter(|code| kept.iter().all(|(known, _)| known != code.as_str()));
+        reach.extend(own.map(|code| (code.to_string(), self.now)));
+        let mut answers = given["item"].as_array().into_iter().flatten();
+        let expected = answers.find(|item| item["linkId"] == "expected" || item["linkId"] == "eta");
         let focus = json!({
             "resourceType": "ServiceRequest", "id": run.id, "status": "active",
             "occurrenceDateTime": expected.map_or(Json::Null, |item| item["answer"][0]["valueDateTime"].clone()),
@@ -143,17 +154,60 @@ impl Stage {
         }
         let bases = protocol.clocks.iter().filter_map(|clock| Some((clock, clock.base.as_ref()?)));
         let instants = bases.filter_map(|(clock, base)| Some((clock.code.to_string(), known.instant(base)?))).collect();
+        if let Deed::Complete { step, outcome: Some(outcome), .. } = &deed {
+            let outcome = protocol.step(step).and_then(|step| step.outcome(outcome));
+            if outcome.and_then(|outcome| outcome.when.as_ref()).is_some_and(|when| !known.holds(when)) {
+                return Err(Error::invalid("What is known does not allow it."));
+            }
+        }
         let event = Event { by: by.to_owned(), deed, answers: BTreeMap::new(), instants };
         let (after, effects) = step(&protocol, &run, &event, self.now)?;
         let place = self.runs.iter().position(|run| run.id == id).expect("it was just read");
+        let has_ended = run.end.is_none() && after.end.is_some();
         self.runs[place] = after;
+        let switches = effects.iter().any(|effect| matches!(effect, Effect::Switch { .. }));
         for effect in effects {
-            self.follow(id, &protocol, effect)?;
+            self.follow(id, &protocol, effect, given)?;
+        }
+        let run = self.run(id);
+        if let (true, Some(end), Some(parent)) = (has_ended && !switches, run.end, run.parent.clone()) {
+            let deed = Deed::Ended { run: id.to_owned(), end };
+            self.judge(&parent.run, PLATFORM, deed, &response(&BTreeMap::new()))?;
         }
         Ok(())
     }
 
-    fn follow(&mut self, id: &str, protocol: &Protocol, effect: Effect) -> Result<(), Error> {
+    /// A resource says what it says to every run of the patient it is about.
+    fn says(&mut self, resource: &Json, run: &str, at: i64) {
+        let about = self.run(run).clone();
+        let resource = written(resource, self.protocol(&about.protocol), &about, at, &format!("written-{}", self.facts));
+        let text = |name: &str| resource[name].as_str().unwrap_or_default();
+        let source = format!("{}/{}", text("resourceType"), text("id"));
+        let runs: Vec<Run> = self.runs.iter().filter(|one| one.patient == about.patient).cloned().collect();
+        let nothing = response(&BTreeMap::new());
+        for run in runs.iter().filter(|run| run.end.is_none()) {
+            let protocol = self.protocol(&run.protocol).clone();
+            let known = Known::new(&protocol, run, &self.focuses[&run.id], &nothing);
+            let facts = protocol.milestones.iter().filter_map(|one| Some((&one.code, one.fact.as_ref()?)));
+            let facts = facts.filter(|(_, fact)| fact.on.as_str() == text("resourceType"));
+            let said: Vec<(String, i64)> =
+                facts.filter_map(|(code, fact)| Some((code.to_string(), known.said(fact, &resource, self.now)?))).collect();
+            for (milestone, at) in said {
+                let deed = Deed::Fact { step: None, milestone: Some(milestone), source: source.clone(), at };
+                self.judge(&run.id, PLATFORM, deed, &nothing).expect("a fact is taken in");
+            }
+        }
+    }
+
+    /// A step consists of a run.
+    fn link(&mut self, parent: &Parent, run: &str) {
+        let whole = self.runs.iter_mut().find(|one| one.id == parent.run).expect("a part has a whole");
+        let work = whole.steps.iter_mut().find(|work| work.step == parent.step && work.n == parent.n);
+        work.expect("a part is a step of its whole").run = Some(run.to_owned());
+        self.runs.iter_mut().find(|one| one.id == run).expect("it has begun").parent = Some(parent.clone());
+    }
+
+    fn follow(&mut self, id: &str, protocol: &Protocol, effect: Effect, given: &Json) -> Result<(), Error> {
         match effect {
             Effect::Tell { roles, about } => {
                 let (About::Milestone { code, .. } | About::Clock { code, .. }) = &about;
@@ -166,13 +220,45 @@ impl Stage {
                 self.made.push((id.to_owned(), activity));
                 Ok(())
             }
-            Effect::Begin { next, .. } => self.follow_on(id, protocol, &next),
-            Effect::Switch { protocol } => panic!("nothing here switches to {protocol}"),
+            Effect::Begin { next, step } => {
+                let kept: Vec<(String, i64)> = {
+                    let from = self.run(id);
+                    let kept = next.keep.iter();
+                    kept.filter_map(|code| Some((code.to_string(), from.reached(code)?.at))).collect()
+                };
+                let begun = self.follow_on(id, protocol, &next, &kept, given)?;
+                if let Some((step, n)) = step {
+                    self.link(&Parent { run: id.to_owned(), step, n }, &begun);
+                }
+                Ok(())
+            }
+            Effect::Switch { protocol: other } => {
+                let into = self.protocol(&other).clone();
+                let from = self.run(id).clone();
+                let known = from.milestones.iter().filter(|one| !one.superseded);
+                let lasting = known.filter(|one| into.milestone(&one.code).is_some_and(|known| known.ends.is_none()));
+                let kept: Vec<(String, i64)> = lasting.map(|one| (one.code.clone(), one.at)).collect();
+                let start = into.starts.iter().find(|start| start.by == StartKind::Protocol);
+                let start = start.and_then(|start| start.code.clone());
+                let next = Next { protocol: other.as_str().into(), start, ..Next::default() };
+                let begun = self.follow_on(id, protocol, &next, &kept, given)?;
+                if let Some(parent) = &from.parent {
+                    self.link(parent, &begun);
+                }
+                Ok(())
+            }
         }
     }
 
     /// Another run begins in the same chain: see [`Next`].
-    fn follow_on(&mut self, id: &str, protocol: &Protocol, next: &Next) -> Result<(), Error> {
+    fn follow_on(
+        &mut self,
+        id: &str,
+        protocol: &Protocol,
+        next: &Next,
+        kept: &[(String, i64)],
+        given: &Json,
+    ) -> Result<String, Error> {
         let from = self.run(id).clone();
         let into = self.protocol(&next.protocol).clone();
         let bound = into.roles.iter().filter_map(|role| {
@@ -180,18 +266,26 @@ impl Stage {
             Some((role.code.to_string(), from.party(protocol, source)?.clone()))
         });
         let own = from.class.clone().filter(|class| into.class(class).is_some());
+        let patient = match &next.patient {
+            Some(path) => {
+                let known = Known::new(protocol, &from, &self.focuses[id], given);
+                let party = known.party(path);
+                Some(party.unwrap_or_else(|| panic!("{} begins for nobody", next.protocol)).reference)
+            }
+            None => from.patient.clone(),
+        };
+        let begun = format!("{}-{}", from.chain, self.runs.len() + 1);
         let run = Run {
-            id: format!("{}-{}", from.chain, self.runs.len() + 1),
+            id: begun.clone(),
             chain: from.chain.clone(),
-            patient: from.patient.clone(),
+            patient,
             class: next.class.as_ref().map(ToString::to_string).or(own),
             parties: bound.collect(),
             ..Run::default()
         };
-        let kept = next.keep.iter().filter_map(|code| Some((code.to_string(), from.reached(code)?.at)));
-        let kept: Vec<(String, i64)> = kept.collect();
         let start = next.start.as_ref().map(|code| code.as_str());
-        self.begin(PLATFORM, into.code.as_str(), start, run, &kept, &response(&BTreeMap::new()))
+        self.begin(PLATFORM, into.code.as_str(), start, run, kept, &response(&BTreeMap::new()))?;
+        Ok(begun)
     }
 
     fn next(&self) -> Option<(String, protocol::run::Due)> {
@@ -208,9 +302,23 @@ impl Ground for Stage {
     async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
         let parties = opening.roles.into_iter();
         let parties = parties.map(|(role, reference)| (role, Party { reference, display: None })).collect();
-        let run = Run { chain: opening.id.clone(), class: opening.class, parties, ..Run::default() };
+        let patient = Some("Patient/p".to_owned());
+        let run = Run { chain: opening.id.clone(), class: opening.class, patient, parties, ..Run::default() };
         let given = response(&opening.answers);
         self.begin(by, &opening.protocol, Some(&opening.start), Run { id: opening.id, ..run }, &[], &given)
+    }
+
+    async fn fact(&mut self, run: &str, milestone: &str, at: i64, resource: Option<Json>) -> Result<(), Error> {
+        self.facts += 1;
+        if let Some(resource) = resource {
+            self.says(&resource, run, at);
+            let reached = self.run(run).milestones.iter().any(|one| one.code == milestone && one.at == at);
+            assert!(reached || self.run(run).end.is_some(), "{resource} does not say {milestone}");
+            return Ok(());
+        }
+        let source = format!("Encounter/{milestone}-{}", self.facts);
+        let deed = Deed::Fact { step: None, milestone: Some(milestone.to_owned()), source, at };
+        self.judge(run, PLATFORM, deed, &response(&BTreeMap::new()))
     }
 
     async fn act(&mut self, run: &str, by: &str, deed: Deed, answers: &BTreeMap<String, Answer>) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use protocol::definition::{End, Protocol, Span};
 use protocol::run::{Deed, Reason, Run};
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::paths::Answer;
 use crate::stage::{Ground, Opening, PLATFORM, Told, zone};
@@ -58,6 +59,8 @@ struct Happening {
     fact: Option<String>,
     /// How long ago the fact came about.
     ago: Option<Span>,
+    /// The resource that says so, or that is written besides; `{at}` is the time, `{role}` whom a role is bound to.
+    writes: Option<Json>,
     #[serde(default)]
     answers: BTreeMap<String, Answer>,
     /// It is refused, with words that contain these.
@@ -134,7 +137,14 @@ impl Story {
             ground.pass(event.after.after(ground.now(), zone())).await;
             let chain = ground.chain(CHAIN);
             let run = chain.get(event.run - 1).unwrap_or_else(|| panic!("{at}: no such run"));
-            let (id, deed) = (run.id.clone(), event.deed(run, ground.now()));
+            let (id, deed) = (run.id.clone(), event.deed(run));
+            let then = ground.now() - event.ago.and_then(Span::micros).unwrap_or(0);
+            if let Some(milestone) = &event.fact {
+                let told = ground.fact(&id, milestone, then, event.writes.clone()).await;
+                told.unwrap_or_else(|error| panic!("{at}: {error}"));
+            } else if let Some(resource) = &event.writes {
+                ground.write(resource.clone(), &id, then).await;
+            }
             if let Some(deed) = deed {
                 let by = match event.by.as_deref() {
                     Some(person) if person.contains('/') => person.to_owned(),
@@ -173,7 +183,7 @@ pub(crate) fn owned(protocol: &Protocol, run: &Run, at: &str) {
 }
 
 impl Happening {
-    fn deed(&self, run: &Run, now: i64) -> Option<Deed> {
+    fn deed(&self, run: &Run) -> Option<Deed> {
         let n = |step: &str| run.steps.iter().filter(|work| work.step == step).map(|work| work.n).max().unwrap_or(1);
         let reason = |code: &String| Reason { code: code.clone(), text: None };
         if let Some(step) = &self.does {
@@ -196,10 +206,7 @@ impl Happening {
         if let Some(code) = &self.cancels {
             return Some(Deed::Cancel { reason: reason(code) });
         }
-        let milestone = self.fact.clone()?;
-        let at = now - self.ago.and_then(Span::micros).unwrap_or(0);
-        let source = format!("Encounter/{milestone}");
-        Some(Deed::Fact { step: None, milestone: Some(milestone), source, at })
+        None
     }
 }
 
