@@ -143,7 +143,7 @@ impl Booking {
         if let Some(there) = self.first("Schedule", &known).await?.into_iter().next() {
             return Ok(there);
         }
-        for other in self.sessions_of(selves, plan.span).await? {
+        if let Some(other) = self.sessions_of(selves, plan.span).await?.into_iter().next() {
             let place = place_of(&other).unwrap_or_default();
             let from = other["planningHorizon"]["start"].as_str().unwrap_or_default();
             return Err(conflict(format!("The expert has a session at {place} from {from} ({}).", name(&other))));
