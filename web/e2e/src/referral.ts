@@ -14,9 +14,10 @@ const before = [
 /**
  * Who plays: `fang` is a family doctor in town, `jiang` sits in the county hospital's referral office, `tao` and `shi`
  * are doctors of its cardiology, `luo` of its paediatrics, `pei` a doctor and `zeng` a nurse of its emergency department,
- * `gao` a doctor in the city. `shan` is a patient, and `ou` the mother of the child `ouyang`.
+ * `gao` a doctor in the city. `shan`, `qiu`, `xie` and `meng` are patients, and `ou` is the mother of the child `ouyang`. A story has
+ * a patient of its own, so that what one leaves open is not taken for another's.
  */
-export type Player = "fang" | "jiang" | "tao" | "shi" | "luo" | "pei" | "zeng" | "gao" | "shan" | "ou";
+export type Player = "fang" | "jiang" | "tao" | "shi" | "luo" | "pei" | "zeng" | "gao" | "shan" | "qiu" | "xie" | "meng" | "ou";
 
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
@@ -74,7 +75,13 @@ export class Screens {
 /** By the menu, so that the page is never loaded anew. */
 export async function toWork(page: Page): Promise<void> {
   await page.locator("header a, nav a").filter({ hasText: /^待办$/ }).first().click();
+  await rest(page);
+}
+
+/** A list that nobody points at shows by itself what comes. */
+async function rest(page: Page): Promise<void> {
   await page.locator(".work .live-live").waitFor();
+  await page.mouse.move(2, 2);
 }
 
 /** What waits for somebody, by whom it is about and what is to be done. */
@@ -156,7 +163,7 @@ export async function decide(page: Page, outcome: string, given: { answers?: Ans
 export async function done(page: Page): Promise<void> {
   await page.locator(".task-done").waitFor();
   await page.locator(".task-done").getByRole("link", { name: "返回待办" }).click();
-  await page.locator(".work .live-live").waitFor();
+  await rest(page);
 }
 
 /** One thing from the worklist to the worklist. */

@@ -87,23 +87,23 @@ test("a routine referral goes up with a place from the office, and its answer co
 });
 
 test("an urgent referral is asked for what is missing, held meanwhile, and answered", async () => {
-  const [clinic, desk, ward, phone] = await Promise.all([screens.open("fang"), screens.work("jiang"), screens.work("tao"), screens.phone("shan")]);
+  const [clinic, desk, ward, phone] = await Promise.all([screens.open("fang"), screens.work("jiang"), screens.work("tao"), screens.phone("qiu")]);
   await refer(clinic, {
-    patient: "shan",
+    patient: "qiu",
     urgency: "加急",
     to: HEART,
     others: office,
     answers: { 转诊原因: "劳累后胸闷三天", 病情描述: "爬楼后胸闷，休息五分钟缓解。" },
   });
-  await row(desk, "单小雨", "审核转诊申请").waitFor();
-  await take(ward, "单小雨", "审核转诊申请");
+  await row(desk, "仇建安", "审核转诊申请").waitFor();
+  await take(ward, "仇建安", "审核转诊申请");
   await decide(ward, "要求补充资料", { asks: true, answers: { 需要补充什么: "近一周血压记录和既往心电图" } });
   await done(ward);
   await owned(clinic, "示范镇卫生院");
   await reached(clinic, "要求补充资料");
   await clock(clinic, "查看至接收或退回", /暂停计时/);
   await clock(clinic, "补充资料", /计时中/);
-  await row(desk, "单小雨", "审核转诊申请").waitFor({ state: "detached" });
+  await row(desk, "仇建安", "审核转诊申请").waitFor({ state: "detached" });
   await told(phone, "对方医院需要补充一些资料，您的医生正在处理。");
   await phone.getByText("现在由示范镇卫生院负责").waitFor();
 
@@ -113,7 +113,7 @@ test("an urgent referral is asked for what is missing, held meanwhile, and answe
   await decide(clinic, "完成", { answers: { 答复: "近一周 150–168/90–96 mmHg，心电图同前。" } });
   await clinic.locator(".task-done").waitFor();
   await told(phone, "您的医生已补充资料，对方医院继续审核。");
-  await take(ward, "单小雨", "审核转诊申请");
+  await take(ward, "仇建安", "审核转诊申请");
   await ward.locator(".papers .answers", { hasText: "心电图同前" }).waitFor();
   await ward.getByText("还可选 2 次").waitFor();
   await decide(ward, "接收", { asks: true });
@@ -241,15 +241,15 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
 });
 
 test("a refusal names a reason and another place, where the papers go without being written again", async () => {
-  const [clinic, ward, city, phone] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("gao"), screens.phone("shan")]);
+  const [clinic, ward, city, phone] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("gao"), screens.phone("xie")]);
   await refer(clinic, {
-    patient: "shan",
+    patient: "xie",
     urgency: "普通",
     to: HEART,
     others: office,
     answers: { 转诊原因: "拟行射频消融", 病情描述: "阵发性室上速反复发作，要求射频消融。" },
   });
-  await take(ward, "单小雨", "审核转诊申请");
+  await take(ward, "解春晓", "审核转诊申请");
   await decide(ward, "不接收", { asks: true, answers: { 说明: "本院未开展射频消融，建议市医院心内科。" }, reason: "超出本院（科）诊疗范围" });
   await done(ward);
   await owned(clinic, "示范镇卫生院");
@@ -264,7 +264,7 @@ test("a refusal names a reason and another place, where the papers go without be
   await decide(clinic, "转往其他机构", { answers: { 说明: "市医院开展射频消融。", 已告知患者并取得同意: "是" } });
   await clinic.locator(".task-done").waitFor();
   await told(phone, "您的转诊申请已提交，对方医院正在查看。");
-  await take(city, "单小雨", "审核转诊申请");
+  await take(city, "解春晓", "审核转诊申请");
   await city.locator(".papers .answers", { hasText: "要求射频消融" }).waitFor();
   await keep(city, "city");
   await city.getByRole("link", { name: "双向转诊", exact: true }).click();
@@ -273,18 +273,18 @@ test("a refusal names a reason and another place, where the papers go without be
 });
 
 test("who does not come is called, given another time, and in the end told that the referral is closed", async () => {
-  const [clinic, desk, ward, phone] = await Promise.all([screens.open("fang"), screens.work("jiang"), screens.work("tao"), screens.phone("shan")]);
-  await refer(clinic, { patient: "shan", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "心悸待查", 病情描述: "心悸一月，阵发。" } });
-  await settle(ward, "单小雨", "审核转诊申请", "接收", { asks: true });
+  const [clinic, desk, ward, phone] = await Promise.all([screens.open("fang"), screens.work("jiang"), screens.work("tao"), screens.phone("meng")]);
+  await refer(clinic, { patient: "meng", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "心悸待查", 病情描述: "心悸一月，阵发。" } });
+  await settle(ward, "孟春生", "审核转诊申请", "接收", { asks: true });
   // A time that is over already: nobody can have come, and nothing need be waited for.
-  await settle(desk, "单小雨", "落实号源、床位或检查", "无需预约，约定到诊时间", { answers: { 开始时间: minute(-120), 结束时间: minute(-60) } });
+  await settle(desk, "孟春生", "落实号源、床位或检查", "无需预约，约定到诊时间", { answers: { 开始时间: minute(-120), 结束时间: minute(-60) } });
   await reached(clinic, "逾时未到");
   await told(phone, "您没有按约到诊，转诊办公室会电话联系您。");
-  await row(desk, "单小雨", "电话追访未到诊患者").waitFor();
-  await settle(desk, "单小雨", "电话追访未到诊患者", "重新约时间", { answers: { 电话结果: "已联系上", 记录: "当天陪护有事，同意后天来。" } });
+  await row(desk, "孟春生", "电话追访未到诊患者").waitFor();
+  await settle(desk, "孟春生", "电话追访未到诊患者", "重新约时间", { answers: { 电话结果: "已联系上", 记录: "当天陪护有事，同意后天来。" } });
   await told(phone, "已同意为您改约，正在安排新的时间。");
-  await settle(desk, "单小雨", "落实号源、床位或检查", "无需预约，约定到诊时间", { answers: { 开始时间: minute(-100), 结束时间: minute(-50) } });
-  await settle(desk, "单小雨", "电话追访未到诊患者", "关闭转诊", { answers: { 电话结果: "无人接听", 记录: "三次未接。" }, reason: "多次联系不上" });
+  await settle(desk, "孟春生", "落实号源、床位或检查", "无需预约，约定到诊时间", { answers: { 开始时间: minute(-100), 结束时间: minute(-50) } });
+  await settle(desk, "孟春生", "电话追访未到诊患者", "关闭转诊", { answers: { 电话结果: "无人接听", 记录: "三次未接。" }, reason: "多次联系不上" });
   await clinic.locator(".run-head .tag", { hasText: "未能完成" }).waitFor();
   await phone.locator(".under-way details summary").filter({ hasText: "最近结束的" }).click();
   await told(phone, "本次转诊已关闭。如仍需要，请联系您的医生重新转诊。");
@@ -292,9 +292,9 @@ test("who does not come is called, given another time, and in the end told that 
 
 test("of two who accept at once one does, and the other is told who was first", async () => {
   const [clinic, one, other] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("shi")]);
-  await refer(clinic, { patient: "shan", urgency: "加急", to: HEART, others: office, answers: { 转诊原因: "晕厥一次", 病情描述: "晨起晕厥约一分钟，自行恢复。" } });
+  await refer(clinic, { patient: "qin", urgency: "加急", to: HEART, others: office, answers: { 转诊原因: "晕厥一次", 病情描述: "晨起晕厥约一分钟，自行恢复。" } });
   for (const page of [one, other]) {
-    await take(page, "单小雨", "审核转诊申请");
+    await take(page, "秦小满", "审核转诊申请");
     await page.getByRole("button", { name: "接收", exact: true }).click();
     await fill(page, { 意见: "收入心内科门诊。" });
   }

@@ -42,6 +42,22 @@ export async function giveUp(service: Service, draft: QuestionnaireResponse): Pr
   await service.update<QuestionnaireResponse>({ ...draft, status: "stopped" });
 }
 
+/**
+ * Gives up whatever is still kept of the forms of a task that is over, by whomever it was begun: what was not sent by
+ * then never will be. What may not be given up is left.
+ */
+export async function giveUpAll(service: Service, subject: Subject, forms: readonly string[]): Promise<void> {
+  for (const form of forms) {
+    forgetKept(subject.account, nameOf({ ...subject, form }));
+    try {
+      const left = await keptThere(service, { ...subject, form }, AbortSignal.timeout(30_000));
+      if (left !== null) await giveUp(service, left);
+    } catch {
+      // It stays as it is, and nobody is asked about it any more.
+    }
+  }
+}
+
 /** What keeps a form while it is filled in. */
 export interface Keeper {
   keeping: Keeping;

@@ -12,7 +12,7 @@ import { FailureNotice } from "../states";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { about } from "./reading";
-import { breakGlass, emergencies, type Emergency, type Held, type Relations } from "./relation";
+import { breakGlass, emergencies, lasting, type Emergency, type Held, type Relations } from "./relation";
 
 /** By what one sees this record, under the name of whom it is about. */
 export function RelationLine({ relations }: { relations: Relations | null | undefined }) {
@@ -24,7 +24,7 @@ export function RelationLine({ relations }: { relations: Relations | null | unde
   return (
     <p className="relation">
       <span className="what">{t("relation.by")}</span>{" "}
-      {relations.held.length === 0 ? t("relation.duty") : [...new Set(relations.held.map((held) => showHeld(texts, held)))].join(" · ")}
+      {relations.held.length === 0 ? t("relation.duty") : lasting(relations.held).map((held) => showHeld(texts, held)).join(" · ")}
     </p>
   );
 }

@@ -48,6 +48,17 @@ export function relationsOf(answer: Parameters): Relations {
   };
 }
 
+/** Of each kind of reason the one that lasts longest. */
+export function lasting(held: readonly Held[]): Held[] {
+  const longest = new Map<string, Held>();
+  const end = ({ until }: Held) => (until === undefined ? Number.POSITIVE_INFINITY : (bounds(until)?.to ?? 0));
+  for (const one of held) {
+    const known = longest.get(one.code);
+    if (known === undefined || end(known) < end(one)) longest.set(one.code, one);
+  }
+  return [...longest.values()];
+}
+
 /** How the caller stands to a person; nothing where the record does not say. */
 export function useRelations(service: Service, id: string) {
   return useQuery({

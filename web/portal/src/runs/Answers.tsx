@@ -10,6 +10,7 @@ type Answer = NonNullable<ResponseItem["answer"]>[number];
 
 /** A form that was filled in, to be read. What was left empty is not shown. */
 export default function Answers({ reference }: { reference: string }) {
+  const { t } = useTexts();
   const service = useService();
   const [, id = ""] = reference.split("/");
   const response = useQuery({
@@ -18,7 +19,8 @@ export default function Answers({ reference }: { reference: string }) {
   });
   if (response.isError) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
   if (response.data === undefined) return <Loading />;
-  return <Items items={response.data.item ?? []} />;
+  const { item = [] } = response.data;
+  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} />;
 }
 
 function Items({ items }: { items: readonly ResponseItem[] }) {

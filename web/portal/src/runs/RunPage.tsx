@@ -19,7 +19,7 @@ import { Milestones } from "./Milestones";
 import { Papers } from "./Papers";
 import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from "./reading";
 import { useTick } from "./tick";
-import { conceptIn, say, showLength } from "./words";
+import { classTag, conceptIn, say, showLength } from "./words";
 import "./runs.css";
 
 /** Where a drawing of several lanes no longer fits. */
@@ -67,7 +67,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         </div>
         <p className="run-of">
           <Link href={`/protocols/${encodeURIComponent(run.protocol.code)}`}>{say(locale, run.protocol.title)}</Link>
-          {run.class !== undefined && <span className="tag tag-care">{say(locale, run.class.title)}</span>}
+          {run.class !== undefined && <span className={classTag(protocol.data, run)}>{say(locale, run.class.title)}</span>}
           <span className={run.end === undefined ? "tag tag-new" : "tag"}>
             {run.end === undefined ? t("run.going") : t(`run.end.${run.end}`)}
           </span>
@@ -75,7 +75,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         <dl className="banner-facts">
           <Fact name={t("run.began")}>{showMoment(texts, run.began)}</Fact>
           {run.owner !== undefined && run.end === undefined && (
-            <Fact name={t("run.owner")}>{[nameOf(run, run.owner.party?.reference), say(locale, run.owner.title)].filter(Boolean).join(" · ")}</Fact>
+            <Fact name={t("run.owner")}>{[...new Set([nameOf(run, run.owner.party?.reference), say(locale, run.owner.title)])].filter(Boolean).join(" · ")}</Fact>
           )}
           {run.summary.map((one) => (
             <Fact key={one.code} name={say(locale, one.title)}>

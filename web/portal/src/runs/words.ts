@@ -1,4 +1,4 @@
-import type { CodeableConcept, Coding, Words } from "@qingshan/client";
+import type { CodeableConcept, Coding, Protocol, RunView, Words } from "@qingshan/client";
 import type { Locale } from "../calendar";
 import type { Texts } from "../language";
 
@@ -54,4 +54,11 @@ export function showSpanOf({ t }: Pick<Texts, "t">, span: string): string {
   const names = { s: "second", min: "minute", h: "hour", d: "day", wk: "week", mo: "month", a: "year" } as const;
   const name = names[unit as keyof typeof names];
   return name === undefined ? span : t(`length.${name}`, { count: amount });
+}
+
+/** How the class of a run is marked: the more urgent, the more it stands out. Ordinary things do not. */
+export function classTag(protocol: Pick<Protocol, "class"> | undefined, run: Pick<RunView, "class">): string {
+  const priority = protocol?.class?.find(({ code }) => code === run.class?.code)?.priority;
+  if (priority === "stat") return "tag tag-grave";
+  return priority === "urgent" || priority === "asap" ? "tag tag-care" : "tag";
 }

@@ -1,16 +1,16 @@
 import { Failure, type Act, type Outcome, type Protocol, type Reason, type RunStep, type RunView } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Input } from "antd";
-import { lazy, Suspense, useCallback, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { minuteAt, readMinute } from "../calendar";
-import type { Subject } from "../forms/draft";
+import { giveUpAll, type Subject } from "../forms/draft";
 import { Field } from "../Field";
 import { useTexts, type Texts } from "../language";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useRuns } from "../runs/reading";
 import { say } from "../runs/words";
 import { postOf } from "../duties";
-import { useSession } from "../session";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
 import { showMoment } from "../views/Readable";
 import { Working } from "../Working";
@@ -31,6 +31,7 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
   const runs = useRuns();
   const cache = useQueryClient();
   const session = useSession();
+  const service = useService();
   const form = useRef<FormHandle>(undefined);
   const [chosen, setChosen] = useState<Outcome>();
   const [asking, setAsking] = useState<Asking>();
@@ -60,6 +61,7 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
     setIsReady(handle !== undefined);
   }, []);
 
+  const forms = useMemo(() => [...new Set([step.form, ...step.outcomes.map(({ form }) => form)])].filter((form) => form !== undefined), [step]);
   const act = useMutation({
     mutationFn: async (deed: Act): Promise<RunView> => {
       if (deed.deed !== "complete" || form.current === undefined) return runs.act(run.id, deed);
@@ -73,7 +75,10 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
       }
     },
     onSuccess(after, deed) {
-      if (deed.deed === "complete" || deed.deed === "skip") form.current?.end();
+      if (deed.deed === "complete" || deed.deed === "skip") {
+        form.current?.end();
+        void giveUpAll(service, subject, forms);
+      }
       setAsking(undefined);
       cache.setQueryData([...aboutRun(run.id), "view"], { run: after, behind: Date.parse(after.now) - Date.now() });
       const now = after.steps.find(({ task }) => task === step.task);
@@ -85,6 +90,12 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
       void cache.invalidateQueries({ queryKey: aboutRun(run.id) });
     },
   });
+  // A form that somebody began while somebody else was done is not left lying about.
+  const hasBegun = useRef(false);
+  hasBegun.current ||= code !== undefined && isOpen;
+  useEffect(() => {
+    if (!isOpen && hasBegun.current) void giveUpAll(service, subject, forms);
+  }, [isOpen, service, subject, forms]);
   const busy = act.isPending ? t("state.saving") : undefined;
   const which = { step: step.code, n: step.n };
   const when = at === undefined ? undefined : readMinute(at);
@@ -248,6 +259,7 @@ function Over(props: { run: RunView; step: RunStep; conflict: unknown; own: read
   const { t, locale } = texts;
   const outcome = step.outcomes.find(({ code }) => code === step.outcome);
   const isMine = step.by !== undefined && own.includes(step.by);
+  const seen = (step.acknowledgements ?? 0) > 0 ? (step.acknowledged ?? []).length : 0;
   const told = {
     who: isMine ? t("task.over.you") : (nameOf(run, step.by) ?? t("task.over.somebody")),
     at: step.ended === undefined ? "" : showMoment(texts, step.ended),
@@ -258,7 +270,7 @@ function Over(props: { run: RunView; step: RunStep; conflict: unknown; own: read
       {conflict instanceof Failure && conflict.kind === "conflict" ? (
         <Alert role="alert" type="warning" showIcon title={t("task.over.first", told)} description={unsent && !isMine ? t("task.over.unsent") : undefined} />
       ) : (
-        <p className="nothing-title">{t("task.over", told)}</p>
+        <p className="nothing-title">{seen > 0 && step.state === "done" ? t("task.over.seen", { count: seen, at: told.at }) : t("task.over", told)}</p>
       )}
       {step.reason !== undefined && <p>{t("task.over.reason", { reason: [step.reason.code, step.reason.text].filter(Boolean).join(" · ") })}</p>}
       {step.response !== undefined && (

@@ -16,7 +16,7 @@ import { Papers } from "../runs/Papers";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useProtocol, useRun } from "../runs/reading";
 import { useTick } from "../runs/tick";
-import { say } from "../runs/words";
+import { classTag, say } from "../runs/words";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
@@ -99,14 +99,14 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
   const [before, setBefore] = useState<RunView>();
   const clocks = clocksOf(protocol.data, run, step);
   const now = useTick(clocks) + behind;
-  const who = [nameOf(run, step.party?.reference) ?? step.party?.display, step.role && say(locale, step.role.title)].filter(Boolean).join(" · ");
+  const who = [...new Set([nameOf(run, step.party?.reference) ?? step.party?.display, step.role && say(locale, step.role.title)])].filter(Boolean).join(" · ");
   const isOpen = step.state === "ready" || step.state === "taken";
   return (
     <>
       <header className="card task-head">
         <p className="task-of">
           <Link href={`/runs/${encodeURIComponent(run.id)}`}>{say(locale, run.protocol.title)}</Link>
-          {run.class !== undefined && <span className="tag tag-care">{say(locale, run.class.title)}</span>}
+          {run.class !== undefined && <span className={classTag(protocol.data, run)}>{say(locale, run.class.title)}</span>}
           {mark}
         </p>
         <h2 className="task-title">
