@@ -110,7 +110,7 @@ function OneRun({ run, patient, booked }: { run: RunView; patient: string; booke
       {toDo.map((step) => (
         <p key={`${step.code} ${step.n}`} className={step.optional === true ? "under-way-you is-optional" : "under-way-you"}>
           <span>
-            <strong>{t(step.optional === true ? "underWay.may" : "underWay.you")}</strong> {say(locale, step.title)}
+            {step.optional !== true && <strong>{t("underWay.you")}</strong>} {say(locale, step.title)}
           </span>
           {step.task !== undefined && (
             <Link className={step.optional === true ? "button-link" : "button-link is-main"} href={`/tasks/${encodeURIComponent(step.task)}`}>

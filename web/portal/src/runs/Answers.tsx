@@ -1,5 +1,9 @@
 import type { QuestionnaireResponse, ResponseItem } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { itemsOf, textIn, unitOf } from "../forms/questionnaire";
+import { useForm } from "../forms/reading";
+import { shownUnit } from "../forms/units";
 import { useTexts, type Texts } from "../language";
 import { useService } from "../session";
 import { FailureNotice, Loading } from "../states";
@@ -17,13 +21,19 @@ export default function Answers({ reference }: { reference: string }) {
     queryKey: ["answers", id],
     queryFn: ({ signal }) => service.read<QuestionnaireResponse>("QuestionnaireResponse", id, signal),
   });
+  const [canonical, version] = response.data?.questionnaire?.split("|") ?? [];
+  const form = useForm(service, canonical?.split("/").at(-1));
+  // A number is in the unit of the form it was an answer to, and of no later one.
+  const items = form.data?.version === version ? form.data?.item : undefined;
+  const units = useMemo(() => new Map([...itemsOf(items)].map((item) => [item.linkId, shownUnit(unitOf(item))])), [items]);
   if (response.isError) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
   if (response.data === undefined) return <Loading />;
   const { item = [] } = response.data;
-  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} />;
+  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} units={units} />;
 }
 
-function Items({ items }: { items: readonly ResponseItem[] }) {
+/** @param units in what a number of an item is, by its link */
+function Items({ items, units }: { items: readonly ResponseItem[]; units: ReadonlyMap<string, string> }) {
   const texts = useTexts();
   const asked = items.filter((item) => (item.answer ?? []).length > 0 || (item.item ?? []).length > 0);
   return (
@@ -33,13 +43,13 @@ function Items({ items }: { items: readonly ResponseItem[] }) {
           <dt>{conceptIn(texts.locale, item) ?? item.linkId}</dt>
           {(item.answer ?? []).map((answer, index) => (
             <dd key={index}>
-              {valueOf(texts, answer)}
-              {answer.item !== undefined && <Items items={answer.item} />}
+              {[valueOf(texts, answer), isNumber(answer) && units.get(item.linkId)].filter(Boolean).join(" ")}
+              {answer.item !== undefined && <Items items={answer.item} units={units} />}
             </dd>
           ))}
           {item.item !== undefined && (
             <dd>
-              <Items items={item.item} />
+              <Items items={item.item} units={units} />
             </dd>
           )}
         </div>
@@ -53,10 +63,12 @@ function isLong({ item, answer = [] }: ResponseItem): boolean {
   return (item ?? []).length > 0 || answer.length > 1 || answer.some(({ valueString = "" }) => valueString.length > 40 || valueString.includes("\n"));
 }
 
+const isNumber = ({ valueDecimal, valueInteger }: Answer) => valueDecimal !== undefined || valueInteger !== undefined;
+
 function valueOf(texts: Texts, answer: Answer): string {
   const { t, locale } = texts;
   if (answer.valueBoolean !== undefined) return t(answer.valueBoolean ? "value.yes" : "value.no");
-  if (answer.valueCoding !== undefined) return conceptIn(locale, { coding: [answer.valueCoding] }) ?? answer.valueCoding.code ?? "";
+  if (answer.valueCoding !== undefined) return textIn(locale, answer.valueCoding.display, answer.valueCoding._display) || (answer.valueCoding.code ?? "");
   if (answer.valueQuantity !== undefined) return `${answer.valueQuantity.value ?? ""} ${answer.valueQuantity.unit ?? ""}`.trim();
   if (answer.valueReference !== undefined) return answer.valueReference.display ?? answer.valueReference.reference ?? "";
   if (answer.valueAttachment !== undefined) return answer.valueAttachment.title ?? answer.valueAttachment.contentType ?? "";
