@@ -4,18 +4,18 @@ import { be, pictures, raise, type Stage } from "./stage";
 
 const beside = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
 
-/** The line whose stories are told, and who plays in them besides the small region's people. */
-const before = [
+/** A line of the repository whose stories are told, and who plays in them besides the small region's people. */
+const before = (line: string) => [
   ["import", beside("referral/people.json")],
   ["account", "import", beside("referral/accounts.ndjson")],
-  ["protocol", "install", beside("../../lines/referral")],
+  ["protocol", "install", beside(`../../lines/${line}`)],
 ];
 
 /**
  * Who plays: `fang` is a family doctor in town, `jiang` sits in the county hospital's referral office, `tao` and `shi`
  * are doctors of its cardiology, `luo` of its paediatrics, `pei` a doctor and `zeng` a nurse of its emergency department,
- * `gao` a doctor in the city. `shan`, `qiu`, `xie` and `meng` are patients, and `ou` is the mother of the child `ouyang`. A story has
- * a patient of its own, so that what one leaves open is not taken for another's.
+ * `gao` a doctor in the city. `shan`, `qiu`, `xie` and `meng` are patients, and `ou` is the mother of the child `ouyang`.
+ * A story has a patient of its own, so that what one leaves open is not taken for another's.
  */
 export type Player = "fang" | "jiang" | "tao" | "shi" | "luo" | "pei" | "zeng" | "gao" | "shan" | "qiu" | "xie" | "meng" | "ou";
 
@@ -27,8 +27,8 @@ export class Screens {
 
   private constructor(private readonly stage: Stage) {}
 
-  static async raise(): Promise<Screens> {
-    return new Screens(await raise(before));
+  static async raise(line: string): Promise<Screens> {
+    return new Screens(await raise(before(line)));
   }
 
   /** A window of somebody's, where they are shown what waits for them. */
@@ -98,7 +98,7 @@ export async function fill(page: Page, answers: Answers): Promise<void> {
     const question = page.locator(".form-question").filter({ has: own }).last();
     await question.waitFor();
     const choices = question.locator(".form-scale label");
-    if ((await choices.count()) > 0) await choices.filter({ hasText: new RegExp(`^${value}$`) }).click();
+    if ((await choices.count()) > 0) await choices.filter({ has: page.getByText(value, { exact: true }) }).click();
     else await question.locator("input, textarea").first().fill(value);
   }
 }

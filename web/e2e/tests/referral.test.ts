@@ -4,7 +4,7 @@ import { clock, decide, done, fill, keep, minute, owned, reached, refer, row, Sc
 let screens: Screens;
 
 beforeAll(async () => {
-  screens = await Screens.raise();
+  screens = await Screens.raise("referral");
 });
 afterEach(({ task }) => screens?.clear(task.result?.state === "fail"));
 afterAll(() => screens?.close());
