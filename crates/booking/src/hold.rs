@@ -4,9 +4,9 @@ use fhir::{Category, Error, IssueCode, time};
 use record::{Caller, Session, Standing};
 use serde_json::{Value, json};
 
-use crate::place::{is_bed, is_free_bed, is_pooled};
+use crate::place::{is_bed, is_free_bed};
 use crate::resource::{
-    actors, extend, extension, items, key, list_of, moment, name, reference, referred, referred_of, without,
+    actors, extend, extension, items, list_of, moment, name, reference, referred, referred_of, without,
     without_extension,
 };
 use crate::{Booking, code, conflict, forbidden, is_overtaken, put};
@@ -43,6 +43,8 @@ pub struct Hold {
     /// The request that is to be carried out there, such as `ServiceRequest/7`. Where an Appointment for it waits for its
     /// time, that one is given the place.
     pub request: Option<String>,
+    /// The hold that this one takes the place of, such as `Appointment/7`: its place is given back as the new one is taken.
+    pub instead: Option<String>,
     /// When the visit begins, for a bed; in microseconds since 1970.
     pub from: Option<i64>,
     /// When the hold ends by itself, in microseconds since 1970; no later than the settings permit.
@@ -96,6 +98,12 @@ impl Booking {
         if let Some(there) = self.held_before(hold).await? {
             return Ok(there);
         }
+        if let Some(instead) = &hold.instead {
+            let (tree, _) = self.theirs(session, instead).await?;
+            if tree["status"] != "pending" || !actors(&tree, "Patient").any(|patient| patient == hold.patient) {
+                return Err(conflict("What is to be exchanged is not held for this patient any more."));
+            }
+        }
         if let Some(request) = &hold.request {
             let found = self.read(session, request).await?;
             let for_patient = |tree: &Value| referred(&tree["subject"]) == Some(hold.patient.as_str());
@@ -113,13 +121,19 @@ impl Booking {
 
     /// The hold that the same request made before.
     async fn held_before(&self, hold: &Hold) -> Result<Option<Value>, Error> {
+        let has_it = |tree: &Value| match &hold.wanted {
+            Wanted::Slot(slot) => referred_of(&tree["slot"], "Slot").any(|to| to == slot),
+            Wanted::Bed(bed) => actors(tree, "Location").any(|to| to == bed),
+            Wanted::Next(_) | Wanted::BedOf(_) => hold.instead.is_none(),
+        };
+        if let Some(instead) = &hold.instead {
+            let found = self.read(&self.platform(), instead).await?.map(|(tree, _)| tree);
+            let is_theirs = |tree: &Value| actors(tree, "Patient").any(|to| to == hold.patient);
+            return Ok(found.filter(|tree| has_it(tree) && is_theirs(tree) && tree["status"] == "pending"));
+        }
         let Some(id) = &hold.id else { return Ok(None) };
         let Some((tree, _)) = self.read(&self.platform(), &format!("Appointment/{id}")).await? else { return Ok(None) };
-        let same_slot = match &hold.wanted {
-            Wanted::Slot(slot) => referred_of(&tree["slot"], "Slot").any(|to| to == slot),
-            Wanted::Bed(bed) => actors(&tree, "Location").any(|to| to == bed),
-            Wanted::Next(_) | Wanted::BedOf(_) => true,
-        };
+        let same_slot = has_it(&tree);
         if actors(&tree, "Patient").any(|to| to == hold.patient) && same_slot && tree["status"] != "cancelled" {
             return Ok(Some(tree));
         }
@@ -277,6 +291,11 @@ impl Booking {
 
     /// The Appointment that is to have the place: one for the same request that has no time yet, or a new one.
     async fn bearer(&self, hold: &Hold) -> Result<Bearer, Error> {
+        if let Some(instead) = &hold.instead {
+            let there = self.read(&self.platform(), instead).await?.filter(|(tree, _)| tree["status"] == "pending");
+            let gone = || conflict("What is to be exchanged is not held any more.");
+            return there.map(|(tree, version)| Bearer { tree, version: Some(version) }).ok_or_else(gone);
+        }
         if let Some(request) = &hold.request {
             let asked = [("based-on", request.clone()), ("status", "proposed,pending".to_owned())];
             if let Some(found) = self.first("Appointment", &asked).await?.into_iter().next()
@@ -353,6 +372,9 @@ impl Booking {
             let (mut tree, version) = self.theirs(session, &id).await?;
             if tree["status"] == "booked" {
                 return Ok(tree);
+            }
+            if tree["basedOn"].is_array() {
+                return Err(conflict("This place belongs to a referral. It is booked there."));
             }
             let until = extension(&tree, code::HOLD_UNTIL).and_then(|one| moment(&one["valueDateTime"], self.zone()));
             if tree["status"] != "pending" || until.is_some_and(|until| until <= self.now()) {
@@ -470,179 +492,6 @@ impl Booking {
         Err(busy())
     }
 
-    /// An Appointment that the caller may change: a patient's own, one they can read, or one where they work.
-    async fn theirs(&self, session: &Session, id: &str) -> Result<(Value, u64), Error> {
-        let absent = || Error::not_found(format!("There is no {id}."));
-        let (tree, version) = self.read(&self.platform(), id).await?.ok_or_else(absent)?;
-        let permitted = match &session.caller().standing {
-            Standing::System => true,
-            Standing::Lay(lay) => actors(&tree, "Patient").any(|patient| {
-                let id = patient.trim_start_matches("Patient/");
-                lay.own.iter().chain(&lay.charges).any(|own| own == id)
-            }),
-            Standing::Staff(_) => {
-                self.read(session, id).await?.is_some() || self.works_at(session.caller(), &tree).await?
-            }
-        };
-        if permitted { Ok((tree, version)) } else { Err(absent()) }
-    }
-
-    /// Whether a caller works where an Appointment takes place.
-    async fn works_at(&self, caller: &Caller, appointment: &Value) -> Result<bool, Error> {
-        let Standing::Staff(post) = &caller.standing else { return Ok(matches!(caller.standing, Standing::System)) };
-        let role = format!("PractitionerRole/{}", post.role);
-        let practitioner = format!("Practitioner/{}", post.practitioner);
-        let takes_part = items(&appointment["participant"])
-            .filter(|one| !is_arranger(one))
-            .any(|one| referred(&one["actor"]).is_some_and(|actor| actor == role || actor == practitioner));
-        if takes_part {
-            return Ok(true);
-        }
-        for slot in referred_of(&appointment["slot"], "Slot") {
-            if let Some((slot, _)) = self.read(&self.platform(), slot).await?
-                && self.houses(&self.schedule_of(&slot).await?).await?.contains(&post.organization)
-            {
-                return Ok(true);
-            }
-        }
-        for bed in actors(appointment, "Location") {
-            if let Some((bed, _)) = self.read(&self.platform(), bed).await?
-                && let Some(department) = referred(&bed["managingOrganization"])
-                && self.up_from(department).await?.contains(&post.organization)
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Refuses whoever may not book for a patient.
-    pub(crate) async fn may_book_for(&self, session: &Session, patient: &str) -> Result<(), Error> {
-        let absent = || Error::not_found(format!("There is no {patient} for whom you may book."));
-        let key = key(patient).filter(|key| key.type_.name() == "Patient").ok_or_else(absent)?;
-        if let Standing::Lay(lay) = &session.caller().standing
-            && !lay.own.iter().chain(&lay.charges).any(|own| *own == key.id)
-        {
-            return Err(absent());
-        }
-        let there = session.read(&key).await?.and_then(|version| version.body);
-        there.map(drop).ok_or_else(absent)
-    }
-
-    /// The Schedule of a slot.
-    pub(crate) async fn schedule_of(&self, slot: &Value) -> Result<Value, Error> {
-        let schedule = referred(&slot["schedule"]).unwrap_or_default();
-        let found = self.read(&self.platform(), schedule).await?;
-        found.map(|(tree, _)| tree).ok_or_else(|| Error::not_found(format!("There is no {schedule}.")))
-    }
-
-    /// The ids of the organizations in whose house a Schedule is worked: the department and what it is part of.
-    pub(crate) async fn houses(&self, schedule: &Value) -> Result<Vec<String>, Error> {
-        let mut houses = Vec::new();
-        let place = extension(schedule, code::SESSION_PLACE).and_then(|one| referred(&one["valueReference"]));
-        if let Some(place) = place {
-            houses.extend(self.up_from(place).await?);
-        }
-        for service in referred_of(&schedule["actor"], "HealthcareService") {
-            if let Some((service, _)) = self.read(&self.platform(), service).await?
-                && let Some(department) = referred(&service["providedBy"])
-            {
-                houses.extend(self.up_from(department).await?);
-            }
-        }
-        Ok(houses)
-    }
-
-    /// The id of an organization and of those it is part of.
-    pub(crate) async fn up_from(&self, organization: &str) -> Result<Vec<String>, Error> {
-        /// A tree of institutions is not higher.
-        const LEVELS: usize = 8;
-        let (mut at, mut found) = (Some(organization.to_owned()), Vec::new());
-        while let Some(one) = at.take().filter(|_| found.len() < LEVELS) {
-            let Some(id) = one.strip_prefix("Organization/") else { break };
-            found.push(id.to_owned());
-            let tree = self.read(&self.platform(), &one).await?;
-            at = tree.and_then(|(tree, _)| referred(&tree["partOf"]).map(str::to_owned));
-        }
-        Ok(found)
-    }
-
-    /// Refuses whoever a slot is not open to.
-    async fn is_open_to(
-        &self,
-        caller: &Caller,
-        slot: &Value,
-        schedule: &Value,
-        for_request: bool,
-    ) -> Result<(), Error> {
-        let released = self.span(slot)?.0 - self.0.settings.pool_release;
-        if !is_pooled(slot) || released <= self.now() {
-            return Ok(());
-        }
-        let permitted = match &caller.standing {
-            Standing::System => true,
-            Standing::Lay(_) => false,
-            // The house keeps its own pool free for those who refer to it.
-            Standing::Staff(post) => for_request || !self.houses(schedule).await?.contains(&post.organization),
-        };
-        if permitted {
-            return Ok(());
-        }
-        let text = format!("This place is kept for referrals until {}.", time::instant(released));
-        Err(forbidden(text))
-    }
-
-    /// Whether a caller may have a slot of the referral pool before it is open to everybody.
-    pub(crate) async fn may_use_pool(
-        &self,
-        caller: &Caller,
-        schedule: &Value,
-        for_request: bool,
-    ) -> Result<bool, Error> {
-        Ok(match &caller.standing {
-            Standing::System => true,
-            Standing::Lay(_) => false,
-            Standing::Staff(post) => for_request || !self.houses(schedule).await?.contains(&post.organization),
-        })
-    }
-
-    /// Refuses a second place of one department in the same half of a day, and more places than one patient may have.
-    async fn is_within_limits(&self, caller: &Caller, hold: &Hold, schedule: &Value, start: i64) -> Result<(), Error> {
-        let asked = [
-            ("patient", hold.patient.clone()),
-            ("status", "pending,booked".to_owned()),
-            ("date", format!("ge{}", time::instant(self.now()))),
-        ];
-        let open = self.first("Appointment", &asked).await?;
-        // What the same request has already is moved, not added to.
-        let is_moved = |one: &Value| {
-            let request = hold.request.as_deref();
-            request.is_some_and(|request| items(&one["basedOn"]).filter_map(referred).any(|to| to == request))
-        };
-        let others: Vec<&Value> = open.iter().filter(|one| !is_moved(one)).collect();
-        if matches!(caller.standing, Standing::Lay(_)) && others.len() >= self.0.settings.open_bookings {
-            let text = format!("There are {} places booked already. Give one back first.", others.len());
-            return Err(conflict(text));
-        }
-        for one in others {
-            for slot in referred_of(&one["slot"], "Slot") {
-                let Some((slot, _)) = self.read(&self.platform(), slot).await? else { continue };
-                let same = referred(&slot["schedule"]) == Some(name(schedule).as_str());
-                if same && self.half_day(self.span(&slot)?.0) == self.half_day(start) {
-                    let text = format!("This patient has a place there in the same half-day already: {}.", name(one));
-                    return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The half of a local day a moment is in.
-    fn half_day(&self, at: i64) -> i64 {
-        const HALF: i64 = 12 * 3_600_000_000;
-        (at + i64::from(self.zone().seconds()) * 1_000_000).div_euclid(HALF)
-    }
-
     /// From when until when a slot is.
     pub(crate) fn span(&self, slot: &Value) -> Result<(i64, i64), Error> {
         let at = |element: &str| moment(&slot[element], self.zone());
@@ -665,7 +514,7 @@ pub(crate) fn reason(code: &str) -> Value {
     json!({ "coding": [{ "system": code::CANCELLED, "code": code }] })
 }
 
-fn is_arranger(participant: &Value) -> bool {
+pub(crate) fn is_arranger(participant: &Value) -> bool {
     items(&participant["type"]).any(|one| crate::resource::is_coded(one, PARTICIPATION, "REF"))
 }
 

@@ -20,6 +20,7 @@ mod follow;
 mod hold;
 mod place;
 mod resource;
+mod rights;
 mod session;
 
 use std::sync::Arc;

@@ -111,6 +111,7 @@ impl Asked {
             patient: self.reference("patient", "Patient")?.ok_or_else(needed)?,
             wanted,
             request: self.reference("request", "ServiceRequest")?,
+            instead: self.reference("instead", "Appointment")?,
             from: self.moment("from")?,
             until: self.moment("until")?,
             priority,

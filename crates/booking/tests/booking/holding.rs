@@ -276,3 +276,28 @@ fn what_became_of_a_visit_is_marked_where_it_takes_place() {
         assert!(town.booking.release(&town.patient("p"), &id(&held), "").await.is_err());
     });
 }
+
+#[test]
+fn a_hold_is_exchanged_for_another_and_its_place_is_free_again() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        // Both are in the same morning, of which a patient has one.
+        town.slot("one", 60, false).await;
+        town.slot("other", 90, false).await;
+        let held = town.booking.hold(&town.doctor(), &hold("p", "one")).await.unwrap();
+        let instead = booking::Hold { instead: Some(format!("Appointment/{}", id(&held))), ..hold("p", "other") };
+        let moved = town.booking.hold(&town.doctor(), &instead).await.unwrap();
+        assert_eq!(id(&moved), id(&held));
+        assert_eq!(
+            (town.status("Slot/one").await.as_str(), town.status("Slot/other").await.as_str()),
+            ("free", "busy-tentative")
+        );
+        assert_eq!(
+            id(&town.booking.hold(&town.doctor(), &instead).await.unwrap()),
+            id(&held),
+            "asking twice moves once"
+        );
+        let anothers = booking::Hold { patient: "Patient/q".to_owned(), ..instead };
+        assert_eq!(town.booking.hold(&town.doctor(), &anothers).await.unwrap_err().category(), Category::Conflict);
+    });
+}

@@ -152,6 +152,7 @@ fn hold(patient: &str, slot: &str) -> Hold {
         patient: format!("Patient/{patient}"),
         wanted: Wanted::Slot(format!("Slot/{slot}")),
         request: None,
+        instead: None,
         from: None,
         until: None,
         priority: None,

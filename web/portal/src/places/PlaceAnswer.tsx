@@ -1,5 +1,5 @@
 import { Failure, type Appointment } from "@qingshan/client";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button } from "antd";
 import { useEffect, useState } from "react";
 import { timeAt } from "../calendar";
@@ -28,6 +28,7 @@ function Held({ field, id, describedBy, around }: AnswerProps & { around: HoldAr
   const { t } = useTexts();
   const { written } = useDay();
   const service = useService();
+  const cache = useQueryClient();
   const answer = useAnswers(field);
   const [isOpen, setIsOpen] = useState(false);
   const [asking, setAsking] = useState<Asking>({ specialty: "", organization: around.organization, forReferral: true });
@@ -49,12 +50,13 @@ function Held({ field, id, describedBy, around }: AnswerProps & { around: HoldAr
       const { department } = choice;
       const place = "slot" in choice ? { slot: choice.slot.slot } : { service: department.service, "any-bed": true };
       const wanted = { id: crypto.randomUUID(), patient: around.patient, request: around.request, priority: around.priority };
-      const taken = await hold(service, { ...wanted, ...place, until: new Date(Date.now() + WHILE_FILLING).toISOString() });
-      // What was held before is given back once there is something better; where that fails it ends by itself.
-      if (held !== undefined && held !== taken.id) await release(service, held, t("places.changed")).catch(() => undefined);
+      // What is held already is exchanged, so that nobody has neither; what is over cannot be.
+      const instead = held === undefined || isOver || around.request !== undefined ? undefined : `Appointment/${held}`;
+      const taken = await hold(service, { ...wanted, ...place, instead, until: new Date(Date.now() + WHILE_FILLING).toISOString() });
       return { taken, department };
     },
     onSuccess: ({ taken, department }) => {
+      cache.setQueryData(["held", taken.id], taken);
       const time = taken.slot === undefined ? t("places.bed") : written(taken.start ?? "", taken.end);
       const display = `${department.institution.name} ${department.name} ${time}`;
       answer([{ value: { valueReference: { reference: `Appointment/${taken.id}`, display } } }]);

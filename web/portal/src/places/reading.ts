@@ -86,7 +86,7 @@ export function useAvailability({ specialty, organization, forReferral }: Asking
 }
 
 /** Parameters that refer to resources. */
-const REFERENCES = new Set(["slot", "schedule", "service", "patient", "request", "who", "place"]);
+const REFERENCES = new Set(["slot", "schedule", "service", "patient", "request", "instead", "who", "place"]);
 
 /** A Parameters resource of references, texts, numbers and yes or no. */
 export function given(all: Readonly<Record<string, string | number | boolean | undefined>>): Parameters {
@@ -108,6 +108,8 @@ export interface Wanted {
   service?: string | undefined;
   "any-bed"?: boolean | undefined;
   request?: string | undefined;
+  /** The hold this one is exchanged for. */
+  instead?: string | undefined;
   until?: string | undefined;
   priority?: string | undefined;
 }
