@@ -28,6 +28,7 @@ const RunPage = lazy(() => import("./runs/RunPage"));
 const AmbulancePage = lazy(() => import("./ambulance/AmbulancePage"));
 const BoardPage = lazy(() => import("./board/BoardPage"));
 const DocumentPage = lazy(() => import("./documents/DocumentPage"));
+const TriagePage = lazy(() => import("./triage/TriagePage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const PlacesPage = lazy(() => import("./places/PlacesPage"));
@@ -168,6 +169,7 @@ function Screens() {
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.board} component={BoardPage} />
         <Route path={places.ambulance} component={AmbulancePage} />
+        <Route path={places.triage} component={TriagePage} />
         <Route path={places.protocols} component={ProtocolsPage} />
         <Route path="/protocols/:code">{({ code }) => <ProtocolPage key={code} code={decodeURIComponent(code)} />}</Route>
         <Route path={places.mine} component={MinePage} />

@@ -31,6 +31,7 @@ export type Screen =
   | "work"
   | "board"
   | "ambulance"
+  | "triage"
   | "protocols"
   | "find"
   | "register"
@@ -46,6 +47,7 @@ export const places: Readonly<Record<Screen, string>> = {
   work: "/work",
   board: "/board",
   ambulance: "/ambulance",
+  triage: "/triage",
   protocols: "/protocols",
   find: "/find",
   register: "/patients/new",
@@ -78,6 +80,7 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   work: [...clinical, "registrar"],
   board: ["doctor", "nurse", "technician", "radiologist", "paramedic", "dispatcher", "quality"],
   ambulance: ["paramedic"],
+  triage: ["nurse"],
   protocols: [...clinical, "quality"],
   find: [...clinical, "registrar", "privacy-officer"],
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
@@ -106,8 +109,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "find", "register", "people", "places", "sessions", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "register", "people", "places", "sessions", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
+import { markOf } from "../board/board";
 import { timeAt } from "../calendar";
 import { postOf } from "../duties";
 import { useTexts } from "../language";
@@ -75,10 +76,14 @@ export default function AmbulancePage() {
                   <li key={one.id}>
                     <button type="button" className="ambulance-tile" onClick={() => setShown(one.id)}>
                       <strong>{one.suspected === undefined ? say(locale, one.title) : codingIn(locale, one.suspected)}</strong>
-                      <span>{[t(`sex.${one.sex}`), one.age !== undefined && t("age.year", { count: one.age }), timeAt(Date.parse(one.began)).slice(0, 5)].filter(Boolean).join(" · ")}</span>
-                      <span className={unsent(one).length > 0 ? "is-waiting" : ""}>
-                        {unsent(one).length > 0 ? t("ambulance.waiting", { count: unsent(one).length }) : t("ambulance.delivered.all")}
-                      </span>
+                      <span>{[markOf(one.id), t(`sex.${one.sex}`), one.age !== undefined && t("age.year", { count: one.age }), timeAt(Date.parse(one.began)).slice(0, 5)].filter(Boolean).join(" · ")}</span>
+                      {refused(one).length > 0 ? (
+                        <span className="ambulance-refused">{t("ambulance.refused", { count: refused(one).length })}</span>
+                      ) : (
+                        <span className={unsent(one).length > 0 ? "is-waiting" : ""}>
+                          {unsent(one).length > 0 ? t("ambulance.waiting", { count: unsent(one).length }) : t("ambulance.delivered.all")}
+                        </span>
+                      )}
                     </button>
                   </li>
                 ))}
@@ -107,14 +112,16 @@ function Head({ drives, outcome, onHome }: { drives: readonly Drive[]; outcome: 
           ‹ {t("ambulance.home")}
         </button>
       )}
-      <span className={`ambulance-line is-${line}`} role="status">
-        <span aria-hidden>{line === "on" ? "✓ " : line === "busy" ? "↑ " : "✕ "}</span>
-        {line === "off" ? t("ambulance.line.off", { count: waiting }) : line === "busy" ? t("ambulance.waiting", { count: waiting }) : t("ambulance.line.on")}
-      </span>
       {bad > 0 && (
         <strong className="ambulance-refused" role="alert">
           {t("ambulance.refused", { count: bad })}
         </strong>
+      )}
+      {(bad === 0 || line !== "on") && (
+        <span className={`ambulance-line is-${line}`} role="status">
+          <span aria-hidden>{line === "on" ? "✓ " : line === "busy" ? "↑ " : "✕ "}</span>
+          {line === "off" ? t("ambulance.line.off", { count: waiting }) : line === "busy" ? t("ambulance.waiting", { count: waiting }) : t("ambulance.line.on")}
+        </span>
       )}
       <span className="ambulance-crew">{session.name}</span>
       <time className="ambulance-clock">{timeAt(now)}</time>

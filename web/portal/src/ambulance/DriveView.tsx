@@ -1,6 +1,7 @@
 import type { RunView } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { markOf } from "../board/board";
 import { timeAt } from "../calendar";
 import { useTexts } from "../language";
 import { useLive, useNow } from "../live";
@@ -9,7 +10,7 @@ import { aboutRun, useMessages, useRun } from "../runs/reading";
 import { nameOf } from "../runs/RunPage";
 import { codingIn, say, showLength } from "../runs/words";
 import { useSession } from "../session";
-import { done, expect, measurement, photograph, pressure, refused, scored, unsent, write, type Drive } from "./drive";
+import { done, expect, measurement, photograph, pressure, refused, retried, scored, unsent, write, type Drive } from "./drive";
 import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
 import { Pad } from "./Pad";
 import { shrunk } from "./photo";
@@ -25,6 +26,9 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
   const now = useNow(5_000);
   const [pad, setPad] = useState<(typeof measures)[number]>();
   const [isUnkept, setIsUnkept] = useState(false);
+  const bad = refused(drive);
+  // Without these nobody has been warned.
+  const isLost = bad.some(({ kind }) => kind === "patient" || kind === "visit" || kind === "run");
   const begun = drive.letters.find(({ kind }) => kind === "run")?.sent;
   // What is not on the device is not taken for done: somebody is told to write it down otherwise.
   const keep = (act: (drive: Drive) => Drive) => change(act).then(() => setIsUnkept(false), () => setIsUnkept(true));
@@ -65,19 +69,23 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
           {drive.isDrill && <span className="board-drill">{t("board.drill")}</span>}
         </h1>
         <p className="ambulance-of">
-          {[t(`sex.${drive.sex}`), drive.age === undefined ? t("age.unknown") : t("age.year", { count: drive.age })].join(" · ")} → {drive.destination.display}
+          <strong>{markOf(drive.id)}</strong> · {[t(`sex.${drive.sex}`), drive.age === undefined ? t("age.unknown") : t("age.year", { count: drive.age })].join(" · ")} → {drive.destination.display}
         </p>
-        {begun === undefined ? <Stages stages={stagesOf(undefined, undefined, undefined)} isRefused={refused(drive).length > 0} /> : <Followed drive={drive} begun={begun} onDone={(step) => void keep((old) => done(old, step, taken()))} />}
+        {begun === undefined ? <Stages stages={stagesOf(undefined, undefined, undefined)} isRefused={isLost} /> : <Followed drive={drive} begun={begun} onDone={(step) => void keep((old) => done(old, step, taken()))} />}
         {isUnkept && (
           <p className="ambulance-refused" role="alert">
             {t("ambulance.unkept")}
           </p>
         )}
-        {refused(drive).map((letter) => (
-          <p key={letter.id} className="ambulance-refused">
-            {t("ambulance.refused.one", { why: letter.refused ?? "" })}
-          </p>
-        ))}
+        {bad.length > 0 && (
+          <div className="ambulance-refused" role="alert">
+            <p>{t(isLost ? "ambulance.refused.warning" : "ambulance.refused.some")}</p>
+            <p className="ambulance-why">{bad[0]?.refused}</p>
+            <button type="button" className="ambulance-key" onClick={() => void keep(retried)}>
+              {t("ambulance.again")}
+            </button>
+          </div>
+        )}
         <section className="ambulance-eta" aria-label={t("ambulance.eta")}>
           <h2>
             {t("ambulance.eta")}{" "}
@@ -197,17 +205,21 @@ function Stages({ stages, isRefused, run }: { stages: readonly Stage[]; isRefuse
   const { t, locale } = useTexts();
   return (
     <ol className="ambulance-stages" aria-live="polite">
-      {stages.map(({ stage, at, by, said, isNo }) => (
-        <li key={stage} className={at === undefined ? "" : isNo ? "is-no" : "is-reached"}>
-          <span aria-hidden>{at === undefined ? "○" : isNo ? "✕" : "✓"}</span>
-          <strong>{isNo ? t("ambulance.stage.declined") : t(`ambulance.stage.${stage}`)}</strong>
+      {stages.map(({ stage, at, by, said, isNo: isDeclined }) => {
+        const isStuck = isRefused && stage === "sent";
+        const isNo = isDeclined === true || isStuck;
+        return (
+        <li key={stage} className={isNo ? "is-no" : at === undefined ? "" : "is-reached"}>
+          <span aria-hidden>{isNo ? "✕" : at === undefined ? "○" : "✓"}</span>
+          <strong>{isStuck ? t("ambulance.stage.refused") : isDeclined ? t("ambulance.stage.declined") : t(`ambulance.stage.${stage}`)}</strong>
           <span>
             {at === undefined
               ? stage === "sent" && !isRefused && t("ambulance.stage.waits")
               : [timeAt(Date.parse(at)).slice(0, 5), by !== undefined && run !== undefined && nameOf(run, by), said !== undefined && say(locale, said)].filter(Boolean).join(" · ")}
           </span>
         </li>
-      ))}
+        );
+      })}
     </ol>
   );
 }

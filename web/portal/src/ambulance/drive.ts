@@ -13,7 +13,7 @@ import type {
   Sex,
   Words,
 } from "@qingshan/client";
-import { DRILL } from "../board/board";
+import { DRILL, markOf } from "../board/board";
 import { codingsOf } from "../forms/filled";
 import { itemsOf } from "../forms/questionnaire";
 import { bloodPressure, LOINC, measured, type Measure } from "../patients/vitals";
@@ -155,7 +155,7 @@ export function begin(
     id: patient,
     active: true,
     ...(who.isDrill && { meta: { security: [DRILL] } as Patient["meta"] & object }),
-    name: [{ use: "anonymous", text: name }],
+    name: [{ use: "anonymous", text: `${name} ${markOf(id)}` }],
     gender: who.sex,
     ...(born !== undefined && { birthDate: born }),
   };
@@ -318,6 +318,15 @@ export function photograph(data: string, taken: { id: string; at: string }): Res
 /** What has not reached the record yet. What was refused is told apart: it will not get there by waiting. */
 export const unsent = (drive: Drive): Letter[] => drive.letters.filter(({ sent, refused }) => sent === undefined && refused === undefined);
 export const refused = (drive: Drive): Letter[] => drive.letters.filter((letter) => letter.refused !== undefined);
+
+/** Has everything that was refused sent once more. */
+export const retried = (drive: Drive): Drive => ({
+  ...drive,
+  letters: drive.letters.map((letter) => {
+    const { refused: _, ...rest } = letter;
+    return rest as Letter;
+  }),
+});
 
 /** Whether the tablet may forget a drive: the crew is done with it and the record has everything. */
 export const isDone = (drive: Drive): boolean => drive.isOver === true && drive.letters.every(({ sent }) => sent !== undefined);

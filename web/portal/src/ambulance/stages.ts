@@ -51,7 +51,7 @@ export function stagesOf(
       ? { stage: "accepted", at: no.at, by: no.by, said: no.title, isNo: true }
       : accepted !== undefined
         ? { stage: "accepted", at: accepted.at, by: accepted.by, said: done?.by === accepted.by ? said : accepted.title }
-        : { stage: "accepted", at: done?.ended, by: done?.by, said, isNo: run?.end === "rejected" };
+        : { stage: "accepted", at: done?.ended, by: done?.by, said, ...(run?.end === "rejected" && { isNo: true }) };
   return [
     { stage: "sent", at: sent },
     { stage: "delivered", at: run === undefined ? sent : run.began },

@@ -8,7 +8,7 @@ import { useShown } from "../patients/show";
 import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
-import { isDrill, nextIn, openClocks, pathwaysOf, placeOf, shortened, teamOf, worstOf, type Case } from "./board";
+import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case } from "./board";
 
 /** Clocks that stand in a row; what else runs is counted. */
 const MOST_CLOCKS = 3;
@@ -49,6 +49,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
             {pathwaysOf(one).map((run) => (
               <span key={run.id}>
                 {say(locale, run.protocol.title)}
+                <Suspected run={run} protocols={protocols} />
                 {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
               </span>
             ))}
@@ -72,12 +73,22 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
   );
 }, isSame);
 
+function Suspected({ run, protocols }: { run: RunView; protocols: ReadonlyMap<string, Protocol> }) {
+  const { t, locale } = useTexts();
+  const what = suspectedOf(run);
+  if (what === undefined || what === "") return null;
+  const protocol = protocols.get(what);
+  return <strong> {t("board.suspected", { what: protocol === undefined ? what : say(locale, protocol.title) })}</strong>;
+}
+
 function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean }) {
   const { t } = useTexts();
   const name = (patient && nameOfPatient(patient)) ?? runs[0]?.patient?.display;
   const family = patient?.name?.find(({ use }) => use === "official")?.family ?? patient?.name?.[0]?.family;
-  const isNobody = name === undefined || patient?.name?.some(({ use }) => use === "anonymous" || use === "temp") === true;
-  const shown = isNobody ? t("board.unidentified") : isWall ? shortened(name, family) : name;
+  // Nobody is identified by what they are called for the time being, so it is not shortened.
+  const isNobody = patient?.name?.some(({ use }) => use === "anonymous" || use === "temp") === true;
+  const mark = markOf(runs[0]?.chain ?? "");
+  const shown = name === undefined ? `${t("board.unidentified")} ${mark}` : isWall && !isNobody ? shortened(name, family) : name;
   return (
     <span className="board-person">
       <strong>{shown}</strong> {patient !== undefined && <SexAndAge patient={patient} />}

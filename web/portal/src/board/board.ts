@@ -8,6 +8,9 @@ export const DOOR = "door";
 /** What the same is called where a case begins before anybody knows which door it will be. */
 const ARRIVED = "arrived";
 
+/** The line of a run's summary that says what is suspected: the code of a protocol, or words. */
+const SUSPECTED = "suspected";
+
 /** The line of a run's summary that says when the patient is expected at the door, as an instant. */
 const EXPECTED = "eta";
 
@@ -72,6 +75,11 @@ export function pathwaysOf({ runs }: Pick<Case, "runs">): RunView[] {
 export function isDrill({ patient }: Pick<Case, "patient">): boolean {
   const security = (patient?.meta as { security?: { system?: string; code?: string }[] } | undefined)?.security ?? [];
   return security.some(({ system, code }) => system === DRILL.system && code === DRILL.code);
+}
+
+/** What is suspected of a run, as its summary has it. */
+export function suspectedOf({ summary }: RunView): string | undefined {
+  return summary.find(({ code }) => code === SUSPECTED)?.value;
 }
 
 /** Where the patient is: in the house since a moment, expected at one, or neither is known. */
@@ -159,7 +167,8 @@ export interface Team {
 /** Of the steps that several must acknowledge: how many have, and how many there are to be. */
 export function teamOf(runs: readonly RunView[]): Team | undefined {
   const steps = runs.flatMap((run) => run.steps).filter(
-    ({ acknowledgements, task, state }) => (acknowledgements ?? 0) > 0 && task !== undefined && state !== "cancelled",
+    ({ acknowledgements, task, state, optional }) =>
+      (acknowledgements ?? 0) > 0 && task !== undefined && state !== "cancelled" && optional !== true,
   );
   const [first] = steps;
   if (first === undefined) return undefined;
@@ -215,6 +224,9 @@ export function pageOf<T>(cases: readonly T[], fit: number, page: number): { sho
   const current = ((page % pages) + pages) % pages;
   return { shown: cases.slice(current * fit, (current + 1) * fit), page: current, pages };
 }
+
+/** What tells people apart whom nobody has identified yet: the end of the id of the run they came with, for the ear. */
+export const markOf = (run: string): string => run.replace(/-/g, "").slice(-3).toUpperCase();
 
 /** A name as it may stand on a wall in a corridor: the family name, or what is known of it, and a star. */
 export function shortened(name: string, family: string | undefined): string {

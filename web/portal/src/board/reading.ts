@@ -10,17 +10,17 @@ import { Watch, type Source } from "./watch";
 /** How often those who are still on the road are read again: where they are does not move their run, in milliseconds. */
 const ROAD = 20_000;
 
-/** The protocols whose runs belong on a board, whole. */
-export function useBoardProtocols() {
+/** Whole protocols of one kind: those whose runs belong on a board, unless another kind is asked for. */
+export function useBoardProtocols(is: (protocol: Protocol) => boolean = isOnBoard) {
   const service = useService();
   return useQuery({
     queryKey: ["board", "protocols"],
     staleTime: 600_000,
+    select: (all: Protocol[]) => all.filter(is),
     queryFn: async ({ signal }) => {
       const runs = new Runs(service);
       const entries = await runs.protocols(signal);
-      const all = await Promise.all(entries.map(({ code }) => runs.protocol(code, undefined, signal)));
-      return all.filter(isOnBoard);
+      return Promise.all(entries.map(({ code }) => runs.protocol(code, undefined, signal)));
     },
   });
 }

@@ -155,7 +155,7 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
 }
 
 /** Whom the run is for: named by the address, or found here. */
-function PatientField(props: { given: string | undefined; patient: Patient | undefined; onChoose(patient: Patient | undefined): void; error: string | undefined }) {
+export function PatientField(props: { given: string | undefined; patient: Patient | undefined; onChoose(patient: Patient | undefined): void; error: string | undefined }) {
   const { given, patient, onChoose, error } = props;
   const { t } = useTexts();
   const service = useService();

@@ -1,0 +1,233 @@
+import type { Patient, Protocol, RunView } from "@qingshan/client";
+import { useMutation } from "@tanstack/react-query";
+import { Button } from "antd";
+import { useState } from "react";
+import { Link } from "wouter";
+import { markOf, openClocks, placeOf, type Case } from "../board/board";
+import { useBoardProtocols, useCases } from "../board/reading";
+import { postOf } from "../duties";
+import { useTexts } from "../language";
+import { LiveMark, StaleBanner, useNow } from "../live";
+import { nameOf } from "../patients/person";
+import { useShown } from "../patients/show";
+import { newId } from "../patients/vitals";
+import { PatientField } from "../protocols/StartRun";
+import { missingRoles, ownRole, startsFor } from "../protocols/start";
+import { mostUrgent } from "../runs/clock";
+import { ClockMark } from "../runs/ClockMark";
+import { OpenSteps } from "../runs/OpenSteps";
+import { useRuns } from "../runs/reading";
+import { say, showLength } from "../runs/words";
+import { useService, useSession } from "../session";
+import { FailureNotice, Loading, Nothing } from "../states";
+import { Working } from "../Working";
+import { Grading, Level } from "./Grading";
+import { gradeOf, gradingOf, isTriage, queued } from "./triage";
+import "../runs/runs.css";
+import "../protocols/protocols.css";
+import "./triage.css";
+
+/** The desk at the door: who has come, how urgent they are, and who waits too long. */
+export default function TriagePage() {
+  const { t } = useTexts();
+  const protocols = useBoardProtocols(isTriage);
+  if (protocols.data === undefined) {
+    return protocols.isError ? <FailureNotice cause={protocols.error} retry={() => void protocols.refetch()} /> : <Loading rows={8} />;
+  }
+  if (protocols.data.length === 0) return <Nothing title={t("triage.missing")} help={t("triage.missing.help")} />;
+  return <Desk protocols={protocols.data} />;
+}
+
+function Desk({ protocols }: { protocols: readonly Protocol[] }) {
+  const { t } = useTexts();
+  const { cases, isWhole, cause, behind, live } = useCases(protocols);
+  const now = useNow(5_000) + behind;
+  const [shown, setShown] = useState<string>();
+  const [isNew, setIsNew] = useState(false);
+  const known = new Map(protocols.map((one) => [one.code, one]));
+  const protocolOf = (code: string) => known.get(code);
+  const queue = queued(
+    // Who has not come yet is on the board, and nobody at the door can grade them.
+    cases.filter(({ runs }) => placeOf(runs).kind === "door"),
+    protocolOf,
+    now,
+  );
+  const current = cases.find(({ runs }) => runs.some(({ id }) => id === shown));
+  const open = (id: string | undefined) => {
+    setShown(id);
+    setIsNew(false);
+  };
+  return (
+    <section className="triage" aria-label={t("triage.title")}>
+      <StaleBanner state={live.state} retry={live.retry} />
+      <div className="triage-queue">
+        <header>
+          <h1>{t("triage.title")}</h1>
+          <LiveMark state={live.state} />
+          <Button type="primary" size="large" onClick={() => setIsNew(true)}>
+            {t("triage.new")}
+          </Button>
+        </header>
+        {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
+        {!isWhole && cause === undefined && <Loading rows={6} />}
+        {isWhole && queue.length === 0 && <Nothing title={t("triage.empty")} />}
+        <ol>
+          {queue.map((one) => (
+            <Waiting
+              key={one.chain}
+              one={one}
+              level={gradeOf(one, protocolOf)}
+              grading={gradingOf(one, protocolOf)}
+              now={now}
+              isShown={one === current && !isNew}
+              isStale={live.state.kind !== "live"}
+              onOpen={() => open(one.runs[0]?.id)}
+            />
+          ))}
+        </ol>
+      </div>
+      <div className="triage-desk">
+        {isNew ? (
+          <Arrival protocols={protocols} onBegun={(run) => open(run.id)} onClose={() => setIsNew(false)} />
+        ) : current === undefined ? (
+          <p className="triage-hint">{t("triage.hint")}</p>
+        ) : (
+          <Graded key={current.chain} one={current} now={now} protocolOf={protocolOf} />
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Waiting(props: {
+  one: Case;
+  level: number | undefined;
+  grading: { isAgain: boolean } | undefined;
+  now: number;
+  isShown: boolean;
+  isStale: boolean;
+  onOpen(): void;
+}) {
+  const { one, level, grading, now, isShown, isStale, onOpen } = props;
+  const texts = useTexts();
+  const { t } = texts;
+  const place = placeOf(one.runs);
+  const clock = mostUrgent(openClocks(one.runs));
+  return (
+    <li className={isStale ? "is-stale" : ""}>
+      <button type="button" aria-current={isShown ? "true" : undefined} onClick={onOpen}>
+        <Level level={level} />
+        <span className="triage-who">
+          <Who patient={one.patient} otherwise={one.runs[0]?.patient?.display} />
+          <span className="what">{place.kind === "door" && t("triage.since", { length: showLength(texts, now - place.since) })}</span>
+        </span>
+        <span className="triage-clock">
+          {grading !== undefined && <span className={grading.isAgain ? "tag tag-grave" : "tag tag-care"}>{t(grading.isAgain ? "triage.again" : "triage.first")}</span>}
+          {clock !== undefined && <ClockMark clock={clock} now={now} />}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+function Who({ patient, otherwise }: { patient: Patient | undefined; otherwise: string | undefined }) {
+  const { t } = useTexts();
+  const name = patient && nameOf(patient);
+  return (
+    <strong>
+      {name ?? otherwise ?? t("patient.nameless")} {patient !== undefined && <SexAndAge patient={patient} />}
+    </strong>
+  );
+}
+
+function SexAndAge({ patient }: { patient: Patient }) {
+  const { sexAndAge } = useShown(patient);
+  return <span className="what">{sexAndAge}</span>;
+}
+
+function Graded({ one, now, protocolOf }: { one: Case; now: number; protocolOf(code: string): Protocol | undefined }) {
+  const { t, locale } = useTexts();
+  const grading = gradingOf(one, protocolOf);
+  const run = one.runs.find(({ steps }) => grading !== undefined && steps.includes(grading.step)) ?? one.runs[0];
+  if (run === undefined) return null;
+  return (
+    <>
+      <header className="triage-of">
+        <Level level={gradeOf(one, protocolOf)} />
+        <h2>
+          <Who patient={one.patient} otherwise={run.patient?.display} />
+        </h2>
+        <Link href={`/runs/${encodeURIComponent(run.id)}`}>{t("triage.case")}</Link>
+      </header>
+      {grading === undefined ? (
+        <p className="triage-hint">{t("triage.graded", { level: run.class === undefined ? "–" : say(locale, run.class.title) })}</p>
+      ) : grading.step.may ? (
+        <>
+          {grading.isAgain && <p className="note note-warning">{t("triage.again.help")}</p>}
+          <Grading key={`${grading.step.code} ${grading.step.n}`} run={run} step={grading.step} onDone={() => undefined} />
+        </>
+      ) : (
+        <p className="triage-hint">{t("task.notYours")}</p>
+      )}
+      <OpenSteps run={run} now={now} without={grading === undefined ? [] : [grading.step.code]} />
+    </>
+  );
+}
+
+/** Somebody comes to the door: found among those who are known, or nobody knows who it is. */
+function Arrival({ protocols, onBegun, onClose }: { protocols: readonly Protocol[]; onBegun(run: RunView): void; onClose(): void }) {
+  const { t, locale } = useTexts();
+  const service = useService();
+  const runs = useRuns();
+  const post = postOf(useSession());
+  const duties = post?.duties ?? [];
+  const [patient, setPatient] = useState<Patient>();
+  // Chosen once for this window, so that whatever is sent twice is there once.
+  const [ids] = useState(() => ({ run: newId(), patient: newId() }));
+  const ways = protocols.flatMap((protocol) => startsFor(protocol, duties).flatMap((start) => (start.form === undefined ? [{ protocol, start }] : [])));
+  const begin = useMutation({
+    mutationFn: async ({ protocol, start, who }: (typeof ways)[number] & { who: Patient | undefined }) => {
+      const person = who ?? (await service.createOnce<Patient & { id: string }>({ resourceType: "Patient", id: ids.patient, active: true, name: [{ use: "anonymous", text: `${t("board.unidentified")} ${markOf(ids.run)}` }], gender: "unknown" }));
+      const roles = protocol.role ?? [];
+      const own = `Organization/${post?.organization ?? ""}`;
+      const mine = ownRole(roles, duties);
+      const bound: Record<string, string> = mine === undefined ? {} : { [mine.code]: own };
+      for (const code of missingRoles(roles, bound, false)) bound[code] = own;
+      return runs.start({
+        id: ids.run,
+        protocol: protocol.code,
+        ...(start.code !== undefined && { start: start.code }),
+        patient: `Patient/${person.id ?? ""}`,
+        ...(start.class !== undefined && { class: start.class }),
+        roles: bound,
+      });
+    },
+    onSuccess: onBegun,
+  });
+  return (
+    <div className="card triage-arrival">
+      <h2>{t("triage.new")}</h2>
+      <PatientField given={undefined} patient={patient} onChoose={setPatient} error={undefined} />
+      <p>
+        <Link href="/patients/new">{t("nav.register")}</Link>
+      </p>
+      {ways.length === 0 && <p className="hint">{t("triage.noStart")}</p>}
+      {begin.isError && <FailureNotice cause={begin.error} unsaved={t("start.unsaved")} />}
+      <div className="triage-ways">
+        {ways.map((way) => (
+          <span key={`${way.protocol.code} ${way.start.code ?? ""}`}>
+            <Working type="primary" disabled={patient === undefined} busy={begin.isPending ? t("state.saving") : undefined} onClick={() => begin.mutate({ ...way, who: patient })}>
+              {say(locale, way.start.title ?? way.protocol.title)}
+            </Working>
+            <Working disabled={patient !== undefined} busy={begin.isPending ? t("state.saving") : undefined} onClick={() => begin.mutate({ ...way, who: undefined })}>
+              {t("triage.nobody", { way: say(locale, way.start.title ?? way.protocol.title) })}
+            </Working>
+          </span>
+        ))}
+        <Button size="large" onClick={onClose}>
+          {t("ambulance.cancel")}
+        </Button>
+      </div>
+    </div>
+  );
+}

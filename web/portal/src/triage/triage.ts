@@ -1,0 +1,96 @@
+import type { Protocol, QuestionnaireItem, ResponseItem, RunStep } from "@qingshan/client";
+import { openClocks, placeOf, type Case } from "../board/board";
+import { leftAt, mostUrgent } from "../runs/clock";
+
+/** The step by which a protocol says that it belongs on the desk at the door. */
+export const TRIAGE = "triage";
+
+/** The items of a form that say what came of it; what they are computed from is the form's own business. */
+const LEVEL = "level";
+const ADJUSTED = "adjusted";
+const RULE = "rule-";
+
+/** Whether a protocol grades those who come to the door. */
+export const isTriage = ({ step }: Pick<Protocol, "step">): boolean => (step ?? []).some(({ code }) => code === TRIAGE);
+
+/** What a filled form says about how urgent it is. */
+export interface Verdict {
+  /** The level that follows from what was measured, from 1; nothing while it does not follow. */
+  computed: number | undefined;
+  /** The level somebody set instead. */
+  adjusted: number | undefined;
+  /** The items of the rules that gave the computed level. */
+  fired: string[];
+}
+
+function* flat(items: readonly ResponseItem[] | undefined): Generator<ResponseItem> {
+  for (const item of items ?? []) {
+    yield item;
+    yield* flat(item.item);
+  }
+}
+
+/** Reads what came of a form from its response. */
+export function verdictOf(items: readonly ResponseItem[]): Verdict {
+  const all = [...flat(items)];
+  const answer = (linkId: string) => all.find((item) => item.linkId === linkId)?.answer?.[0];
+  const computed = answer(LEVEL)?.valueInteger;
+  const adjusted = Number(answer(ADJUSTED)?.valueCoding?.code);
+  const fired = all.filter(({ linkId, answer }) => linkId.startsWith(RULE) && computed !== undefined && answer?.[0]?.valueInteger === computed);
+  return { computed, adjusted: Number.isInteger(adjusted) && adjusted > 0 ? adjusted : undefined, fired: fired.map(({ linkId }) => linkId) };
+}
+
+/** The level that counts. */
+export const levelOf = ({ computed, adjusted }: Verdict): number | undefined => adjusted ?? computed;
+
+/** The outcome of a step that stands for a level: outcomes are told from the gravest on. */
+export function outcomeOf(step: Pick<RunStep, "outcomes">, level: number | undefined): string | undefined {
+  return level === undefined ? undefined : step.outcomes[level - 1]?.code;
+}
+
+/** The items of rules among those of a form, by their names. */
+export function ruleItems(items: readonly QuestionnaireItem[]): Map<string, QuestionnaireItem> {
+  return new Map(items.filter(({ linkId }) => linkId.startsWith(RULE)).map((item) => [item.linkId, item]));
+}
+
+const isOpen = ({ state }: RunStep) => state === "ready" || state === "taken";
+
+/** The step of a case that grades, if one is open: the first time, or once more because the wait was too long. */
+export function gradingOf({ runs }: Pick<Case, "runs">, protocolOf: (code: string) => Protocol | undefined): { step: RunStep; isAgain: boolean } | undefined {
+  for (const run of runs) {
+    const first = run.steps.find((step) => step.code === TRIAGE && isOpen(step));
+    if (first !== undefined) return { step: first, isAgain: false };
+    // Whatever else asks for the same form grades anew.
+    const form = protocolOf(run.protocol.code)?.step?.find(({ code }) => code === TRIAGE)?.form;
+    const again = run.steps.find((step) => form !== undefined && step.form === form && step.code !== TRIAGE && isOpen(step));
+    if (again !== undefined) return { step: again, isAgain: true };
+  }
+  return undefined;
+}
+
+/** The level of a case by its class, from 1; nothing before it was graded. */
+export function gradeOf({ runs }: Pick<Case, "runs">, protocolOf: (code: string) => Protocol | undefined): number | undefined {
+  for (const { protocol, class: own } of runs) {
+    const place = (protocolOf(protocol.code)?.class ?? []).findIndex(({ code }) => code === own?.code);
+    if (place >= 0) return place + 1;
+  }
+  return undefined;
+}
+
+/** Who is not graded yet first, then who is to be looked at again, then by level, then by what breaks first. */
+export function queued(cases: readonly Case[], protocolOf: (code: string) => Protocol | undefined, now: number): Case[] {
+  const rank = (one: Case) => {
+    const grading = gradingOf(one, protocolOf);
+    return grading === undefined ? 2 : grading.isAgain ? 1 : 0;
+  };
+  const level = (one: Case) => gradeOf(one, protocolOf) ?? 9;
+  const left = ({ runs }: Case) => {
+    const clock = mostUrgent(openClocks(runs));
+    return (clock && leftAt(clock, now)) ?? Number.MAX_SAFE_INTEGER;
+  };
+  const came = ({ runs }: Case) => {
+    const place = placeOf(runs);
+    return place.kind === "door" ? place.since : Number.MAX_SAFE_INTEGER;
+  };
+  return [...cases].sort((one, other) => rank(one) - rank(other) || level(one) - level(other) || left(one) - left(other) || came(one) - came(other));
+}
