@@ -93,6 +93,41 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
   await nurse.getByRole("heading", { name: "张早来" }).waitFor();
 });
 
+test("a case shows what runs at once, does what is open with one touch, and follows what is measured", async () => {
+  const { page: doctor } = await window("wu");
+  const id = await start(doctor, "许同时");
+  const { page: phone } = await window("lin", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await phone.goto(`/runs/${id}`);
+  await doctor.setViewportSize({ width: 1920, height: 1080 });
+  await doctor.goto(`/runs/${id}`);
+  const lanes = doctor.locator(".at-once");
+  await lanes.locator(".at-once-bar.is-ready", { hasText: "头颅CT" }).waitFor();
+  await lanes.locator(".at-once-bar.is-ready", { hasText: "抽血送检" }).waitFor();
+  const open = phone.locator(".open-steps li", { hasText: "头颅CT" });
+  await open.getByRole("button", { name: "完成", exact: true }).tap();
+  await open.waitFor({ state: "detached" });
+  await lanes.locator(".at-once-bar.is-done", { hasText: "头颅CT" }).waitFor();
+  await doctor.locator(".milestones", { hasText: "CT完成" }).waitFor();
+  await doctor.getByText("还没有测量记录").waitFor();
+  const patient = ((await ask(doctor, "GET", `/runs/${id}`))["patient"] as { reference: string }).reference;
+  for (const value of [118, 104]) {
+    await ask(phone, "POST", "/fhir/Observation", {
+      resourceType: "Observation",
+      status: "final",
+      category: [{ coding: [{ system: "http://terminology.hl7.org/CodeSystem/observation-category", code: "vital-signs" }] }],
+      code: { coding: [{ system: "http://loinc.org", code: "8867-4" }] },
+      subject: { reference: patient },
+      effectiveDateTime: new Date(Date.now() - value * 1000).toISOString(),
+      valueQuantity: { value, unit: "/min", system: "http://unitsofmeasure.org", code: "/min" },
+    });
+  }
+  await doctor.locator(".vitals-trend", { hasText: "↓ 118" }).waitFor();
+  await doctor.screenshot({ path: join(pictures, "case.png") });
+  await phone.screenshot({ path: join(pictures, "case-phone.png") });
+  const wide = await phone.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wide).toBe(0);
+});
+
 test("while the line is cut every row says so, nothing looks calm, and what happened meanwhile is there afterwards", async () => {
   const { page: nurse, context } = await window("lin");
   const { page: doctor } = await window("wu");

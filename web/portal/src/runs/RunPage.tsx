@@ -1,8 +1,9 @@
 import type { Communication, Reason, RunStep, RunView, Task } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
-import { useState, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import { Link } from "wouter";
+import { isOnBoard } from "../board/board";
 import { Documents } from "../documents/Documents";
 import { isLay } from "../duties";
 import { useTexts, type Texts } from "../language";
@@ -21,6 +22,8 @@ import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from ".
 import { useTick } from "./tick";
 import { classTag, conceptIn, say, showLength } from "./words";
 import "./runs.css";
+
+const CaseNow = lazy(() => import("./CaseNow"));
 
 /** Where a drawing of several lanes no longer fits. */
 const narrow = matchMedia("(max-width: 900px)");
@@ -88,6 +91,11 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
         <Documents run={run.id} />
       </header>
+      {protocol.data !== undefined && isOnBoard(protocol.data) && (
+        <Suspense fallback={<Loading rows={4} />}>
+          <CaseNow run={run} now={now} />
+        </Suspense>
+      )}
       {run.clocks.length > 0 && <Clocks run={run} now={now} />}
       <Papers run={run} />
       <section className="card" aria-label={t("graph.title")}>
