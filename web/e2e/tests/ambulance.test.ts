@@ -66,6 +66,20 @@ function total(page: Page, path: string): Promise<number> {
   }, path);
 }
 
+/** How many cases the device keeps. */
+function kept(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((done) => {
+        const request = indexedDB.open("qingshan.ambulance");
+        request.onsuccess = () => {
+          const all = request.result.transaction("drives").objectStore("drives").count();
+          all.onsuccess = () => done(all.result);
+        };
+      }),
+  );
+}
+
 const cases = "Task?_tag=https://qingshan.dev/fhir/CodeSystem/run|root&code=https://qingshan.dev/fhir/CodeSystem/protocol|rush";
 const PULSE = "Observation?code=http://loinc.org|8867-4";
 
@@ -154,15 +168,33 @@ test("in a tunnel everything is kept, outlives a killed tab, and is in the recor
   await again.getByRole("button", { name: "已交接，结束" }).click();
   await again.getByRole("button", { name: "再按一次，清除本机记录" }).click();
   await again.getByText("发生了什么？").waitFor();
-  const kept = await again.evaluate(
-    () =>
-      new Promise<number>((done) => {
-        const request = indexedDB.open("qingshan.ambulance");
-        request.onsuccess = () => {
-          const all = request.result.transaction("drives").objectStore("drives").count();
-          all.onsuccess = () => done(all.result);
-        };
-      }),
-  );
-  expect(kept).toBe(0);
+  expect(await kept(again)).toBe(0);
+});
+
+test("a tab that is killed in the tunnel comes up again in the tunnel, and goes on there", async () => {
+  const other = await doctor();
+  const before = { cases: await total(other, cases), pulses: await total(other, PULSE) };
+  const { page, context } = await tablet();
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await context.setOffline(true);
+  await warn(page, "女");
+  await page.close({ runBeforeUnload: false });
+  const again = await context.newPage();
+  watch(again);
+  await again.goto("/ambulance");
+  await again.locator(".ambulance-open button").click();
+  await again.getByText("等待网络").waitFor();
+  await measure(again, "心率", "96");
+  await again.getByText(/无网络，4 条存在本机/).waitFor();
+  await again.screenshot({ path: join(pictures, "ambulance-cold.png") });
+  await context.setOffline(false);
+  await again.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
+  await again.getByText("网络正常，全部已送达").waitFor();
+  expect(await total(other, cases)).toBe(before.cases + 1);
+  expect(await total(other, PULSE)).toBe(before.pulses + 1);
+  await again.getByRole("link", { name: "离开" }).click();
+  await again.getByRole("button", { name: "退出登录" }).click();
+  await again.locator("form.sign-in").waitFor();
+  expect(await again.evaluate(() => localStorage.getItem("qingshan.ambulance.crew"))).toBeNull();
+  while ((await kept(again)) > 0) await again.evaluate(() => new Promise((turn) => requestAnimationFrame(turn)));
 });

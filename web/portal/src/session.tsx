@@ -1,6 +1,7 @@
 import { Account, Service, type Session } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { endShift, forgetCrew, keptCrew } from "./ambulance/offline";
 import { purposeOf } from "./duties";
 import { forgetOthers } from "./forms/kept";
 
@@ -77,6 +78,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
     hat.current = undefined;
     cache.clear();
     forgetOthers(undefined);
+    endShift();
     setStanding({ kind: "out" });
   }, [cache]);
   const settle = useCallback(
@@ -91,6 +93,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
         forgetOthers(session?.account);
         hat.current = next;
       }
+      if (session === undefined) forgetCrew();
       setStanding((old) => {
         if (session !== undefined) return { kind: "in", session };
         return "session" in old ? { kind: "locked", session: old.session } : { kind: "out" };
@@ -106,7 +109,10 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
       else if (session !== undefined) heard.current = Math.max(heard.current, Date.now() - session.idleSeconds * 1000 + 60_000);
       settle(session);
     } catch (cause) {
-      setStanding((old) => (old.kind === "asking" || old.kind === "unknown" ? { kind: "unknown", cause } : old));
+      // A tablet that was killed in a tunnel goes on as who was at it; whatever it sends is judged when it arrives.
+      const crew = keptCrew(Date.now());
+      const begun: Standing = crew === undefined ? { kind: "unknown", cause } : { kind: "in", session: crew };
+      setStanding((old) => (old.kind === "asking" || old.kind === "unknown" ? begun : old));
     }
   }, [account, hear, settle]);
 

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { markOf } from "../board/board";
 import { timeAt } from "../calendar";
@@ -11,6 +11,7 @@ import { useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
 import { begin, happenings, refused, unsent, type Drive, type Happening, type Who } from "./drive";
 import { DriveView } from "./DriveView";
+import { keepCrew, prepare } from "./offline";
 import { useDrives, usePack } from "./useDrives";
 import { WhoAndWhere } from "./WhoAndWhere";
 import type { Outcome } from "./courier";
@@ -27,6 +28,11 @@ export default function AmbulancePage() {
   const { drives, outcome, add, change } = useDrives();
   const [chosen, setChosen] = useState<Happening>();
   const [shown, setShown] = useState<string>();
+  useEffect(() => {
+    keepCrew(session);
+    // What could not be put by is put by the next time; until then a line is needed to begin.
+    prepare().catch(() => undefined);
+  }, [session]);
   const open = (drives ?? []).filter(({ isOver }) => isOver !== true);
   const drive = open.find(({ id }) => id === shown);
   const possible = happenings(pack?.warnings ?? []);

@@ -47,6 +47,7 @@ export async function changeDrive<T extends { id: string }>(id: string, change: 
     const found = store.get(id) as IDBRequest<T>;
     let changed: T | undefined;
     found.onsuccess = () => {
+      if ((found.result as T | undefined) === undefined) return;
       changed = change(found.result);
       store.put(changed);
     };
@@ -74,4 +75,10 @@ export async function keepPack(pack: { account: string }): Promise<void> {
 /** What was kept to begin a case without a line. */
 export async function keptPack<T>(account: string): Promise<T | undefined> {
   return (await within(PACKS, "readonly", (store) => store.get(account))) as T | undefined;
+}
+
+/** Removes every drive that the record has the whole of, for whoever comes to this device next. */
+export async function dropDelivered(): Promise<void> {
+  const drives = await keptDrives<{ id: string; letters: { sent?: string }[] }>();
+  for (const { id, letters } of drives) if (letters.every(({ sent }) => sent !== undefined)) await dropDrive(id);
 }
