@@ -49,9 +49,14 @@ export class Screens {
     return page;
   }
 
-  /** What a patient or a relative holds in the hand. */
-  async phone(who: Player): Promise<Page> {
+  /**
+   * What a patient or a relative holds in the hand.
+   *
+   * @param voice gives it one; a Chromium without a screen has none
+   */
+  async phone(who: Player, { voice = false } = {}): Promise<Page> {
     const page = await this.open(who, phone);
+    if (voice) await page.addInitScript(speak);
     await page.locator(".under-way").first().waitFor();
     return page;
   }
@@ -70,6 +75,31 @@ export class Screens {
   close(): Promise<void> {
     return this.stage.close();
   }
+}
+
+/** A voice that says at once what it is given, and remembers it. */
+function speak(): void {
+  const heard: string[] = [];
+  const voice = {
+    getVoices: () => [{}],
+    cancel: () => undefined,
+    speak(words: SpeechSynthesisUtterance) {
+      heard.push(words.text);
+      queueMicrotask(() => words.onend?.(new Event("end") as SpeechSynthesisEvent));
+    },
+  };
+  Object.defineProperty(globalThis, "speechSynthesis", { value: voice });
+  Object.assign(globalThis, { heard });
+}
+
+/** What a phone with a voice has said. */
+export const heard = (page: Page): Promise<string> => page.evaluate(() => ((globalThis as { heard?: string[] }).heard ?? []).join("\n"));
+
+/** Presses a key until something has the keyboard; it must get there by so many presses. */
+export async function press(page: Page, key: string, until: Locator, most = 60): Promise<void> {
+  const has = () => until.evaluate((element) => element === document.activeElement);
+  for (let times = 0; times < most && !(await has()); times += 1) await page.keyboard.press(key);
+  expect(await has(), `${key} must lead to ${until}`).toBe(true);
 }
 
 /** By the menu, so that the page is never loaded anew. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { clock, decide, done, fill, keep, minute, owned, reached, refer, row, Screens, settle, take, toWork, told } from "../src/referral";
+import { clock, decide, done, fill, heard, keep, minute, owned, press, reached, refer, row, Screens, settle, take, toWork, told } from "../src/referral";
 
 let screens: Screens;
 
@@ -288,6 +288,69 @@ test("who does not come is called, given another time, and in the end told that 
   await clinic.locator(".run-head .tag", { hasText: "未能完成" }).waitFor();
   await phone.locator(".under-way details summary").filter({ hasText: "最近结束的" }).click();
   await told(phone, "本次转诊已关闭。如仍需要，请联系您的医生重新转诊。");
+});
+
+test("a patient changes the time on the phone, hears it read out, and a doctor takes the referral back", async () => {
+  const [clinic, desk, ward] = await Promise.all([screens.open("fang"), screens.work("jiang"), screens.work("tao")]);
+  const phone = await screens.phone("meng", { voice: true });
+  await refer(clinic, { patient: "meng", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "下肢水肿", 病情描述: "双下肢水肿两周。" } });
+  await settle(ward, "孟春生", "审核转诊申请", "接收", { asks: true });
+  const booked = { 开始时间: minute(48 * 60), 结束时间: minute(48 * 60 + 30) };
+  await settle(desk, "孟春生", "落实号源、床位或检查", "无需预约，约定到诊时间", { answers: booked });
+  await clinic.locator(".run-yours a", { hasText: "告知患者时间地点" }).click();
+  await decide(clinic, "已告知，患者同意", {
+    asks: true,
+    answers: { "已告知时间、地点、所带物品和费用": "是", 同意前往: "是", 同意人: "患者本人" },
+  });
+  await clinic.locator(".task-done").waitFor();
+  await told(phone, "您的就诊时间和地点已确定");
+
+  await phone.evaluate(() => localStorage.setItem("qingshan.settings", JSON.stringify({ isElder: true })));
+  await phone.reload();
+  await told(phone, "您的就诊时间和地点已确定");
+  await phone.locator(".aloud button").click();
+  await expect.poll(() => heard(phone)).toContain("您的就诊时间和地点已确定，请按时前往，带好身份证和医保卡。");
+  expect(await heard(phone)).not.toContain("您的转诊申请已提交");
+  await keep(phone, "phone-elder");
+  await phone.locator(".under-way-you a").click();
+  await phone.getByRole("button", { name: "改个时间" }).click();
+  await phone.locator(".task-done").waitFor();
+  await keep(phone, "phone-changed");
+  await row(desk, "孟春生", "落实号源、床位或检查").waitFor();
+
+  await clinic.getByRole("link", { name: "查看流程" }).click();
+  await reached(clinic, "要求改约");
+  await clinic.getByRole("button", { name: "撤回" }).click();
+  await keep(clinic, "take-back");
+  await clinic.locator(".dialog .form-scale label", { hasText: "病情好转" }).click();
+  await clinic.locator(".dialog").getByRole("button", { name: "撤回" }).click();
+  await clinic.locator(".run-head .tag", { hasText: "已取消" }).waitFor();
+  await row(desk, "孟春生", "落实号源、床位或检查").waitFor({ state: "detached" });
+});
+
+test("a referral is declined by keyboard alone", async () => {
+  const [clinic, ward] = await Promise.all([screens.open("fang"), screens.work("tao")]);
+  await refer(clinic, { patient: "qin", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "体检心电图异常", 病情描述: "偶发室性早搏，无症状。" } });
+  await row(ward, "秦小满", "审核转诊申请").waitFor();
+  await press(ward, "j", row(ward, "秦小满", "审核转诊申请").getByRole("link"));
+  await ward.keyboard.press("Enter");
+  const decline = ward.locator(".task-grave").getByRole("button", { name: "不接收" });
+  await decline.waitFor();
+  await press(ward, "Tab", decline);
+  await ward.keyboard.press("Enter");
+  await ward.locator(".task-chosen").waitFor();
+  await press(ward, "Tab", ward.getByLabel("说明"), 1);
+  await ward.keyboard.type("无症状的偶发早搏可在社区随访，半年复查动态心电图。");
+  await ward.keyboard.press("Control+Enter");
+  await ward.locator(".dialog input[type=radio]").first().waitFor();
+  await press(ward, "Tab", ward.locator(".dialog input[type=radio]").first(), 1);
+  await ward.keyboard.press("3");
+  await ward.keyboard.press("Control+Enter");
+  await ward.locator(".task-done").waitFor();
+  await press(ward, "Tab", ward.getByRole("link", { name: "返回待办" }));
+  await ward.keyboard.press("Enter");
+  await ward.locator(".work .live-live").waitFor();
+  await reached(clinic, "未接收");
 });
 
 test("of two who accept at once one does, and the other is told who was first", async () => {

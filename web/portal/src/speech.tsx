@@ -8,8 +8,8 @@ const BLOCKS = "h1, h2, h3, p, li, dt, dd, label, legend, button, [role=status],
 function sentences(root: Element): string[] {
   const found: string[] = [];
   for (const block of root.querySelectorAll<HTMLElement>(BLOCKS)) {
-    // A block that holds other blocks is read by its parts.
-    if (block.querySelector(BLOCKS) !== null || block.offsetParent === null) continue;
+    // A block that holds other blocks is read by its parts; what is folded away is not read.
+    if (block.querySelector(BLOCKS) !== null || !block.checkVisibility()) continue;
     const text = block.innerText.replace(/\s+/g, " ").trim();
     if (text !== "" && found.at(-1) !== text) found.push(text);
   }

@@ -74,6 +74,13 @@ export function focusOn(form: string, key: string): void {
   place?.scrollIntoView({ block: "center" });
 }
 
+/** Moves to the first question of a form. */
+export function focusFirst(form: string): void {
+  const element = document.getElementById(form);
+  const [first] = element === null ? [] : stops(element);
+  first?.focus();
+}
+
 /** What takes an answer, in the order of the form; of the choices of one question only the one that is reached by Tab. */
 function stops(form: HTMLElement): HTMLElement[] {
   const all = [...form.querySelectorAll<HTMLElement>("[data-answer] :is(input, textarea, select, button[data-stop])")];

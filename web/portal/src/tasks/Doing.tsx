@@ -90,6 +90,12 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
       void cache.invalidateQueries({ queryKey: aboutRun(run.id) });
     },
   });
+  // Whoever chose an outcome goes on in its form. Under a finger a keyboard would jump up and cover it.
+  useEffect(() => {
+    if (chosen === undefined || !isReady) return;
+    if (matchMedia("(pointer: coarse)").matches) document.querySelector(".task-chosen")?.scrollIntoView({ block: "center" });
+    else form.current?.enter();
+  }, [chosen, isReady]);
   // A form that somebody began while somebody else was done is not left lying about.
   const hasBegun = useRef(false);
   hasBegun.current ||= code !== undefined && isOpen;

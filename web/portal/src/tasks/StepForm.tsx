@@ -4,7 +4,7 @@ import { Alert, Button } from "antd";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { addressOf, asSent, giveUp, itemsIn, keptHere, keptThere, useKeeping, type Keeping, type Subject } from "../forms/draft";
 import { begin, isBlank, resume, type Filled, type Knowledge } from "../forms/filled";
-import { FormView, useFilling } from "../forms/FormView";
+import { focusFirst, FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
 import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
@@ -20,6 +20,8 @@ import { showMoment } from "../views/Readable";
 export interface FormHandle {
   /** Says what is missing and goes there; gives whether nothing is. */
   check(): boolean;
+  /** Moves to its first question. */
+  enter(): void;
   /** Makes the response that is sent. Until it was sent or sending failed nothing else of the form is written. */
   take(): Promise<QuestionnaireResponse>;
   release(): void;
@@ -111,6 +113,7 @@ function Ready(props: {
     if (isOffered) return;
     onHandle({
       check: () => latest.current.filling.check(),
+      enter: () => focusFirst(latest.current.filling.id),
       async take() {
         const kept = await latest.current.keeper.hold();
         return {
