@@ -315,7 +315,9 @@ test("a patient changes the time on the phone, hears it read out, and a doctor t
   await phone.locator(".under-way-you a").click();
   await phone.getByRole("button", { name: "改个时间" }).click();
   await phone.locator(".task-done").waitFor();
+  await phone.locator(".task-done", { hasText: "已收到您的改约要求，转诊办公室会尽快给您新的时间。" }).waitFor();
   await keep(phone, "phone-changed");
+  await phone.getByRole("link", { name: "返回首页" }).click();
   await row(desk, "孟春生", "落实号源、床位或检查").waitFor();
 
   await clinic.getByRole("link", { name: "查看流程" }).click();
@@ -325,6 +327,8 @@ test("a patient changes the time on the phone, hears it read out, and a doctor t
   await clinic.locator(".dialog .form-scale label", { hasText: "病情好转" }).click();
   await clinic.locator(".dialog").getByRole("button", { name: "撤回" }).click();
   await clinic.locator(".run-head .tag", { hasText: "已取消" }).waitFor();
+  await phone.locator(".under-way details summary").filter({ hasText: "最近结束的" }).click();
+  await told(phone, "您的医生已撤回本次转诊。");
   await row(desk, "孟春生", "落实号源、床位或检查").waitFor({ state: "detached" });
 });
 

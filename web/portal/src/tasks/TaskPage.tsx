@@ -6,6 +6,7 @@ import { isLay } from "../duties";
 import { Documents } from "../documents/Documents";
 import { useTexts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
+import { told } from "../mine/underWay";
 import { Banner } from "../patients/Banner";
 import { nameOf as nameOfPatient } from "../patients/person";
 import { useGlance, useIds, usePatient } from "../patients/reading";
@@ -112,7 +113,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
         <h2 className="task-title">
           {say(locale, step.title)}
           <span className={isOpen ? "tag tag-new" : "tag"}>{t(`step.state.${step.state}`)}</span>
-          {step.optional === true && <span className="tag">{t("task.optional")}</span>}
+          {step.optional === true && isOpen && <span className="tag">{t("task.optional")}</span>}
         </h2>
         {isOpen && clocks.length > 0 && (
           <ul className="task-clocks">
@@ -186,13 +187,17 @@ function Done({ before, run, step }: { before: RunView; run: RunView; step: RunS
   // What was pressed is gone; whoever has no pointer goes on here.
   useEffect(() => section.current?.focus(), []);
   const outcome = step.outcomes.find(({ code }) => code === step.outcome);
+  const lay = isLay(useSession());
+  const [latest] = lay ? told(run, () => false).happened : [];
   return (
     <section className="card task-done" role="status" ref={section} tabIndex={-1}>
       <h2>
         <span aria-hidden>✓ </span>
         {t("task.done", { what: [say(locale, step.title), outcome && say(locale, outcome.title)].filter(Boolean).join(" · ") })}
       </h2>
-      {run.end !== undefined ? (
+      {lay ? (
+        <p>{say(locale, latest?.words)}</p>
+      ) : run.end !== undefined ? (
         <p>{t("task.ended", { how: t(`run.end.${run.end}`) })}</p>
       ) : (
         <>
@@ -203,11 +208,13 @@ function Done({ before, run, step }: { before: RunView; run: RunView; step: RunS
         </>
       )}
       <div className="form-end">
-        <Link className="button-link" href={`/runs/${encodeURIComponent(run.id)}`}>
-          {t("task.toRun")}
-        </Link>
-        <Link className="button-link is-main" href="/work">
-          {t("task.toWork")}
+        {!lay && (
+          <Link className="button-link" href={`/runs/${encodeURIComponent(run.id)}`}>
+            {t("task.toRun")}
+          </Link>
+        )}
+        <Link className="button-link is-main" href={lay ? "/mine" : "/work"}>
+          {t(lay ? "mine.back" : "task.toWork")}
         </Link>
       </div>
     </section>
