@@ -360,6 +360,10 @@ test("a referral is declined by keyboard alone", async () => {
 test("of two who accept at once one does, and the other is told who was first", async () => {
   const [clinic, one, other] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("shi")]);
   await refer(clinic, { patient: "qin", urgency: "加急", to: HEART, others: office, answers: { 转诊原因: "晕厥一次", 病情描述: "晨起晕厥约一分钟，自行恢复。" } });
+  // Who looks at their own department alone sees it all the same.
+  await one.getByLabel("科室").selectOption({ label: "儿科" });
+  await row(one, "秦小满", "审核转诊申请").waitFor({ state: "detached" });
+  await one.getByLabel("科室").selectOption({ label: "心内科" });
   for (const page of [one, other]) {
     await take(page, "秦小满", "审核转诊申请");
     await page.getByRole("button", { name: "接收", exact: true }).click();

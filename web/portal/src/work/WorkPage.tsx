@@ -66,6 +66,8 @@ export default function WorkPage() {
   };
   const owners = useOwners(scope);
   const session = useSession();
+  const places = useNamed(scope === "institution" ? (owners.data?.owners ?? []) : []);
+  const at = places.find(({ value }) => value === address.get("at"))?.value;
   const duties = scope === "institution" && !isAll ? postOf(session)?.duties : undefined;
   const isNobody = owners.data?.owners.length === 0;
   return (
@@ -84,7 +86,18 @@ export default function WorkPage() {
       {owners.isError && <FailureNotice cause={owners.error} retry={() => void owners.refetch()} />}
       {isNobody && <Nothing title={t(`work.nobody.${scope}`)} help={t("work.nobody.help")} />}
       {owners.data !== undefined && !isNobody && (
-        <List key={scope} scope={scope} {...owners.data} duties={duties} narrowing={narrowing} isAll={isAll} choose={choose} />
+        <List
+          key={`${scope} ${at ?? ""}`}
+          scope={scope}
+          owners={at === undefined ? owners.data.owners : [at]}
+          around={owners.data.around}
+          duties={duties}
+          narrowing={narrowing}
+          isAll={isAll}
+          places={places}
+          at={at}
+          choose={choose}
+        />
       )}
     </section>
   );
@@ -117,6 +130,14 @@ function useOwners(scope: Scope) {
   });
 }
 
+/** The own institution and its departments by name, where there are several. */
+function useNamed(owners: readonly string[]): { value: string; label: string }[] {
+  const named = usePlaceNames(useService(), owners.length > 1 ? owners.map((reference) => ({ reference })) : []);
+  const found = owners.map((reference) => ({ value: reference, label: named({ reference }) ?? "" })).filter(({ label }) => label !== "");
+  const [home, ...departments] = found;
+  return home === undefined || departments.length === 0 ? [] : [home, ...departments.sort((left, right) => left.label.localeCompare(right.label, "zh-CN"))];
+}
+
 function List(props: {
   scope: Scope;
   owners: readonly string[];
@@ -124,9 +145,12 @@ function List(props: {
   duties: readonly string[] | undefined;
   narrowing: Narrowing;
   isAll: boolean;
+  /** Where one may be looked at alone, and which of them is. */
+  places: readonly { value: string; label: string }[];
+  at: string | undefined;
   choose(part: Record<string, string | undefined>): void;
 }) {
-  const { scope, owners, around, duties, narrowing, isAll, choose } = props;
+  const { scope, owners, around, duties, narrowing, isAll, places, at, choose } = props;
   const texts = useTexts();
   const { t, locale } = texts;
   const service = useService();
@@ -186,7 +210,7 @@ function List(props: {
 
   const protocols = useProtocols(rows);
   const over = shown.rows.filter((row) => levelAt(row.clock, now) === "breach").length;
-  const isNarrowed = narrowing.protocol !== undefined || narrowing.priority !== undefined;
+  const isNarrowed = narrowing.protocol !== undefined || narrowing.priority !== undefined || at !== undefined;
   return (
     <>
       <StaleBanner state={live.state} retry={live.retry} />
@@ -213,6 +237,19 @@ function List(props: {
             ))}
           </select>
         </label>
+        {places.length > 0 && (
+          <label>
+            <span className="what">{t("work.at")}</span>
+            <select value={at ?? ""} onChange={(event) => choose({ at: event.target.value })}>
+              <option value="">{t("work.at.all")}</option>
+              {places.map(({ value, label }) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         {scope === "institution" && (
           <label className="work-all">
             <input type="checkbox" checked={isAll} onChange={() => choose({ all: isAll ? undefined : "1" })} />
@@ -229,7 +266,7 @@ function List(props: {
       {list.isSuccess && shown.rows.length === 0 && (
         <Nothing title={t(isNarrowed ? "work.empty.narrow" : `work.empty.${scope}`)} help={t("work.empty.help")}>
           {isNarrowed && (
-            <button type="button" className="button-link" onClick={() => choose({ protocol: undefined, class: undefined })}>
+            <button type="button" className="button-link" onClick={() => choose({ protocol: undefined, class: undefined, at: undefined })}>
               {t("work.widen")}
             </button>
           )}
