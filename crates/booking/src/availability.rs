@@ -52,6 +52,8 @@ pub struct Department {
     pub organization: String,
     /// The institution it is part of, and what that is called.
     pub institution: (String, String),
+    /// Whether it sees people by appointment at all.
+    pub clinic: bool,
     /// The next free slots.
     pub free: Vec<FreeSlot>,
     /// Free slots of the referral pool today and in the seven days from now.
@@ -155,6 +157,7 @@ impl Booking {
             service: name(service),
             name: service["name"].as_str().unwrap_or_default().to_owned(),
             institution: (institution, called),
+            clinic: !schedules.is_empty(),
             free: free.iter().map(FreeSlot::of).collect(),
             pool,
             beds: (!beds.is_empty()).then(|| beds.iter().filter(|bed| is_free_bed(bed)).count()),
@@ -195,7 +198,8 @@ impl Booking {
         Ok((found.iter().filter(is_today).count(), found.len()))
     }
 
-    fn local_day(&self, at: i64) -> i64 {
+    /// The number of the local day a moment is in.
+    pub(crate) fn local_day(&self, at: i64) -> i64 {
         (at + i64::from(self.zone().seconds()) * 1_000_000).div_euclid(DAY)
     }
 
@@ -276,7 +280,7 @@ impl FreeSlot {
 
 impl Availability {
     /// As a Parameters resource: `as-of` (instant) and a `department` for each, with the parts `service`, `organization`,
-    /// `institution` (references with their names), `slot` (its parts `slot`, `start`, `end`, `pool`), `pool-today`,
+    /// `institution` (references with their names), `clinic` (whether it sees people by appointment), `slot` (its parts `slot`, `start`, `end`, `pool`), `pool-today`,
     /// `pool-week`, `beds` (left out where there are none), `waiting` and `waiting-institution`.
     /// <http://hl7.org/fhir/R4/parameters.html>
     pub fn parameters(&self) -> Value {
@@ -293,6 +297,7 @@ impl Availability {
                 number("waiting", one.waiting.0),
                 number("waiting-institution", one.waiting.1),
             ];
+            parts.push(json!({ "name": "clinic", "valueBoolean": one.clinic }));
             parts.extend(one.beds.map(|beds| number("beds", beds as u64)));
             parts.extend(one.free.iter().map(FreeSlot::part));
             parameters.push(json!({ "name": "department", "part": parts }));

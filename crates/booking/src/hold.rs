@@ -220,11 +220,7 @@ impl Booking {
 
     /// The beds of a department that are in use.
     pub(crate) async fn beds_of(&self, department: &str) -> Result<Vec<Value>, Error> {
-        let asked = [
-            ("organization", department.to_owned()),
-            ("operational-status", code::UNOCCUPIED.to_owned()),
-            ("_count", "200".to_owned()),
-        ];
+        let asked = [("organization", department.to_owned()), ("_count", "200".to_owned())];
         let found = self.every("Location", &asked).await?;
         Ok(found.into_iter().filter(is_bed).collect())
     }
@@ -438,6 +434,7 @@ impl Booking {
                 Mark::Arrived | Mark::Missed => status == "booked",
                 Mark::Seen => matches!(status, "booked" | "arrived" | "checked-in"),
             };
+            self.has_begun(&tree, mark)?;
             if !from {
                 return Err(conflict(format!("This appointment is {status} already.")));
             }
@@ -452,6 +449,18 @@ impl Booking {
             }
         }
         Err(busy())
+    }
+
+    /// Refuses to mark what cannot have come about yet: a visit before its day, or that somebody did not come before
+    /// their time.
+    fn has_begun(&self, appointment: &Value, mark: Mark) -> Result<(), Error> {
+        let Some(start) = moment(&appointment["start"], self.zone()) else { return Ok(()) };
+        let now = self.now();
+        let begun = match mark {
+            Mark::Missed => start <= now,
+            Mark::Arrived | Mark::Seen => self.local_day(start) <= self.local_day(now),
+        };
+        if begun { Ok(()) } else { Err(conflict("This visit is still to come.")) }
     }
 
     /// Ends an Appointment for as long as a condition holds of it, and frees its places. None when it held no more.

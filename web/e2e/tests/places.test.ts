@@ -125,6 +125,7 @@ test("a clinic doctor has the slot in the referral before the patient leaves, an
   await answer("费用来源", "职工基本医疗保险");
   await answer("已说明转诊理由", "是");
   await answer("签署人", "患者本人");
+  await answer("同意接收机构查阅", "是");
   await doctor.locator(".start-run button[type=submit]").click();
   await doctor.locator(".run-head").waitFor();
   const run = new URL(doctor.url()).pathname;

@@ -86,7 +86,7 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
   emergencies: ["privacy-officer"],
   people: ["registrar"],
-  places: ["referral-officer", "family-doctor", "village-doctor", "dispatcher"],
+  places: ["referral-officer", "dispatcher"],
   sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
 };
 

@@ -50,9 +50,13 @@ fn a_session_is_planned_booked_and_counted() {
         assert_eq!((bookings["total"].as_u64(), bookings["entry"].as_array().unwrap().len()), (Some(2), 4));
         let outsider = town.patient("p");
         assert_eq!(town.booking.bookings(&outsider, &id(&planned)).await.unwrap_err().category(), Category::Forbidden);
-        town.booking.mark(&town.doctor(), &first.unwrap(), Mark::Seen).await.unwrap();
+        let first = first.unwrap();
+        let early = town.booking.mark(&town.doctor(), &first, Mark::Seen).await.unwrap_err();
+        assert_eq!(early.category(), Category::Conflict, "nobody has been seen before the day");
+        pass(&town.place.clock, 49 * 60);
+        town.booking.mark(&town.doctor(), &first, Mark::Seen).await.unwrap();
         let count = town.booking.sessions(&desk, span, Some("Organization/clinic")).await.unwrap().sessions[0].count;
-        assert_eq!((count.free, count.booked, count.seen, count.missed), (4, 1, 1, 0));
+        assert_eq!((count.booked, count.seen, count.missed), (1, 1, 0));
         assert!(town.booking.sessions(&desk, span, Some("Organization/hospital")).await.unwrap().sessions.is_empty());
     });
 }

@@ -76,10 +76,10 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
     >
       {field.isFixed ? (
         <Fixed field={field} label={label} />
-      ) : isChoice ? (
+      ) : isChoice || isPlace(item) ? (
         <fieldset className="field" aria-describedby={`${id}-note`}>
           <legend>{label}</legend>
-          <ChoiceAnswer {...answer} />
+          {isChoice ? <ChoiceAnswer {...answer} /> : <PlaceAnswer {...answer} />}
           {notes}
         </fieldset>
       ) : (
@@ -105,7 +105,6 @@ function ChoiceAnswer(props: AnswerProps) {
 
 function OneAnswer(props: AnswerProps) {
   const { item } = props.field;
-  if (isPlace(item)) return <PlaceAnswer {...props} />;
   if (item.type === "reference") return <ReferenceAnswer {...props} />;
   if (item.type === "attachment") return <FileAnswer {...props} />;
   return item.repeats === true ? <TypedList {...props} /> : <Typed {...props} place={0} />;

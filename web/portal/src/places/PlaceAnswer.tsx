@@ -24,7 +24,7 @@ export function PlaceAnswer(props: AnswerProps) {
   return <Held {...props} around={{ ...around, patient: around.patient }} />;
 }
 
-function Held({ field, id, describedBy, around }: AnswerProps & { around: HoldAround & { patient: string } }) {
+function Held({ field, describedBy, around }: AnswerProps & { around: HoldAround & { patient: string } }) {
   const { t } = useTexts();
   const { written } = useDay();
   const service = useService();
@@ -82,7 +82,7 @@ function Held({ field, id, describedBy, around }: AnswerProps & { around: HoldAr
         </p>
       )}
       <span className="place-actions">
-        <Button id={id} data-stop aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
+        <Button data-stop aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
           {t(isOpen ? "places.close" : chosen === undefined ? "places.choose" : "places.other")}
         </Button>
         {chosen !== undefined && (

@@ -72,7 +72,7 @@ export function PlaceList(props: {
 function DepartmentLine(props: { department: Department; onChoose: ((choice: Choice) => void) | undefined; isBusy: boolean }) {
   const { department, onChoose, isBusy } = props;
   const { t } = useTexts();
-  const { name, institution, slots, beds, poolToday, poolWeek, waiting, waitingInstitution } = department;
+  const { name, institution, isClinic, slots, beds, poolToday, poolWeek, waiting, waitingInstitution } = department;
   return (
     <li className="place" data-department={department.service}>
       <div className="place-who">
@@ -80,7 +80,7 @@ function DepartmentLine(props: { department: Department; onChoose: ((choice: Cho
         <span className="what">{institution.name}</span>
       </div>
       <ul className="place-slots" aria-label={t("places.next", { name })}>
-        {slots.length === 0 && <li className="what">{t("places.full")}</li>}
+        {slots.length === 0 && <li className="what">{t(isClinic ? "places.full" : "places.noClinic")}</li>}
         {slots.map((slot) => (
           <li key={slot.slot}>
             {onChoose === undefined ? (
@@ -96,10 +96,12 @@ function DepartmentLine(props: { department: Department; onChoose: ((choice: Cho
         ))}
       </ul>
       <dl className="place-facts">
-        <div>
-          <dt>{t("places.pool")}</dt>
-          <dd>{t("places.pool.count", { today: poolToday, week: poolWeek })}</dd>
-        </div>
+        {isClinic && (
+          <div>
+            <dt>{t("places.pool")}</dt>
+            <dd>{t("places.pool.count", { today: poolToday, week: poolWeek })}</dd>
+          </div>
+        )}
         {beds !== undefined && (
           <div>
             <dt>{t("places.beds")}</dt>

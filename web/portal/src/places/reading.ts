@@ -17,6 +17,8 @@ export interface Department {
   name: string;
   organization: string;
   institution: { reference: string; name: string };
+  /** Whether it sees people by appointment at all. */
+  isClinic: boolean;
   slots: FreeSlot[];
   poolToday: number;
   poolWeek: number;
@@ -53,6 +55,7 @@ export function readAvailability(parameters: Parameters): Availability {
       name: named("service").display ?? "",
       organization: named("organization").reference ?? "",
       institution: { reference: named("institution").reference ?? "", name: named("institution").display ?? "" },
+      isClinic: part(all, "clinic")?.valueBoolean === true,
       slots: parts(all, "slot").map(({ part: slot }) => ({
         slot: part(slot, "slot")?.valueReference?.reference ?? "",
         start: part(slot, "start")?.valueInstant ?? "",

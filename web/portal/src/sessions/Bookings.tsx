@@ -2,7 +2,7 @@ import { Failure, type Appointment, type Patient } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Input } from "antd";
 import { useState } from "react";
-import { showTime } from "../calendar";
+import { dayAt, showTime } from "../calendar";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { questions } from "../patients/find";
@@ -59,8 +59,13 @@ function useRenewed() {
 
 const MARKS = ["arrived", "fulfilled", "noshow"] as const;
 
-/** What may be marked of an appointment as it stands. */
-const marksFor = ({ status }: Appointment) => MARKS.filter((one) => status === "booked" || (status === "arrived" && one === "fulfilled"));
+/** What may be marked of an appointment as it stands: nothing before its day, and that somebody did not come after their time. */
+function marksFor({ status, start = "" }: Appointment) {
+  const now = Date.now();
+  if (dayAt(Date.parse(start)) > dayAt(now)) return [];
+  const isLate = Date.parse(start) <= now;
+  return MARKS.filter((one) => (status === "booked" ? one !== "noshow" || isLate : status === "arrived" && one === "fulfilled"));
+}
 
 function BookedLine({ booked: { appointment, patient } }: { booked: Booked }) {
   const { t, known } = useTexts();
