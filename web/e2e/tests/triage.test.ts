@@ -50,10 +50,10 @@ test("the level follows from what is measured, says by which rule, and nothing i
   // One calm value is no level: the others may be worse.
   expect(await page.locator(".triage-result").count()).toBe(0);
   await fill(page, "收缩压", "205");
-  await page.locator(".triage-result", { hasText: "Ⅱ级 急重" }).waitFor();
+  await page.locator(".triage-result .is-2").waitFor();
   expect(await page.locator(".triage-verdict ul").innerText()).toContain("收缩压");
   await fill(page, "收缩压", "69");
-  await page.locator(".triage-result", { hasText: "Ⅰ级 急危" }).waitFor();
+  await page.locator(".triage-result .is-1").waitFor();
   await page.screenshot({ path: join(pictures, "triage-grading.png") });
   await page.getByRole("button", { name: "按此级别分诊" }).click();
   await page.getByText("已分诊：Ⅰ级 急危").waitFor();
@@ -64,11 +64,10 @@ test("who is adjusted by hand needs a reason, and who waits too long is to be lo
   const page = await desk();
   await comes(page, undefined);
   await fill(page, "主诉", "腹痛");
-  await page.getByLabel("Ⅲ级 急症", { exact: true }).check();
-  await page.getByText("人工定级").waitFor();
-  await page.getByRole("button", { name: "按此级别分诊" }).click();
-  expect(await page.getByText("已分诊").count()).toBe(0);
-  await fill(page, "调整原因", "面色苍白，先看");
+  await page.locator(".triage-outcomes label", { hasText: "Ⅲ级 急症" }).click();
+  await page.getByText("与客观定级不同，请在表中写明理由").waitFor();
+  expect(await page.getByRole("button", { name: "按此级别分诊" }).isDisabled()).toBe(true);
+  await fill(page, "与客观定级不同的理由", "面色苍白，先看");
   await page.getByRole("button", { name: "按此级别分诊" }).click();
   await page.getByText("已分诊：Ⅲ级 急症").waitFor();
   const waiting = page.locator(".triage-queue li", { hasText: "身份待核" });

@@ -14,7 +14,7 @@ import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
-import { levelOf, outcomeOf, ruleItems, verdictOf } from "./triage";
+import { lacksReason, levelAt, outcomeOf, ruleItems, verdictOf } from "./triage";
 
 /** Grades somebody: by a form that computes the level, or by choosing it where the protocol has no form. */
 export function Grading({ run, step, onDone }: { run: RunView; step: RunStep; onDone(after: RunView): void }) {
@@ -32,7 +32,7 @@ export function Grading({ run, step, onDone }: { run: RunView; step: RunStep; on
         {grade.isError && <FailureNotice cause={grade.error} />}
         {step.outcomes.map((outcome, place) => (
           <Working key={outcome.code} busy={grade.isPending ? t("state.saving") : undefined} onClick={() => grade.mutate({ step, outcome: outcome.code })}>
-            <Level level={place + 1} /> {say(locale, outcome.title)}
+            <Level level={levelAt(place)} /> {say(locale, outcome.title)}
           </Working>
         ))}
       </div>
@@ -76,13 +76,15 @@ function Ready(props: {
     setIsTouched(true);
   });
   useUnsaved(isTouched && !grade.isSuccess);
+  const [chosen, setChosen] = useState<string>();
   const verdict = verdictOf(filling.settled.items);
-  const level = levelOf(verdict);
-  const outcome = outcomeOf(step, level);
+  const computed = outcomeOf(step, verdict.computed);
+  const outcome = chosen ?? computed;
+  const isReasonMissing = lacksReason(step, outcome, verdict);
   const rules = ruleItems([...itemsOf(form.item)]);
   const title = (item: QuestionnaireItem | undefined) => (item === undefined ? "" : labelOf(locale, item));
   const send = () => {
-    if (grade.isPending || !filling.check() || outcome === undefined) return;
+    if (grade.isPending || !filling.check() || outcome === undefined || isReasonMissing) return;
     const response = {
       resourceType: "QuestionnaireResponse" as const,
       status: "completed" as const,
@@ -97,22 +99,15 @@ function Ready(props: {
     <div className="triage-grading">
       <FormView filling={filling} onDone={send} />
       <aside className="triage-verdict" aria-live="polite">
-        {level === undefined ? (
+        {verdict.computed === undefined ? (
           <p className="triage-none">{t("triage.none")}</p>
         ) : (
-          <>
-            <p className="triage-result">
-              <Level level={level} />
-              <strong>{say(locale, step.outcomes[level - 1]?.title)}</strong>
-            </p>
-            {verdict.adjusted !== undefined && (
-              <p className="triage-adjusted">
-                {verdict.computed === undefined ? t("triage.byHand") : t("triage.adjusted", { level: verdict.computed })}
-              </p>
-            )}
-          </>
+          <p className="triage-result">
+            <Level level={verdict.computed} />
+            <strong>{t("triage.computed")}</strong>
+          </p>
         )}
-        {verdict.computed !== undefined && (
+        {verdict.fired.length > 0 && (
           <>
             <h3>{t("triage.why")}</h3>
             <ul>
@@ -122,8 +117,23 @@ function Ready(props: {
             </ul>
           </>
         )}
+        <fieldset className="triage-outcomes">
+          <legend>{t("triage.grade")}</legend>
+          {step.outcomes.map((one, place) => (
+            <label key={one.code} className={one.code === outcome ? "is-chosen" : ""}>
+              <input type="radio" name={`triage-${step.code}`} checked={one.code === outcome} onChange={() => setChosen(one.code)} />
+              <Level level={levelAt(place)} />
+              {say(locale, one.title)}
+            </label>
+          ))}
+        </fieldset>
+        {isReasonMissing && (
+          <p className="note note-warning" role="alert">
+            {t("triage.reason")}
+          </p>
+        )}
         {grade.isError && <FailureNotice cause={grade.error} unsaved={t("task.unsent")} />}
-        <Working type="primary" block busy={grade.isPending ? t("state.saving") : undefined} disabled={outcome === undefined} onClick={send}>
+        <Working type="primary" block busy={grade.isPending ? t("state.saving") : undefined} disabled={outcome === undefined || isReasonMissing} onClick={send}>
           {outcome === undefined ? t("triage.submit.none") : t("triage.submit")}
         </Working>
       </aside>

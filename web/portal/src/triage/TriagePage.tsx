@@ -1,9 +1,9 @@
-import type { Patient, Protocol, RunView } from "@qingshan/client";
+import type { Encounter, Patient, Protocol, Reference } from "@qingshan/client";
 import { useMutation } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
-import { markOf, openClocks, placeOf, type Case } from "../board/board";
+import { markOf, openClocks, type Case } from "../board/board";
 import { useBoardProtocols, useCases } from "../board/reading";
 import { postOf } from "../duties";
 import { useTexts } from "../language";
@@ -22,7 +22,7 @@ import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
 import { Grading, Level } from "./Grading";
-import { gradeOf, gradingOf, isTriage, queued } from "./triage";
+import { cameAt, gradeOf, gradingOf, isHere, isTriage, queued } from "./triage";
 import "../runs/runs.css";
 import "../protocols/protocols.css";
 import "./triage.css";
@@ -46,13 +46,9 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
   const [isNew, setIsNew] = useState(false);
   const known = new Map(protocols.map((one) => [one.code, one]));
   const protocolOf = (code: string) => known.get(code);
-  const queue = queued(
-    // Who has not come yet is on the board, and nobody at the door can grade them.
-    cases.filter(({ runs }) => placeOf(runs).kind === "door"),
-    protocolOf,
-    now,
-  );
-  const current = cases.find(({ runs }) => runs.some(({ id }) => id === shown));
+  const queue = queued(cases.filter((one) => isHere(one, protocolOf)), protocolOf, now);
+  // Who was just taken in is known by name before the run that begins for them is.
+  const current = cases.find(({ runs }) => runs.some(({ id, patient }) => id === shown || patient?.reference === shown));
   const open = (id: string | undefined) => {
     setShown(id);
     setIsNew(false);
@@ -88,7 +84,7 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
       </div>
       <div className="triage-desk">
         {isNew ? (
-          <Arrival protocols={protocols} onBegun={(run) => open(run.id)} onClose={() => setIsNew(false)} />
+          <Arrival protocols={protocols} onBegun={open} onClose={() => setIsNew(false)} />
         ) : current === undefined ? (
           <p className="triage-hint">{t("triage.hint")}</p>
         ) : (
@@ -111,7 +107,6 @@ function Waiting(props: {
   const { one, level, grading, now, isShown, isStale, onOpen } = props;
   const texts = useTexts();
   const { t } = texts;
-  const place = placeOf(one.runs);
   const clock = mostUrgent(openClocks(one.runs));
   return (
     <li className={isStale ? "is-stale" : ""}>
@@ -119,7 +114,7 @@ function Waiting(props: {
         <Level level={level} />
         <span className="triage-who">
           <Who patient={one.patient} otherwise={one.runs[0]?.patient?.display} />
-          <span className="what">{place.kind === "door" && t("triage.since", { length: showLength(texts, now - place.since) })}</span>
+          <span className="what">{t("triage.since", { length: showLength(texts, now - cameAt(one)) })}</span>
         </span>
         <span className="triage-clock">
           {grading !== undefined && <span className={grading.isAgain ? "tag tag-grave" : "tag tag-care"}>{t(grading.isAgain ? "triage.again" : "triage.first")}</span>}
@@ -175,7 +170,12 @@ function Graded({ one, now, protocolOf }: { one: Case; now: number; protocolOf(c
 }
 
 /** Somebody comes to the door: found among those who are known, or nobody knows who it is. */
-function Arrival({ protocols, onBegun, onClose }: { protocols: readonly Protocol[]; onBegun(run: RunView): void; onClose(): void }) {
+function Arrival({ protocols, onBegun, onClose }: {
+  protocols: readonly Protocol[];
+  /** Told the run that began, or the patient for whom one begins. */
+  onBegun(shown: string): void;
+  onClose(): void;
+}) {
   const { t, locale } = useTexts();
   const service = useService();
   const runs = useRuns();
@@ -183,24 +183,30 @@ function Arrival({ protocols, onBegun, onClose }: { protocols: readonly Protocol
   const duties = post?.duties ?? [];
   const [patient, setPatient] = useState<Patient>();
   // Chosen once for this window, so that whatever is sent twice is there once.
-  const [ids] = useState(() => ({ run: newId(), patient: newId() }));
+  const [ids] = useState(() => ({ run: newId(), patient: newId(), visit: newId() }));
   const ways = protocols.flatMap((protocol) => startsFor(protocol, duties).flatMap((start) => (start.form === undefined ? [{ protocol, start }] : [])));
   const begin = useMutation({
     mutationFn: async ({ protocol, start, who }: (typeof ways)[number] & { who: Patient | undefined }) => {
       const person = who ?? (await service.createOnce<Patient & { id: string }>({ resourceType: "Patient", id: ids.patient, active: true, name: [{ use: "anonymous", text: `${t("board.unidentified")} ${markOf(ids.run)}` }], gender: "unknown" }));
-      const roles = protocol.role ?? [];
       const own = `Organization/${post?.organization ?? ""}`;
+      const subject = { reference: `Patient/${person.id ?? ""}` };
+      const visit = protocol.focus === "Encounter" ? await service.createOnce(visitOf(ids.visit, subject, own)) : undefined;
+      // Where registration begins the run by itself, a second one is not begun by hand.
+      if (visit !== undefined && protocol.start?.some(({ by }) => by === "event") === true) return subject.reference;
+      const roles = protocol.role ?? [];
       const mine = ownRole(roles, duties);
       const bound: Record<string, string> = mine === undefined ? {} : { [mine.code]: own };
-      for (const code of missingRoles(roles, bound, false)) bound[code] = own;
-      return runs.start({
+      for (const code of missingRoles(roles, bound, visit !== undefined)) bound[code] = own;
+      const run = await runs.start({
         id: ids.run,
         protocol: protocol.code,
         ...(start.code !== undefined && { start: start.code }),
-        patient: `Patient/${person.id ?? ""}`,
+        patient: subject.reference,
+        ...(visit !== undefined && { focus: `Encounter/${visit.id ?? ""}` }),
         ...(start.class !== undefined && { class: start.class }),
         roles: bound,
       });
+      return run.id;
     },
     onSuccess: onBegun,
   });
@@ -230,4 +236,17 @@ function Arrival({ protocols, onBegun, onClose }: { protocols: readonly Protocol
       </div>
     </div>
   );
+}
+
+/** The visit of somebody who has come to the door. */
+function visitOf(id: string, subject: Reference, provider: string): Encounter & { id: string } {
+  return {
+    resourceType: "Encounter",
+    id,
+    status: "arrived",
+    class: { system: "http://terminology.hl7.org/CodeSystem/v3-ActCode", code: "EMER" },
+    subject,
+    period: { start: new Date().toISOString() },
+    serviceProvider: { reference: provider },
+  } as Encounter & { id: string };
 }

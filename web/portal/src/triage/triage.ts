@@ -1,14 +1,18 @@
 import type { Protocol, QuestionnaireItem, ResponseItem, RunStep } from "@qingshan/client";
 import { openClocks, placeOf, type Case } from "../board/board";
 import { leftAt, mostUrgent } from "../runs/clock";
+import { standing } from "../runs/graph";
 
 /** The step by which a protocol says that it belongs on the desk at the door. */
 export const TRIAGE = "triage";
 
 /** The items of a form that say what came of it; what they are computed from is the form's own business. */
-const LEVEL = "level";
-const ADJUSTED = "adjusted";
+const LEVELS = ["local", "level"];
+const REASON = "reason";
 const RULE = "rule-";
+
+/** There are four levels; a protocol may tell some of the last one apart. */
+const LAST = 4;
 
 /** Whether a protocol grades those who come to the door. */
 export const isTriage = ({ step }: Pick<Protocol, "step">): boolean => (step ?? []).some(({ code }) => code === TRIAGE);
@@ -17,8 +21,8 @@ export const isTriage = ({ step }: Pick<Protocol, "step">): boolean => (step ?? 
 export interface Verdict {
   /** The level that follows from what was measured, from 1; nothing while it does not follow. */
   computed: number | undefined;
-  /** The level somebody set instead. */
-  adjusted: number | undefined;
+  /** Somebody said why they choose another level. */
+  hasReason: boolean;
   /** The items of the rules that gave the computed level. */
   fired: string[];
 }
@@ -34,18 +38,23 @@ function* flat(items: readonly ResponseItem[] | undefined): Generator<ResponseIt
 export function verdictOf(items: readonly ResponseItem[]): Verdict {
   const all = [...flat(items)];
   const answer = (linkId: string) => all.find((item) => item.linkId === linkId)?.answer?.[0];
-  const computed = answer(LEVEL)?.valueInteger;
-  const adjusted = Number(answer(ADJUSTED)?.valueCoding?.code);
+  const computed = LEVELS.map((linkId) => answer(linkId)?.valueInteger).find((level) => level !== undefined);
   const fired = all.filter(({ linkId, answer }) => linkId.startsWith(RULE) && computed !== undefined && answer?.[0]?.valueInteger === computed);
-  return { computed, adjusted: Number.isInteger(adjusted) && adjusted > 0 ? adjusted : undefined, fired: fired.map(({ linkId }) => linkId) };
+  return { computed, hasReason: answer(REASON) !== undefined, fired: fired.map(({ linkId }) => linkId) };
 }
 
-/** The level that counts. */
-export const levelOf = ({ computed, adjusted }: Verdict): number | undefined => adjusted ?? computed;
+/** The level that an outcome in this place stands for: outcomes are told from the gravest on. */
+export const levelAt = (place: number): number => Math.min(place + 1, LAST);
 
-/** The outcome of a step that stands for a level: outcomes are told from the gravest on. */
-export function outcomeOf(step: Pick<RunStep, "outcomes">, level: number | undefined): string | undefined {
-  return level === undefined ? undefined : step.outcomes[level - 1]?.code;
+/** The outcome that stands for a computed level, before somebody chooses another. */
+export function outcomeOf({ outcomes }: Pick<RunStep, "outcomes">, level: number | undefined): string | undefined {
+  return level === undefined ? undefined : outcomes.find((_, place) => levelAt(place) === level)?.code;
+}
+
+/** Whether a choice needs a reason that was not given: one that is not what follows from what was measured. */
+export function lacksReason({ outcomes }: Pick<RunStep, "outcomes">, chosen: string | undefined, { computed, hasReason }: Verdict): boolean {
+  if (chosen === undefined || hasReason) return false;
+  return levelAt(outcomes.findIndex(({ code }) => code === chosen)) !== computed;
 }
 
 /** The items of rules among those of a form, by their names. */
@@ -72,9 +81,20 @@ export function gradingOf({ runs }: Pick<Case, "runs">, protocolOf: (code: strin
 export function gradeOf({ runs }: Pick<Case, "runs">, protocolOf: (code: string) => Protocol | undefined): number | undefined {
   for (const { protocol, class: own } of runs) {
     const place = (protocolOf(protocol.code)?.class ?? []).findIndex(({ code }) => code === own?.code);
-    if (place >= 0) return place + 1;
+    if (place >= 0) return levelAt(place);
   }
   return undefined;
+}
+
+/** Since when somebody is here: since they arrived, and where nobody says when that was, since their run began. */
+export function cameAt({ runs }: Pick<Case, "runs">): number {
+  const place = placeOf(runs);
+  return place.kind === "door" ? place.since : Math.min(...runs.map(({ began }) => Date.parse(began)));
+}
+
+/** Who is at the door: has arrived, can be graded, or was. Whoever is still on the road is on the board. */
+export function isHere(one: Case, protocolOf: (code: string) => Protocol | undefined): boolean {
+  return placeOf(one.runs).kind === "door" || gradingOf(one, protocolOf) !== undefined || one.runs.some((run) => standing(run, "triaged") !== undefined);
 }
 
 /** Who is not graded yet first, then who is to be looked at again, then by level, then by what breaks first. */
@@ -88,9 +108,5 @@ export function queued(cases: readonly Case[], protocolOf: (code: string) => Pro
     const clock = mostUrgent(openClocks(runs));
     return (clock && leftAt(clock, now)) ?? Number.MAX_SAFE_INTEGER;
   };
-  const came = ({ runs }: Case) => {
-    const place = placeOf(runs);
-    return place.kind === "door" ? place.since : Number.MAX_SAFE_INTEGER;
-  };
-  return [...cases].sort((one, other) => rank(one) - rank(other) || level(one) - level(other) || left(one) - left(other) || came(one) - came(other));
+  return [...cases].sort((one, other) => rank(one) - rank(other) || level(one) - level(other) || left(one) - left(other) || cameAt(one) - cameAt(other));
 }
