@@ -66,7 +66,7 @@ const run = (id: string, rest: Partial<RunView>): RunView => ({
   ...rest,
 });
 
-test("who is not graded stands first, then who is to be looked at again, then the gravest", () => {
+test("the gravest stand first, then who is not graded yet, and within a level who is to be looked at again", () => {
   const graded = (id: string, code: string, steps: RunStep[] = []) => run(id, { class: { code, title: words(code) }, steps });
   const views = [
     graded("three", "three"),
@@ -75,7 +75,7 @@ test("who is not graded stands first, then who is to be looked at again, then th
     run("new", { steps: [doing("triage", "ready", "assess")] }),
   ];
   const cases = casesOf(views.map((view) => ({ run: view, patient: undefined, readAt: 0, isOld: false })));
-  expect(queued(cases, protocolOf, 0).map(({ runs: [first] }) => first?.id)).toEqual(["new", "again", "one", "three"]);
+  expect(queued(cases, protocolOf, 0).map(({ runs: [first] }) => first?.id)).toEqual(["one", "new", "again", "three"]);
   const again = cases.find(({ runs: [first] }) => first?.id === "again");
   expect(again && gradingOf(again, protocolOf)?.isAgain).toBe(true);
   expect(cases.map((one) => gradeOf(one, protocolOf))).toEqual([3, 1, 3, undefined]);

@@ -10,8 +10,9 @@ import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
 import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case } from "./board";
 
-/** Clocks that stand in a row; what else runs is counted. */
+/** Clocks that stand in a row, where there is room and on a wall; what else runs is counted. */
 const MOST_CLOCKS = 3;
+const MOST_ON_WALL = 2;
 
 interface Props {
   one: Case;
@@ -39,6 +40,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
   const { t, locale } = texts;
   const { runs } = one;
   const clocks = openClocks(runs);
+  const most = isWall ? MOST_ON_WALL : MOST_CLOCKS;
   const isMadeUp = isDrill(one);
   const level = worstOf(runs, now) ?? "none";
   return (
@@ -48,8 +50,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
           <span className="board-path">
             {pathwaysOf(one).map((run) => (
               <span key={run.id}>
-                {say(locale, run.protocol.title)}
-                <Suspected run={run} protocols={protocols} />
+                <Pathway run={run} protocols={protocols} />
                 {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
               </span>
             ))}
@@ -59,10 +60,10 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
         </span>
         <Where runs={runs} now={now} />
         <span className="board-clocks">
-          {clocks.slice(0, MOST_CLOCKS).map((clock) => (
+          {clocks.slice(0, most).map((clock) => (
             <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
           ))}
-          {clocks.length > MOST_CLOCKS && <span className="what">{t("board.clocks.more", { count: clocks.length - MOST_CLOCKS })}</span>}
+          {clocks.length > most && <span className="what">{t("board.clocks.more", { count: clocks.length - most })}</span>}
           {clocks.length === 0 && <span className="what">{t("clock.none")}</span>}
         </span>
         <NextAction one={one} protocols={protocols} now={now} />
@@ -73,12 +74,13 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
   );
 }, isSame);
 
-function Suspected({ run, protocols }: { run: RunView; protocols: ReadonlyMap<string, Protocol> }) {
+/** The pathway; while nobody has begun one, what is suspected says more than that somebody is on the way. */
+function Pathway({ run, protocols }: { run: RunView; protocols: ReadonlyMap<string, Protocol> }) {
   const { t, locale } = useTexts();
   const what = suspectedOf(run);
-  if (what === undefined || what === "") return null;
+  if (what === undefined || what === "") return say(locale, run.protocol.title);
   const protocol = protocols.get(what);
-  return <strong> {t("board.suspected", { what: protocol === undefined ? what : say(locale, protocol.title) })}</strong>;
+  return <strong>{t("board.suspected", { what: protocol === undefined ? what : say(locale, protocol.title) })}</strong>;
 }
 
 function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean }) {
@@ -90,7 +92,7 @@ function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean })
   const mark = markOf(runs[0]?.chain ?? "");
   const shown = name === undefined ? `${t("board.unidentified")} ${mark}` : isWall && !isNobody ? shortened(name, family) : name;
   return (
-    <span className="board-person">
+    <span className={isNobody ? "board-person is-nobody" : "board-person"}>
       <strong>{shown}</strong> {patient !== undefined && <SexAndAge patient={patient} />}
     </span>
   );
@@ -180,7 +182,7 @@ function Answered({ runs }: { runs: readonly RunView[] }) {
   const isAll = team.answered >= team.wanted;
   return (
     <span className={`board-team${isAll ? " is-all" : ""}`}>
-      <span className="what">{say(locale, team.title)}</span>
+      <span className="what">{team.title === undefined ? t("board.team.title") : say(locale, team.title)}</span>
       <strong aria-label={t("board.team", { answered: team.answered, wanted: team.wanted })}>
         {isAll ? "✓ " : "○ "}
         {team.answered}/{team.wanted}

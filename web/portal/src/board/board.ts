@@ -159,7 +159,8 @@ export function nextOf(protocol: Protocol | undefined, run: RunView): Next {
 
 /** How many of a team have answered. */
 export interface Team {
-  title: Words;
+  /** What they answer; nothing when there are several things. */
+  title: Words | undefined;
   answered: number;
   wanted: number;
 }
@@ -175,7 +176,7 @@ export function teamOf(runs: readonly RunView[]): Team | undefined {
   const sum = (count: (step: RunStep) => number) => steps.reduce((total, step) => total + count(step), 0);
   const wanted = (step: RunStep) => step.acknowledgements ?? 0;
   return {
-    title: first.title,
+    title: new Set(steps.map(({ code }) => code)).size > 1 ? undefined : first.title,
     answered: sum((step) => Math.min(wanted(step), (step.acknowledged ?? []).length)),
     wanted: sum(wanted),
   };

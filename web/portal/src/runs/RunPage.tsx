@@ -82,7 +82,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           )}
           {run.summary.map((one) => (
             <Fact key={one.code} name={say(locale, one.title)}>
-              {one.value}
+              {/^\d{4}-\d\d-\d\dT/.test(one.value) ? showMoment(texts, one.value) : one.value}
             </Fact>
           ))}
         </dl>

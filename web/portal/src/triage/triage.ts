@@ -97,16 +97,16 @@ export function isHere(one: Case, protocolOf: (code: string) => Protocol | undef
   return placeOf(one.runs).kind === "door" || gradingOf(one, protocolOf) !== undefined || one.runs.some((run) => standing(run, "triaged") !== undefined);
 }
 
-/** Who is not graded yet first, then who is to be looked at again, then by level, then by what breaks first. */
+/**
+ * By level, and within a level whoever is to be looked at again first, then what breaks first. Somebody whom nobody has
+ * graded yet may be as grave as the second level, and stands before it.
+ */
 export function queued(cases: readonly Case[], protocolOf: (code: string) => Protocol | undefined, now: number): Case[] {
-  const rank = (one: Case) => {
-    const grading = gradingOf(one, protocolOf);
-    return grading === undefined ? 2 : grading.isAgain ? 1 : 0;
-  };
-  const level = (one: Case) => gradeOf(one, protocolOf) ?? 9;
+  const level = (one: Case) => gradeOf(one, protocolOf) ?? 1.5;
+  const again = (one: Case) => (gradingOf(one, protocolOf)?.isAgain === true ? 0 : 1);
   const left = ({ runs }: Case) => {
     const clock = mostUrgent(openClocks(runs));
     return (clock && leftAt(clock, now)) ?? Number.MAX_SAFE_INTEGER;
   };
-  return [...cases].sort((one, other) => rank(one) - rank(other) || level(one) - level(other) || left(one) - left(other) || cameAt(one) - cameAt(other));
+  return [...cases].sort((one, other) => level(one) - level(other) || again(one) - again(other) || left(one) - left(other) || cameAt(one) - cameAt(other));
 }
