@@ -2,8 +2,9 @@
 //!
 //! `protocol.toml` and `NAME.protocol.toml` hold a protocol each, `forms/NAME.toml` a form each, `codes.toml` the lists of
 //! codes. A protocol goes on in the files of the folders `protocol/` and `views/`, or `NAME.protocol/` and `NAME.views/`,
-//! in the order of their names: they are read as if they stood below it. By custom `views/` has a file for each document
-//! that can be printed. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by others.
+//! and the lists in `codes/`, in the order of their names: they are read as if they stood below. By custom `views/` has a
+//! file for each document that can be printed. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by
+//! others.
 
 mod print;
 
@@ -208,8 +209,8 @@ impl Reading {
             let told = "A line has no such file; name a protocol NAME.protocol.toml, a form forms/NAME.toml, the lists \
                         codes.toml.";
             self.findings.push(finding(files, path, 0, told.to_owned()));
-        } else if let Some(protocol) = continued(path).filter(|protocol| !files.contains_key(protocol)) {
-            let told = format!("This goes on with {protocol}, which is not there.");
+        } else if let Some(begun) = continued(path).filter(|begun| !files.contains_key(begun)) {
+            let told = format!("This goes on with {begun}, which is not there.");
             self.findings.push(finding(files, path, 0, told));
         }
     }
@@ -227,20 +228,26 @@ impl Reading {
     }
 }
 
+/// The file of the lists of codes.
+const LISTS: &str = "codes.toml";
+
 /// Whether a file of this name holds a protocol.
 fn is_protocol(path: &str) -> bool {
     path == "protocol.toml" || (path.ends_with(".protocol.toml") && !path.contains('/'))
 }
 
-/// The file of the protocol that a file goes on with; none where it goes on with none.
+/// The file that a file goes on with; none where it goes on with none.
 fn continued(path: &str) -> Option<String> {
     let (folder, _) = path.split_once('/').filter(|_| path.ends_with(".toml"))?;
     let folder = folder.strip_suffix("views").map_or_else(|| folder.to_owned(), |stem| format!("{stem}protocol"));
-    Some(format!("{folder}.toml")).filter(|protocol| is_protocol(protocol))
+    Some(format!("{folder}.toml")).filter(|begun| is_protocol(begun) || begun == LISTS)
 }
 
-/// The folders in which a protocol goes on.
+/// The folders in which a file goes on.
 fn folders(path: &str) -> Vec<String> {
+    if path == LISTS {
+        return vec!["codes/".to_owned()];
+    }
     let stem = path.strip_suffix("protocol.toml").filter(|_| is_protocol(path));
     stem.map(|stem| vec![format!("{stem}protocol/"), format!("{stem}views/")]).unwrap_or_default()
 }

@@ -426,7 +426,13 @@ impl<'e> Draft<'e> {
                 let scene = self.scene(&source.protocol, &source.run, &source.frame, &[text]).await?;
                 let found = scene.evaluate(&self.engine.expression(text)?, |items| Ok(scene::referenced(&items)))?;
                 let found = found.map(|party| party.reference).filter(|reference| reference.starts_with("Patient/"));
-                let told = || Error::new(fhir::Category::Invalid, fhir::IssueCode::Required, format!("Say for whom \"{code}\" begins."));
+                let told = || {
+                    Error::new(
+                        fhir::Category::Invalid,
+                        fhir::IssueCode::Required,
+                        format!("Say for whom \"{code}\" begins."),
+                    )
+                };
                 Some(found.ok_or_else(told)?)
             }
             None => source.run.patient.clone(),

@@ -527,3 +527,33 @@ fn a_step_that_stops_a_clock_by_being_taken_on_is_due_by_it() {
     review.begins = vec!["opened".into()];
     assert!(review.stops(&opening));
 }
+
+#[test]
+fn a_clock_that_its_own_beginning_stops_measures_one_stretch_after_another() {
+    let mut play = Play::new();
+    let asked = crate::definition::Clock {
+        code: "silence".into(),
+        from: "asked".into(),
+        to: vec!["asked".into(), "arrived".into()],
+        limits: vec![crate::definition::Limit { breach: crate::definition::Span::minutes(5), ..Default::default() }],
+        ..Default::default()
+    };
+    play.protocol.clocks = vec![asked];
+    let ask = |minutes: i64| {
+        let source = format!("Observation/{minutes}");
+        Deed::Fact { step: None, milestone: Some("asked".to_owned()), source, at: at(minutes) }
+    };
+    play.does("crew", ask(1), 1);
+    assert_eq!(play.run.due(&play.protocol, zone()).unwrap().at, at(6));
+    play.does("crew", ask(4), 4);
+    assert_eq!(play.run.due(&play.protocol, zone()).unwrap().at, at(9));
+    let stretches: Vec<_> = play.run.clocks.iter().filter(|one| one.clock == "silence").collect();
+    assert_eq!(
+        stretches.iter().map(|one| (one.n, one.began, one.stopped)).collect::<Vec<_>>(),
+        [(1, at(1), Some(at(4))), (2, at(4), None),]
+    );
+    let there =
+        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(6) };
+    play.does("crew", there, 6);
+    assert!(play.run.clocks.iter().all(|one| one.clock != "silence" || one.stopped.is_some()));
+}

@@ -173,3 +173,14 @@ row = [{ title = { zh = "姓名", en = "Name" }, value = "%patient.name.first()"
     let told = Line::read(&alone).unwrap_err().to_string();
     assert!(told.contains("goes on with protocol.toml, which is not there"), "{told}");
 }
+
+#[test]
+fn the_lists_go_on_in_a_folder_of_their_own() {
+    let more = CODES.replace("\"places\"", "\"sides\"");
+    let files = folder(&[("codes.toml", CODES), ("codes/sides.toml", &more)]);
+    let line = Line::read(&files).unwrap();
+    assert!(line.list("places").is_some() && line.list("sides").is_some());
+    let wrong = folder(&[("codes.toml", CODES), ("codes/sides.toml", "[[list]]\ncoed = \"a\"\n")]);
+    let told = Line::read(&wrong).unwrap_err().to_string();
+    assert!(told.starts_with("codes/sides.toml:"), "{told}");
+}

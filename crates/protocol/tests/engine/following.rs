@@ -4,11 +4,11 @@ use testkit::place::{Place, on_both};
 use crate::{Town, complete};
 
 impl Town {
-    async fn followed(&self) {
+    pub(crate) async fn followed(&self) {
         while !self.engine.caught_up().await.unwrap() {}
     }
 
-    async fn visit(&self, id: &str, patient: &str, status: &str) {
+    pub(crate) async fn visit(&self, id: &str, patient: &str, status: &str) {
         let text = format!(
             r#"{{"resourceType":"Encounter","id":"{id}","status":"{status}","class":{{"code":"AMB"}},
             "subject":{{"reference":"Patient/{patient}"}},"period":{{"start":"2026-05-04T08:20:00+08:00"}}}}"#

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod acting;
+mod birth;
 mod following;
 mod going_on;
 mod histories;
@@ -27,6 +28,7 @@ fn library() -> Library {
         include_str!("follow-up.toml"),
         include_str!("transport.toml"),
         include_str!("check-up.toml"),
+        include_str!("birth.toml"),
     ];
     Library::with(texts.map(read))
 }
