@@ -7,6 +7,7 @@ mod paths;
 mod recorded;
 mod replay;
 mod scenarios;
+mod scores;
 mod sound;
 mod stage;
 mod story;

@@ -32,7 +32,7 @@ pub(crate) fn response(answers: &BTreeMap<String, Answer>) -> Json {
                 Answer::Flag(flag) => json!({ "valueBoolean": flag }),
                 Answer::Number(number) => json!({ "valueDecimal": number }),
                 Answer::Text(text) if text.parse::<Timestamp>().is_ok() => json!({ "valueDateTime": text }),
-                Answer::Text(text) if text.starts_with("Organization/") => {
+                Answer::Text(text) if text.starts_with("Organization/") || text.starts_with("Patient/") => {
                     json!({ "valueReference": { "reference": text } })
                 }
                 Answer::Text(text) => json!({ "valueString": text }),
@@ -193,9 +193,10 @@ impl Known {
         if let Some(when) = &fact.when {
             read(when, &|items| matches!(items, [one] if one.as_bool() == Some(true)).then_some(now))?;
         }
-        let at = fact.at.as_ref().and_then(|at| {
-            read(at, &|items| Some(fhir::time::parse(&items.first()?.to_text()?, zone())?.lo))
-        });
+        let at = fact
+            .at
+            .as_ref()
+            .and_then(|at| read(at, &|items| Some(fhir::time::parse(&items.first()?.to_text()?, zone())?.lo)));
         Some(at.unwrap_or(now).min(now))
     }
 

@@ -246,9 +246,11 @@ impl Ground for Recorded {
             return Ok(());
         };
         let reference = self.says(resource, run, at).await;
-        let reached = self.run(run).milestones.iter().any(|one| {
-            one.code == milestone && one.at == at && one.source.as_deref() == Some(reference.as_str())
-        });
+        let reached = self
+            .run(run)
+            .milestones
+            .iter()
+            .any(|one| one.code == milestone && one.at == at && one.source.as_deref() == Some(reference.as_str()));
         assert!(reached || self.run(run).end.is_some(), "{reference} does not say {milestone}");
         Ok(())
     }

@@ -180,7 +180,8 @@ impl Stage {
     /// A resource says what it says to every run of the patient it is about.
     fn says(&mut self, resource: &Json, run: &str, at: i64) {
         let about = self.run(run).clone();
-        let resource = written(resource, self.protocol(&about.protocol), &about, at, &format!("written-{}", self.facts));
+        let resource =
+            written(resource, self.protocol(&about.protocol), &about, at, &format!("written-{}", self.facts));
         let text = |name: &str| resource[name].as_str().unwrap_or_default();
         let source = format!("{}/{}", text("resourceType"), text("id"));
         let runs: Vec<Run> = self.runs.iter().filter(|one| one.patient == about.patient).cloned().collect();
@@ -190,8 +191,9 @@ impl Stage {
             let known = Known::new(&protocol, run, &self.focuses[&run.id], &nothing);
             let facts = protocol.milestones.iter().filter_map(|one| Some((&one.code, one.fact.as_ref()?)));
             let facts = facts.filter(|(_, fact)| fact.on.as_str() == text("resourceType"));
-            let said: Vec<(String, i64)> =
-                facts.filter_map(|(code, fact)| Some((code.to_string(), known.said(fact, &resource, self.now)?))).collect();
+            let said: Vec<(String, i64)> = facts
+                .filter_map(|(code, fact)| Some((code.to_string(), known.said(fact, &resource, self.now)?)))
+                .collect();
             for (milestone, at) in said {
                 let deed = Deed::Fact { step: None, milestone: Some(milestone), source: source.clone(), at };
                 self.judge(&run.id, PLATFORM, deed, &nothing).expect("a fact is taken in");
