@@ -3,6 +3,7 @@
 //! - `GET /protocols`, `GET /protocols/{code}?version=`: what there is, and the whole of one
 //! - `POST /protocols/{code}/rehearsal`: one played through under a clock of its own
 //! - `GET /protocols/{code}/figures?from=&to=&organization=`: its indicators, with the runs behind each number
+//! - `GET /protocols/{code}/suggestions?patient=`, `POST` there: whom it is suggested for and why, and one declined
 //! - `POST /runs`, `GET /runs/{id}`, `POST /runs/{id}/acts`: a run started, shown and acted on
 //! - `GET /runs/{id}/documents`, `GET /runs/{id}/documents/{code}`: what it can be printed as
 //!
@@ -19,6 +20,7 @@ mod names;
 mod rehearse;
 mod show;
 mod start;
+mod suggest;
 
 use axum::Router;
 use axum::body::Body;
@@ -55,6 +57,8 @@ enum Question {
     Protocol(String),
     Rehearsal(String),
     Figures(String),
+    Suggestions(String),
+    Decline(String),
     Start,
     Run(String),
     Act(String),
@@ -78,6 +82,9 @@ impl Question {
             ["protocols", code] => get(Self::Protocol((*code).to_owned())),
             ["protocols", code, "rehearsal"] => post(Self::Rehearsal((*code).to_owned())),
             ["protocols", code, "figures"] => get(Self::Figures((*code).to_owned())),
+            ["protocols", code, "suggestions"] if is_get => Ok(Self::Suggestions((*code).to_owned())),
+            ["protocols", code, "suggestions"] if *method == Method::POST => Ok(Self::Decline((*code).to_owned())),
+            ["protocols", _, "suggestions"] => Err(Failure::Method("GET, HEAD, POST")),
             ["runs"] => post(Self::Start),
             ["runs", id] => get(Self::Run((*id).to_owned())),
             ["runs", id, "acts"] => post(Self::Act((*id).to_owned())),
@@ -120,6 +127,8 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
         Question::Protocol(code) => definition::run(&visit, &code, query.get("version")).await,
         Question::Rehearsal(code) => rehearse::run(&visit, &code, query.get("version"), &sent()?).await,
         Question::Figures(code) => figures::run(&visit, &code, &query).await,
+        Question::Suggestions(code) => suggest::list(&visit, &code, &query).await,
+        Question::Decline(code) => suggest::decline(&visit, &code, &sent()?).await,
         Question::Start => start::run(&visit, &sent()?).await,
         Question::Run(id) => show::run(&visit, &id).await,
         Question::Act(id) => act::run(&visit, &id, &sent()?).await,

@@ -1,5 +1,6 @@
 //! What is wrong with a line before anybody runs it: every finding with the place in the text and what to do about it.
 
+mod criteria;
 mod document;
 mod form;
 mod path;
@@ -50,6 +51,7 @@ pub fn check(files: &Files, known: &Known<'_>) -> Vec<Finding> {
         desk.path = path;
         desk.protocol(protocol);
     }
+    desk.criteria(&reading);
     desk.versions(&reading);
     if desk.findings.iter().all(|one| one.severity != Severity::Error) {
         desk.resources(&reading);

@@ -20,6 +20,9 @@ use crate::definition::{Code, Data, Words};
 pub struct Criteria {
     /// The protocol they suggest.
     pub protocol: Code,
+    /// The item of the form of a start in which the reason stands; where the form has it, it is filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<Code>,
     /// What their expressions look up: `%code` is what the search found, in its order.
     #[serde(default, rename = "data", skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Data>,
@@ -45,6 +48,9 @@ pub struct Criterion {
     /// What shows it: FHIRPath that gives resources of the record, or values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Code>,
+    /// What its evidence must not be seen without: a code of `https://qingshan.dev/fhir/CodeSystem/sensitive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitive: Option<Code>,
     /// Where the rule and its figures come from.
     pub source: String,
 }
@@ -83,20 +89,23 @@ impl Criteria {
         Ok(criteria)
     }
 
-    /// The rules that hold for a patient, in their order.
+    /// The rule of that code.
+    pub fn rule(&self, code: &str) -> Option<&Criterion> {
+        self.rules.iter().find(|one| one.code.as_str() == code)
+    }
+
+    /// The rules that hold for a patient, in their order. A rule that cannot be told on what was found does not hold, and
+    /// keeps no other from being told.
     ///
     /// `found` has what each search of [`Self::data`] found; one that is not there found nothing. `now` at `zone` is the
     /// time that `now()` and `today()` give.
-    ///
-    /// # Errors
-    /// An expression that cannot be evaluated on what was found.
     pub fn judge(
         &self,
         patient: &Value,
         found: &BTreeMap<String, Vec<Value>>,
         now: Timestamp,
         zone: Offset,
-    ) -> Result<Vec<Suggestion<'_>>, Error> {
+    ) -> Vec<Suggestion<'_>> {
         let r4 = definitions::r4();
         let node = |value| Item::Node(Node::resource(r4, value));
         let mut env = Environment::new(r4).of(patient).at(now, zone).with("patient", vec![node(patient)]);
@@ -104,20 +113,54 @@ impl Criteria {
             let values = found.get(data.code.as_str()).map(Vec::as_slice).unwrap_or_default();
             env = env.with(&data.code, values.iter().map(node).collect());
         }
-        let mut suggestions = Vec::new();
-        for rule in &self.rules {
-            let holds = Expression::parse(&rule.when)?.evaluate(patient, &env)?;
-            if !matches!(holds.as_slice(), [one] if one.as_bool() == Some(true)) {
-                continue;
+        let judged = self.rules.iter().filter_map(|rule| match evidence(rule, patient, &env) {
+            Ok(evidence) => Some(Suggestion { rule, evidence: evidence? }),
+            Err(error) => {
+                tracing::warn!(%error, protocol = %self.protocol, rule = %rule.code, "a criterion cannot be told");
+                None
             }
-            let mut evidence = Vec::new();
-            for path in &rule.evidence {
-                let items = Expression::parse(path)?.evaluate(patient, &env)?;
-                evidence.extend(items.iter().filter_map(shown));
-            }
-            suggestions.push(Suggestion { rule, evidence });
+        });
+        judged.collect()
+    }
+}
+
+/// What shows that a rule holds; none where it does not.
+fn evidence<'a>(rule: &Criterion, patient: &'a Value, env: &Environment<'a>) -> Result<Option<Vec<Evidence>>, Error> {
+    let holds = Expression::parse(&rule.when)?.evaluate(patient, env)?;
+    if !matches!(holds.as_slice(), [one] if one.as_bool() == Some(true)) {
+        return Ok(None);
+    }
+    let mut evidence = Vec::new();
+    for path in &rule.evidence {
+        let items = Expression::parse(path)?.evaluate(patient, env)?;
+        evidence.extend(items.iter().filter_map(shown));
+    }
+    Ok(Some(evidence))
+}
+
+impl Suggestion<'_> {
+    /// What tells a suggestion from the same one on other evidence: who has declined it is not asked again, until there
+    /// is something new. Made of what it is `about` (the protocol and the patient), the rule, and the resources that show
+    /// it, or the values where there are none.
+    pub fn key(&self, about: &[&str]) -> String {
+        let resources = self.evidence.iter().filter_map(|one| match one {
+            Evidence::Resource(reference) => Some(reference.as_str()),
+            Evidence::Value(_) => None,
+        });
+        let mut parts: Vec<&str> = resources.collect();
+        if parts.is_empty() {
+            parts.extend(self.evidence.iter().map(|one| match one {
+                Evidence::Resource(text) | Evidence::Value(text) => text.as_str(),
+            }));
         }
-        Ok(suggestions)
+        parts.sort_unstable();
+        parts.push(&self.rule.code);
+        let bytes = about.iter().chain(&parts).flat_map(|part| part.bytes().chain([0]));
+        // FNV-1a of 128 bits. <http://www.isthe.com/chongo/tech/comp/fnv/>
+        let hash = bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        });
+        format!("{hash:032x}")
     }
 }
 

@@ -695,12 +695,34 @@ pub struct Indicator {
     /// Of a share: within how long the clock must have stopped; otherwise within its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
-    /// What is aimed at, in percent or minutes.
+    /// Of a ratio: what the record counts above the line, instead of runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Counted>,
+    /// Of a ratio: what the record counts below the line, instead of runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Counted>,
+    /// Of a ratio: for how many it is told, such as 1000; otherwise 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+    /// What is aimed at, in the unit of the value: percent, minutes, or for each `scale`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<u32>,
     /// Where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+/// What the record counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Counted {
+    /// A search whose matches are counted.
+    pub query: Code,
+    /// The parameter of that search that says when; the period is put there.
+    pub date: Code,
+    /// The parameter that says where; without it nothing is told of one institution alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Code>,
 }
 
 /// What an indicator makes of runs.

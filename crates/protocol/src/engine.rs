@@ -14,6 +14,7 @@ mod follow;
 mod library;
 mod make;
 mod scene;
+mod suggest;
 mod timers;
 mod told;
 
@@ -39,6 +40,7 @@ use draft::{Draft, PLATFORM};
 
 pub use document::{Line as PrintedLine, Lines, Part, Printed, Shown, Signing};
 pub use library::Library;
+pub use suggest::{Shows, Suggested};
 
 /// How often an act is judged anew when others act on the same run meanwhile.
 const TRIES: usize = 16;

@@ -20,28 +20,29 @@ pub struct Figure<'p> {
     pub title: &'p Words,
     /// What is made of the times.
     pub kind: IndicatorKind,
-    /// Of a count, a share and a ratio: the runs that count. Of a time: the runs that have one.
+    /// Of a count, a share and a ratio: what counts. Of a time: the runs that have one.
     pub numerator: usize,
-    /// The runs that could have counted.
+    /// What could have counted.
     pub denominator: usize,
-    /// The number, the share or ratio in percent, or the time in minutes; none where there is nothing to make it of.
+    /// The number, the share or ratio, or the time in minutes; none where there is nothing to make it of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     /// What is aimed at, in the same unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goal: Option<u32>,
-    /// UCUM: `1`, `%` or `min`.
+    /// UCUM: `1`, `%`, `[ppth]` or `min`.
     pub unit: &'static str,
     /// Where it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'p str>,
-    /// The ids of the runs of the denominator, in the order given.
-    pub runs: Vec<&'p str>,
+    /// The ids of the runs of the denominator, the oldest first; none where the record counts them.
+    pub runs: Vec<String>,
     /// The ids of the runs of the numerator; of a time, the longest first.
-    pub counted: Vec<&'p str>,
+    pub counted: Vec<String>,
 }
 
-/// Counts the indicators of a protocol over runs of it, at a time in microseconds since 1970.
+/// Counts the indicators of a protocol over runs of it, at a time in microseconds since 1970. What the record counts is
+/// not known here.
 ///
 /// An indicator is about the runs of its classes that reached all it names under `having` and none of what it names under
 /// `without`. A milestone that was superseded by its correction has still been reached.
@@ -49,68 +50,173 @@ pub struct Figure<'p> {
 /// Where it names a clock, a run has the longest time that clock took in it. A run whose clock never started, was cut
 /// off before its limit or still runs within it says nothing yet and is left out; one whose clock has passed the limit
 /// and not stopped counts against a share and has no time yet.
-pub fn figures<'p>(protocol: &'p Protocol, runs: &'p [Run], now: i64, zone: Offset) -> Vec<Figure<'p>> {
-    let count = Count { protocol, now, zone };
-    protocol.indicators.iter().map(|indicator| count.figure(indicator, runs)).collect()
+pub fn figures<'p>(protocol: &'p Protocol, runs: &[Run], now: i64, zone: Offset) -> Vec<Figure<'p>> {
+    let mut tally = Tally::new(protocol, now, zone).naming_runs();
+    runs.iter().for_each(|run| tally.add(run, protocol));
+    tally.figures(&|_| Recorded::default())
 }
 
+/// What the record counts for an indicator, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Above the line.
+    pub events: Option<u64>,
+    /// Below the line.
+    pub per: Option<u64>,
+}
+
+/// Indicators on the way: runs are added one by one and not kept.
+#[derive(Debug, Clone)]
+pub struct Tally<'p> {
+    protocol: &'p Protocol,
+    now: i64,
+    zone: Offset,
+    names: bool,
+    parts: Vec<Part>,
+}
+
+/// One indicator on the way.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    of: usize,
+    counted: usize,
+    /// In microseconds.
+    times: Vec<i64>,
+    /// The runs of the denominator and of the numerator, each with what it is sorted by.
+    runs: Vec<(i64, String)>,
+    behind: Vec<(i64, String)>,
+}
+
+/// What one run says for one indicator.
+#[derive(Default)]
+struct Verdict {
+    of: bool,
+    counts: bool,
+    time: Option<i64>,
+}
+
+impl<'p> Tally<'p> {
+    /// Nothing yet.
+    pub fn new(protocol: &'p Protocol, now: i64, zone: Offset) -> Self {
+        let parts = vec![Part::default(); protocol.indicators.len()];
+        Self { protocol, now, zone, names: false, parts }
+    }
+
+    /// Keeps the ids of the runs behind each number.
+    #[must_use]
+    pub fn naming_runs(mut self) -> Self {
+        self.names = true;
+        self
+    }
+
+    /// Takes a run in. Its clocks have the limits of `own`, the version of the protocol it is under.
+    pub fn add(&mut self, run: &Run, own: &Protocol) {
+        let judge = Judge { protocol: own, now: self.now, zone: self.zone };
+        for (indicator, part) in self.protocol.indicators.iter().zip(&mut self.parts) {
+            let verdict = judge.verdict(indicator, run);
+            part.of += usize::from(verdict.of);
+            part.counted += usize::from(verdict.counts);
+            part.times.extend(verdict.time);
+            if self.names && verdict.of {
+                part.runs.push((run.began, run.id.clone()));
+            }
+            if self.names && verdict.counts {
+                part.behind.push((verdict.time.map_or(run.began, |time| -time), run.id.clone()));
+            }
+        }
+    }
+
+    /// What the indicators come to, with what the record counts for those that ask for it.
+    pub fn figures(mut self, recorded: &dyn Fn(&Indicator) -> Recorded) -> Vec<Figure<'p>> {
+        let parts = std::mem::take(&mut self.parts);
+        self.protocol
+            .indicators
+            .iter()
+            .zip(parts)
+            .map(|(indicator, part)| part.figure(indicator, recorded(indicator)))
+            .collect()
+    }
+}
+
+impl Part {
+    fn figure<'p>(mut self, indicator: &'p Indicator, recorded: Recorded) -> Figure<'p> {
+        self.times.sort_unstable();
+        self.runs.sort();
+        self.behind.sort();
+        let mut runs = self.runs;
+        let (mut counted, mut of) = (self.counted, self.of);
+        if indicator.events.is_some() {
+            counted = recorded.events.unwrap_or_default() as usize;
+            self.behind.clear();
+        }
+        if indicator.per.is_some() {
+            of = recorded.per.unwrap_or_default() as usize;
+            runs.clear();
+        }
+        let known = (indicator.events.is_none() || recorded.events.is_some())
+            && (indicator.per.is_none() || recorded.per.is_some());
+        let for_each = |scale: u32| (of > 0 && known).then(|| f64::from(scale) * counted as f64 / of as f64);
+        let minutes = |at: i64| at as f64 / (60 * SECOND) as f64;
+        let (unit, value) = match indicator.kind {
+            IndicatorKind::Count => ("1", Some(counted as f64)),
+            IndicatorKind::Share => ("%", for_each(100)),
+            IndicatorKind::Ratio => match indicator.scale.unwrap_or(100) {
+                100 => ("%", for_each(100)),
+                1_000 => ("[ppth]", for_each(1_000)),
+                scale => ("1", for_each(scale)),
+            },
+            IndicatorKind::Median => ("min", median(&self.times.iter().copied().map(minutes).collect::<Vec<f64>>())),
+            IndicatorKind::P90 => ("min", nine_in_ten(&self.times.iter().copied().map(minutes).collect::<Vec<f64>>())),
+        };
+        let ids = |runs: Vec<(i64, String)>| runs.into_iter().map(|(_, id)| id).collect();
+        Figure {
+            code: &indicator.code,
+            title: &indicator.title,
+            kind: indicator.kind,
+            numerator: counted,
+            denominator: of,
+            value,
+            goal: indicator.goal,
+            unit,
+            source: indicator.source.as_deref(),
+            runs: ids(runs),
+            counted: ids(self.behind),
+        }
+    }
+}
+
+/// Judges a run by the version of the protocol it is under.
 #[derive(Clone, Copy)]
-struct Count<'p> {
+struct Judge<'p> {
     protocol: &'p Protocol,
     now: i64,
     zone: Offset,
 }
 
-impl<'p> Count<'p> {
-    fn figure(self, indicator: &'p Indicator, runs: &'p [Run]) -> Figure<'p> {
-        let about: Vec<&Run> = runs.iter().filter(|run| is_about(indicator, run)).collect();
-        let all_reached = |run: &&Run| indicator.reached.iter().all(|code| run.reached(code).is_some());
-        let (unit, counted, of, value) = match (indicator.kind, indicator.clock.as_ref()) {
-            (IndicatorKind::Count, _) => {
-                let counted: Vec<&Run> = about.iter().copied().filter(all_reached).collect();
-                let value = Some(counted.len() as f64);
-                ("1", counted, about, value)
+impl<'p> Judge<'p> {
+    fn verdict(self, indicator: &Indicator, run: &'p Run) -> Verdict {
+        let about = is_about(indicator, run);
+        let reached = || indicator.reached.iter().all(|code| run.reached(code).is_some());
+        match (indicator.kind, &indicator.clock) {
+            (IndicatorKind::Ratio, _) if indicator.per.is_some() => {
+                Verdict { counts: about && reached(), ..Verdict::default() }
             }
             (IndicatorKind::Ratio, _) => {
-                let meant = |run: &&Run| is_of_class(indicator, run) && !is_left_out(indicator, run);
-                let counted: Vec<&Run> = runs.iter().filter(meant).filter(all_reached).collect();
-                let value = (!about.is_empty()).then(|| 100.0 * counted.len() as f64 / about.len() as f64);
-                ("%", counted, about, value)
+                let counts = is_of_class(indicator, run) && !is_left_out(indicator, run) && reached();
+                Verdict { of: about, counts, time: None }
             }
-            (IndicatorKind::Share, clock) => {
-                let judged: Vec<(&Run, bool)> = match clock {
-                    Some(clock) => {
-                        about.into_iter().filter_map(|run| Some((run, self.kept(indicator, clock, run)?))).collect()
-                    }
-                    None => about.into_iter().map(|run| (run, true)).collect(),
-                };
-                let of: Vec<&Run> = judged.iter().map(|(run, _)| *run).collect();
-                let kept = judged.into_iter().filter_map(|(run, kept)| kept.then_some(run));
-                let counted: Vec<&Run> = kept.filter(all_reached).collect();
-                let value = (!of.is_empty()).then(|| 100.0 * counted.len() as f64 / of.len() as f64);
-                ("%", counted, of, value)
+            (IndicatorKind::Share, Some(clock)) => match self.kept(indicator, clock, run).filter(|_| about) {
+                Some(kept) => Verdict { of: true, counts: kept && reached(), time: None },
+                None => Verdict::default(),
+            },
+            (IndicatorKind::Count | IndicatorKind::Share, _) => {
+                Verdict { of: about, counts: about && reached(), time: None }
             }
             (IndicatorKind::Median | IndicatorKind::P90, clock) => {
-                let time = |run: &'p Run| Some((self.longest(clock?, run)?, run));
-                let mut times: Vec<(i64, &Run)> = about.iter().copied().filter(all_reached).filter_map(time).collect();
-                times.sort_by_key(|(time, _)| *time);
-                let minutes: Vec<f64> = times.iter().map(|(time, _)| *time as f64 / (60 * SECOND) as f64).collect();
-                let value = if indicator.kind == IndicatorKind::P90 { nine_in_ten(&minutes) } else { median(&minutes) };
-                ("min", times.into_iter().rev().map(|(_, run)| run).collect(), about, value)
+                let clock = clock.as_ref().filter(|_| about && reached());
+                let time = clock.and_then(|clock| self.longest(clock, run));
+                Verdict { of: about, counts: time.is_some(), time }
             }
-        };
-        Figure {
-            code: &indicator.code,
-            title: &indicator.title,
-            kind: indicator.kind,
-            numerator: counted.len(),
-            denominator: of.len(),
-            value,
-            goal: indicator.goal,
-            unit,
-            source: indicator.source.as_deref(),
-            runs: of.into_iter().map(|run| run.id.as_str()).collect(),
-            counted: counted.into_iter().map(|run| run.id.as_str()).collect(),
         }
     }
 

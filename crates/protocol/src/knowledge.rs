@@ -2,6 +2,10 @@
 //! a `Measure` for each indicator, a form is a `Questionnaire`, a list of codes a `CodeSystem` with the `ValueSet` of all
 //! its codes.
 //!
+//! What suggests a protocol is a `PlanDefinition` of the type eca-rule with an action for each rule, as the
+//! [Clinical Guidelines](http://hl7.org/fhir/R4/plandefinition.html#examples) have it. It is no part of a version of the
+//! protocol: thresholds change without anything changing for runs.
+//!
 //! What has no element of its own stands as an extension under its own name; so the documents of a protocol are
 //! extensions `document` of its plan, in the structure of their text.
 //!
@@ -13,6 +17,7 @@ mod codes;
 mod place;
 mod plan;
 mod questionnaire;
+mod rules;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -23,12 +28,13 @@ use serde::de::DeserializeOwned;
 use sonic_rs::{JsonContainerTrait, JsonValueMutTrait};
 use toml::Table;
 
+use crate::criteria::Criteria;
 use crate::definition::Protocol;
 use crate::form::Form;
 use crate::text::{Line, List};
 use place::{list, put_tables, read, text, write};
 
-pub use stored::{Pending, install, latest, load, versions};
+pub use stored::{Pending, install, latest, load, suggested, suggesting, versions};
 
 /// What the platform's own canonicals begin with.
 const BASE: &str = "https://qingshan.dev/fhir/";
@@ -53,6 +59,9 @@ pub fn to_fhir(line: &Line) -> Result<Vec<Value>, Error> {
         resources.extend(protocol.activities.iter().map(|one| write(table(one), plan::ACTIVITY, protocol)));
         resources.extend(protocol.indicators.iter().map(|one| write(table(one), plan::MEASURE, protocol)));
         resources.push(write(table(protocol), plan::PLAN, protocol));
+    }
+    for criteria in &line.criteria {
+        resources.push(write(table(criteria), rules::RULES, &none));
     }
     // Numbers made here carry no digits until they are read.
     let resources = resources.iter().map(|one| json::parse(&json::to_bytes(one))).collect::<Result<Vec<_>, _>>()?;
@@ -123,6 +132,14 @@ pub fn list_of_codes(system: &Value) -> Result<List, Error> {
     value(read(system, codes::SYSTEM), &key(system))
 }
 
+/// What suggests a protocol, of a `PlanDefinition` of rules.
+///
+/// # Errors
+/// Unprocessable, when it is none of the platform's.
+pub fn criteria(plan: &Value) -> Result<Criteria, Error> {
+    value(read(plan, rules::RULES), &key(plan))
+}
+
 /// The resources besides a plan in which its protocol says its activities and indicators, as `Type/id`.
 pub fn part_keys(plan: &Value) -> Vec<String> {
     let parts = list(plan, "relatedArtifact").iter().filter(|one| text(one, "type") == Some("composed-of"));
@@ -150,6 +167,7 @@ fn read_line(resources: &[Value]) -> Result<Line, Error> {
     let mut line = Line::default();
     for resource in resources {
         match text(resource, "resourceType") {
+            Some("PlanDefinition") if rules::are_rules(resource) => line.criteria.push(criteria(resource)?),
             Some("PlanDefinition") => line.protocols.push(protocol(resource, resources)?),
             Some("Questionnaire") => line.forms.push(form(resource)?),
             Some("CodeSystem") => line.lists.push(list_of_codes(resource)?),

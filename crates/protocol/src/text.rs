@@ -3,8 +3,8 @@
 //! `protocol.toml` and `NAME.protocol.toml` hold a protocol each, `forms/NAME.toml` a form each, `codes.toml` the lists of
 //! codes. A protocol goes on in the files of the folders `protocol/` and `views/`, or `NAME.protocol/` and `NAME.views/`,
 //! and the lists in `codes/`, in the order of their names: they are read as if they stood below. By custom `views/` has a
-//! file for each document that can be printed. What a line has besides (`criteria.toml`, `scenarios/`, `web/`) is read by
-//! others.
+//! file for each document that can be printed. `criteria.toml`, or `NAME.criteria.toml`, holds what suggests a protocol.
+//! What a line has besides (`scenarios/`, `web/`) is read by others.
 
 mod print;
 
@@ -16,6 +16,7 @@ use fhir::{Category, Error, Issue, IssueCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::criteria::Criteria;
 use crate::definition::{Code, Protocol, Words};
 use crate::form::{Form, Number};
 
@@ -32,6 +33,8 @@ pub struct Line {
     pub forms: Vec<Form>,
     /// Its lists of codes.
     pub lists: Vec<List>,
+    /// What suggests its protocols, at most one for each.
+    pub criteria: Vec<Criteria>,
 }
 
 /// A list of codes from which one is chosen.
@@ -99,6 +102,7 @@ pub(crate) struct Reading {
     pub(crate) protocols: Vec<(String, Protocol)>,
     pub(crate) forms: Vec<(String, Form)>,
     pub(crate) lists: Vec<(String, List)>,
+    pub(crate) criteria: Vec<(String, Criteria)>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -134,6 +138,13 @@ impl Line {
         if !self.lists.is_empty() {
             files.insert("codes.toml".to_owned(), print::print(&Lists { lists: self.lists.clone() }));
         }
+        for criteria in &self.criteria {
+            let path = match self.criteria.len() {
+                1 => "criteria.toml".to_owned(),
+                _ => format!("{}.criteria.toml", criteria.protocol),
+            };
+            files.insert(path, print::print(criteria));
+        }
         files
     }
 
@@ -160,6 +171,7 @@ impl Line {
         });
         self.forms.sort_by(|one, other| one.code.cmp(&other.code));
         self.lists.sort_by(|one, other| one.code.cmp(&other.code));
+        self.criteria.sort_by(|one, other| one.protocol.cmp(&other.protocol));
         self
     }
 }
@@ -183,6 +195,7 @@ impl Reading {
             protocols: self.protocols.iter().map(|(_, protocol)| protocol.clone()).collect(),
             forms: self.forms.iter().map(|(_, form)| form.clone()).collect(),
             lists: self.lists.iter().map(|(_, list)| list.clone()).collect(),
+            criteria: self.criteria.iter().map(|(_, criteria)| criteria.clone()).collect(),
         };
         line.in_order()
     }
@@ -205,9 +218,13 @@ impl Reading {
             if let Some(lists) = self.parse::<Lists>(files, path) {
                 self.lists.extend(lists.lists.into_iter().map(|list| (path.to_owned(), list)));
             }
-        } else if path.ends_with(".toml") && path != "criteria.toml" && !path.contains('/') {
+        } else if path == "criteria.toml" || (path.ends_with(".criteria.toml") && !path.contains('/')) {
+            if let Some(criteria) = self.parse(files, path) {
+                self.criteria.push((path.to_owned(), criteria));
+            }
+        } else if path.ends_with(".toml") && !path.contains('/') {
             let told = "A line has no such file; name a protocol NAME.protocol.toml, a form forms/NAME.toml, the lists \
-                        codes.toml.";
+                        codes.toml, what suggests a protocol criteria.toml.";
             self.findings.push(finding(files, path, 0, told.to_owned()));
         } else if let Some(begun) = continued(path).filter(|begun| !files.contains_key(begun)) {
             let told = format!("This goes on with {begun}, which is not there.");

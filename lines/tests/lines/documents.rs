@@ -1,11 +1,10 @@
 //! The documents of referral, printed from a record.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use protocol::engine::{Lines, Printed, Shown};
 use protocol::{Engine, Start};
-use record::{Action, Caller, Change, Key, Post, ResourceType, Standing, Target};
+use record::{Action, Caller, Change, Key, ResourceType, Target};
 use serde_json::{Value as Json, json};
 use testkit::place::{Place, on_both};
 
@@ -26,7 +25,7 @@ const UP: &str = r#"{"item": [
         {"linkId": "results", "answer": [{"valueReference": {"reference": "Observation/pressure"}}]},
         {"linkId": "medicines", "answer": [{"valueReference": {"reference": "MedicationStatement/amlodipine"}}]}]},
     {"linkId": "isolation", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-isolation", "code": "none"}}]},
-    {"linkId": "transport", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-transport", "code": "self"}}]},
+    {"linkId": "transport", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-transport", "code": "own"}}]},
     {"linkId": "payer", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-payer", "code": "resident"}}]},
     {"linkId": "consent", "item": [
         {"linkId": "agreed", "answer": [{"valueBoolean": true}]},
@@ -104,7 +103,7 @@ impl Hospital {
             response: Some(value(&response)),
             ..Start::default()
         };
-        self.engine.start(&doctor(from), start).await.unwrap();
+        self.engine.start(&Caller::system("HOPERAT"), start).await.unwrap();
     }
 
     async fn codes(&self, id: &str) -> Vec<String> {
@@ -120,13 +119,6 @@ impl Hospital {
         let names: BTreeMap<String, String> = names.map(|(one, name)| (one.to_owned(), name.to_owned())).into();
         self.engine.print(&self.place.session(), &standing, document, &names).await.unwrap()
     }
-}
-
-fn doctor(at: &str) -> Caller {
-    let duties = vec!["doctor".to_owned(), "family-doctor".to_owned()];
-    let post = Post { practitioner: format!("d-{at}"), role: format!("r-{at}"), organization: at.to_owned(), duties };
-    let (actor, purpose) = (format!("Practitioner/d-{at}"), "TREAT".to_owned());
-    Caller { actor, purpose, request: String::new(), standing: Standing::Staff(Arc::new(post)) }
 }
 
 /// What stands in a line of a document, by its Chinese title.
@@ -170,7 +162,9 @@ fn a_referral_slip_says_who_is_sent_where_and_why_with_results_and_medicines() {
         assert_eq!(line(&slip, "病情描述"), [text("一周前活动后胸闷。\n休息可缓解。")]);
         let warm = Shown::Quantity { value: "36.50".to_owned(), unit: "Cel".to_owned() };
         assert_eq!(line(&slip, "体温"), [warm]);
-        assert!(matches!(line(&slip, "费用来源"), [Shown::Words(words)] if !words.zh.is_empty() && !words.en.is_empty()));
+        assert!(
+            matches!(line(&slip, "费用来源"), [Shown::Words(words)] if !words.zh.is_empty() && !words.en.is_empty())
+        );
         assert!(matches!(line(&slip, "提交时间"), [Shown::Time(_)]));
         assert_eq!(line(&slip, "过敏史"), []);
         let pressure = Shown::Quantity { value: "168".to_owned(), unit: "mmHg".to_owned() };

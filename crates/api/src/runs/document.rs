@@ -46,10 +46,8 @@ struct Of<'p> {
 pub(super) async fn list(visit: &Visit<'_>, id: &str) -> Result<Answer, Failure> {
     let standing = visit.run(id, Interaction::Read).await?;
     let documents = visit.app.engine.documents(visit.session, &standing, is_lay(visit)).await?;
-    let entries: Vec<Entry<'_>> = documents
-        .iter()
-        .map(|one| Entry { code: &one.code, title: &one.title, paper: one.paper })
-        .collect();
+    let entries: Vec<Entry<'_>> =
+        documents.iter().map(|one| Entry { code: &one.code, title: &one.title, paper: one.paper }).collect();
     json(StatusCode::OK, &entries)
 }
 

@@ -21,6 +21,8 @@ struct Entry<'p> {
     purpose: Option<&'p Words>,
     starts: &'p [Start],
     may_start: bool,
+    /// There are criteria by which the record suggests it.
+    suggests: bool,
 }
 
 pub(super) async fn run(visit: &Visit<'_>) -> Result<Answer, Failure> {
@@ -28,6 +30,7 @@ pub(super) async fn run(visit: &Visit<'_>) -> Result<Answer, Failure> {
     visit.allow(Interaction::Search { type_: Some(plans), compartment: None }).await?;
     let engine = &visit.app.engine;
     let protocols = engine.protocols().await?;
+    let suggested = engine.suggests().await?;
     let entry = |protocol| {
         let protocol: &protocol::Protocol = protocol;
         Entry {
@@ -37,6 +40,7 @@ pub(super) async fn run(visit: &Visit<'_>) -> Result<Answer, Failure> {
             purpose: protocol.purpose.as_ref(),
             starts: &protocol.starts,
             may_start: engine.may_start(visit.session.caller(), protocol),
+            suggests: suggested.iter().any(|code| *code == *protocol.code),
         }
     };
     let entries: Vec<Entry<'_>> = protocols.iter().map(|protocol| entry(protocol)).collect();

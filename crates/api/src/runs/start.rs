@@ -1,4 +1,4 @@
-//! `POST /runs`: a run is started.
+//! `POST /runs`: a run is started. Sent again under the same id it is answered with the run that is there.
 
 use std::collections::BTreeMap;
 
@@ -52,8 +52,14 @@ pub(super) async fn run(visit: &Visit<'_>, sent: &Sent) -> Result<Answer, Failur
         reach: Vec::new(),
         response: sent.0.get("response").filter(|response| !response.is_null()).cloned(),
     };
-    let standing = visit.app.engine.start(visit.session.caller(), start).await?;
-    let mut answer = show::shown(visit, &standing, StatusCode::CREATED).await?;
+    let engine = &visit.app.engine;
+    let is_there = match start.id.as_deref() {
+        Some(id) => engine.load(id).await?.is_some(),
+        None => false,
+    };
+    let standing = engine.start(visit.session.caller(), start).await?;
+    let status = if is_there { StatusCode::OK } else { StatusCode::CREATED };
+    let mut answer = show::shown(visit, &standing, status).await?;
     answer.headers.push((header::LOCATION, answer::text(&format!("/runs/{}", standing.run.id))));
     Ok(answer)
 }

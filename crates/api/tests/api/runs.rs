@@ -124,6 +124,41 @@ title = { zh = "及时接受率", en = "Accepted in time" }
 kind = "share"
 clock = "acceptance"
 goal = 90
+
+[[indicator]]
+code = "per-stay"
+title = { zh = "每千住院会诊数", en = "For each thousand stays" }
+kind = "ratio"
+scale = 1000
+per = { query = "Encounter?class=IMP", date = "date", organization = "service-provider" }
+"#;
+
+const CRITERIA: &str = r#"
+protocol = "consultation"
+into = "reason"
+
+[[data]]
+code = "pressures"
+query = "Observation?patient={patient}&code=http://loinc.org|8480-6&_sort=-date&_count=1"
+
+[[criterion]]
+code = "broken"
+title = { zh = "无法判断", en = "Cannot be told" }
+start = "ask"
+class = "urgent"
+when = "%pressures.first().value.value + 'x'"
+evidence = ["%patient"]
+source = "made up for this test"
+
+[[criterion]]
+code = "high"
+title = { zh = "血压过高", en = "Pressure too high" }
+start = "ask"
+class = "urgent"
+when = "%pressures.first().value.value >= 180"
+evidence = ["%pressures.first()"]
+sensitive = "mental-health"
+source = "made up for this test"
 "#;
 
 /// The institutions with everybody's accounts, a patient of the hospital, and one protocol.
@@ -230,7 +265,9 @@ fn starting_twice_under_one_id_starts_one_run() {
         let door = door(place).await;
         let asker = Someone::enter(&door, "doctor-hospital").await;
         let first = read(&asker.start("run-1").await);
-        assert_eq!(read(&asker.start("run-1").await)["milestones"], first["milestones"]);
+        let again = asker.start("run-1").await;
+        assert_eq!(again.status, StatusCode::OK);
+        assert_eq!(read(&again)["milestones"], first["milestones"]);
         let other = json!({"id": "run-1", "protocol": "consultation", "patient": "Patient/q",
             "roles": {"asker": "Organization/hospital", "answerer": "Organization/other"}});
         assert_eq!(asker.post("/runs", &other).await.status, StatusCode::CONFLICT);
@@ -519,7 +556,10 @@ fn a_run_is_printed_once_it_has_come_so_far_and_the_trail_says_by_whom() {
         assert_eq!(lines[1]["title"]["zh"], "受邀方");
         assert_eq!(lines[2]["title"]["en"], "Accepted");
         assert!(lines[2]["values"][0]["time"].as_str().unwrap().ends_with("+08:00"), "{lines}");
-        assert_eq!((&paper["run"], &paper["protocol"]["version"], &paper["by"]), (&json!("run-1"), &json!("1"), &json!("陈平")));
+        assert_eq!(
+            (&paper["run"], &paper["protocol"]["version"], &paper["by"]),
+            (&json!("run-1"), &json!("1"), &json!("陈平"))
+        );
         assert!(paper["printed"].is_string() && paper["title"]["zh"] == "会诊单", "{paper}");
 
         let patient = Someone::enter(&door, "p").await;
@@ -535,5 +575,123 @@ fn a_run_is_printed_once_it_has_come_so_far_and_the_trail_says_by_whom() {
         let officer = Someone::enter(&door, "privacy-officer-hospital").await;
         let trail = officer.get("/fhir/AuditEvent?patient=Patient/p&_count=200").await;
         assert!(trail.text().contains("runs/run-1/documents/paper"), "{}", trail.text());
+    });
+}
+
+/// A pressure of the hospital's patient.
+async fn pressure(door: &Door, id: &str, value: u32, day: u32) {
+    let observation = json!({
+        "resourceType": "Observation", "id": id, "status": "final", "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6", "display": "收缩压"}]},
+        "effectiveDateTime": format!("2026-05-{day:02}T08:00:00+08:00"),
+        "valueQuantity": {"value": value, "unit": "mmHg"},
+        "performer": [{"reference": "Organization/hospital"}],
+    });
+    let session = door.place.record.session(Caller::system("SYSADMIN"));
+    session.transact(vec![put(&observation.to_string())]).await.unwrap();
+}
+
+#[test]
+fn a_suggestion_shows_its_evidence_and_once_declined_comes_again_for_new_evidence_only() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let line = protocol::Line {
+            protocols: vec![toml::from_str(CONSULTATION).unwrap()],
+            criteria: vec![protocol::criteria::Criteria::read(CRITERIA).unwrap()],
+            ..protocol::Line::default()
+        };
+        let engine = protocol::Engine::new(door.place.record.clone());
+        engine.install(&line).await.unwrap();
+        // Put in again it is as it was.
+        assert!(engine.install(&line).await.unwrap().write.is_empty());
+        let path = "/protocols/consultation/suggestions";
+        let doctor = Someone::enter(&door, "doctor-hospital").await;
+        assert_eq!(read(&doctor.get("/protocols").await)[0]["suggests"], true);
+        let of_p = format!("{path}?patient=p");
+        assert_eq!(read(&doctor.get(&of_p).await), json!([]));
+        pressure(&door, "o1", 179, 1).await;
+        assert_eq!(read(&doctor.get(&of_p).await), json!([]));
+        pressure(&door, "o2", 182, 2).await;
+        let suggested = read(&doctor.get(&of_p).await);
+        assert_eq!(suggested.as_array().unwrap().len(), 1, "{suggested}");
+        let one = &suggested[0];
+        assert_eq!(
+            (&one["rule"], &one["class"]["priority"], &one["into"]),
+            (&json!("high"), &json!("urgent"), &json!("reason"))
+        );
+        assert_eq!(one["evidence"][0]["reference"], "Observation/o2");
+        assert_eq!(one["evidence"][0]["title"], "收缩压");
+        assert_eq!(one["evidence"][0]["values"], json!([{"value": "182", "unit": "mmHg"}]));
+        assert_eq!(one["patient"]["display"], "林月");
+        assert_eq!(read(&doctor.get(&format!("{path}?organization=hospital")).await)[0]["key"], one["key"]);
+
+        let told = |reason: &str| json!({"patient": "Patient/p", "key": one["key"], "reason": reason});
+        doctor.post(path, &told(" ")).await.refused(400, "required");
+        let wrong = json!({"patient": "Patient/p", "key": "0", "reason": "复测正常"});
+        doctor.post(path, &wrong).await.refused(409, "conflict");
+        for _ in 0..2 {
+            let answered = read(&doctor.post(path, &told("复测正常")).await);
+            assert_eq!(answered[0]["declined"]["reason"], "复测正常");
+        }
+        let found = read(&doctor.get("/fhir/DetectedIssue?patient=Patient/p").await);
+        assert_eq!(found["entry"].as_array().unwrap().len(), 1, "{found}");
+        let issue = &found["entry"][0]["resource"];
+        assert_eq!(issue["identifier"][0]["value"], one["key"]);
+        assert_eq!(issue["implicated"][0]["reference"], "Observation/o2");
+        assert_eq!(issue["meta"]["security"][0]["code"], "mental-health");
+        pressure(&door, "o3", 190, 3).await;
+        let again = read(&doctor.get(&of_p).await);
+        assert!(again[0].get("declined").is_none() && again[0]["key"] != one["key"], "{again}");
+
+        doctor.start("run-1").await;
+        assert_eq!(read(&doctor.get(&of_p).await)[0]["run"], "run-1");
+        Someone::enter(&door, "q").await.get(&of_p).await.refused(404, "not-found");
+        let other = Someone::enter(&door, "nurse-other").await.get(&of_p).await;
+        assert!(!other.text().contains("Observation/"), "{}", other.text());
+        doctor.get(path).await.refused(400, "required");
+        doctor.get(&format!("{path}?patient=nobody")).await.refused(404, "not-found");
+    });
+}
+
+#[test]
+fn figures_are_told_apart_by_month_and_member_with_what_the_record_counts() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let stay = r#"{"resourceType":"Encounter","id":"e2","status":"finished","class":{"code":"IMP"},
+            "subject":{"reference":"Patient/p"},"serviceProvider":{"reference":"Organization/hospital"},
+            "period":{"start":"2026-05-01T08:00:00+08:00","end":"2026-05-03T08:00:00+08:00"}}"#;
+        door.place.record.session(Caller::system("SYSADMIN")).transact(vec![put(stay)]).await.unwrap();
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        for id in ["run-1", "run-2"] {
+            asker.start(id).await;
+        }
+        let path = "/protocols/consultation/figures?from=2026-04&to=2026-05&by=month,role:asker";
+        let table = read(&asker.get(path).await);
+        assert_eq!(table["groups"][0], json!([{"key": "2026-04"}, {"key": "2026-05"}]));
+        assert_eq!(table["groups"][1][0]["key"], "Organization/hospital");
+        assert!(table["groups"][1][0]["title"].is_string(), "{table}");
+        let cell = |row: usize, month: Value, member: Value| {
+            let cells = table["indicators"][row]["cells"].as_array().unwrap();
+            let at = json!([month, member]);
+            cells.iter().find(|cell| cell["at"] == at).unwrap_or_else(|| panic!("{at} in {table}")).clone()
+        };
+        let here = json!("Organization/hospital");
+        assert_eq!(cell(0, json!("2026-05"), here.clone())["value"], 2.0);
+        assert_eq!(cell(0, json!("2026-04"), here.clone())["value"], 0.0);
+        assert_eq!(cell(0, Value::Null, Value::Null)["value"], 2.0);
+        let rate = cell(2, json!("2026-05"), here.clone());
+        assert_eq!((&rate["numerator"], &rate["denominator"], &rate["value"]), (&json!(2), &json!(1), &json!(2000.0)));
+        assert!(cell(2, json!("2026-04"), here).get("value").is_none());
+        assert_eq!(
+            (&table["indicators"][2]["unit"], &table["indicators"][2]["recorded"]),
+            (&json!("[ppth]"), &json!(true))
+        );
+
+        let as_answerer = "/protocols/consultation/figures?organization=hospital&role=answerer";
+        assert_eq!(read(&asker.get(as_answerer).await)[0]["value"], 0.0);
+        let as_asker = "/protocols/consultation/figures?organization=hospital&role=asker";
+        assert_eq!(read(&asker.get(as_asker).await)[0]["counted"].as_array().unwrap().len(), 2);
+        asker.get("/protocols/consultation/figures?by=week").await.refused(400, "invalid");
+        asker.get("/protocols/consultation/figures?by=role:nobody").await.refused(400, "invalid");
     });
 }

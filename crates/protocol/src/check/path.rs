@@ -83,12 +83,7 @@ impl Desk<'_> {
                 continue;
             };
             let code = name.split([':', '.']).next().unwrap_or_default();
-            let own = || {
-                let all = r4().search_parameters().iter();
-                let mine =
-                    all.filter(|one| one.bases.iter().any(|base| r4().is_subtype(type_, base) || *base == type_));
-                mine.map(|one| one.code)
-            };
+            let own = || parameters(type_);
             if ALWAYS.contains(&code) || own().any(|one| one == code) || (type_, code) == DUE {
                 if value.is_empty() {
                     self.error(
@@ -100,6 +95,15 @@ impl Desk<'_> {
             }
             let near = nearest(code, own()).map_or_else(String::new, |near| format!(" Did you mean `{near}`?"));
             self.error(query, format!("{type_} has no search parameter `{code}`.{near}"));
+        }
+    }
+
+    /// A search parameter of a type, named by itself.
+    pub(super) fn parameter(&mut self, code: &Code, type_: &str) {
+        if !parameters(type_).any(|one| one == code.as_str()) {
+            let near = nearest(code, parameters(type_));
+            let near = near.map_or_else(String::new, |near| format!(" Did you mean `{near}`?"));
+            self.error(code, format!("{type_} has no search parameter `{code}`.{near}"));
         }
     }
 
@@ -120,8 +124,15 @@ impl Desk<'_> {
     }
 }
 
+/// The search parameters of a type.
+fn parameters(type_: &str) -> impl Iterator<Item = &'static str> {
+    let all = r4().search_parameters().iter();
+    let mine = all.filter(move |one| one.bases.iter().any(|base| r4().is_subtype(type_, base) || *base == type_));
+    mine.map(|one| one.code)
+}
+
 /// The type of what a search finds; with what it brings along, any.
-fn found_by(query: &str) -> &str {
+pub(super) fn found_by(query: &str) -> &str {
     let type_ = query.split('?').next().unwrap_or_default();
     if query.contains("include=") || !r4().is_resource(type_) { "Element" } else { type_ }
 }

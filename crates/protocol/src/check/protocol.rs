@@ -158,7 +158,9 @@ impl<'a> Desk<'a> {
         used.extend(protocol.roles.iter().filter_map(|role| role.otherwise.as_deref()));
         used.extend(protocol.cancel.iter().flat_map(|cancel| &cancel.who).map(Code::as_str));
         used.extend(nexts(protocol).flat_map(|next| next.roles.values()).map(Code::as_str));
-        used.extend(protocol.documents.iter().flat_map(|one| [Some(&one.issuer), one.to.as_ref()]).flatten().map(Code::as_str));
+        used.extend(
+            protocol.documents.iter().flat_map(|one| [Some(&one.issuer), one.to.as_ref()]).flatten().map(Code::as_str),
+        );
         let named = expressions(protocol);
         used.extend(protocol.roles.iter().map(|role| role.code.as_str()).filter(|code| {
             named.iter().any(|path| path.contains(&format!("%{code}")) || path.contains(&format!("%`{code}`")))
@@ -366,7 +368,24 @@ impl<'a> Desk<'a> {
         if let Some(clock) = &indicator.clock {
             self.refers(clock, "clock", protocol.clocks.iter().map(|one| one.code.as_str()));
         }
+        for counted in indicator.events.iter().chain(&indicator.per) {
+            self.query(&counted.query);
+            let type_ = counted.query.split('?').next().unwrap_or_default();
+            for parameter in std::iter::once(&counted.date).chain(&counted.organization) {
+                self.parameter(parameter, type_);
+            }
+        }
+        if indicator.kind != IndicatorKind::Ratio
+            && (indicator.events.is_some() || indicator.per.is_some() || indicator.scale.is_some())
+        {
+            let told = "counts in the record or for so many, which only a ratio does";
+            return self.error(&indicator.code, format!("The indicator `{}` {told}.", indicator.code));
+        }
         let told = match indicator.kind {
+            IndicatorKind::Ratio if indicator.events.is_some() && indicator.per.is_none() => {
+                "counts in the record above the line only; say below it too what `per` is"
+            }
+            IndicatorKind::Ratio if indicator.per.is_some() => return,
             IndicatorKind::Share if indicator.reached.is_empty() && indicator.clock.is_none() => {
                 "is a share; say by `reached` or `clock` which runs count"
             }
@@ -433,7 +452,7 @@ impl<'a> Desk<'a> {
         self.refers(code, "role", protocol.roles.iter().map(|one| one.code.as_str()));
     }
 
-    fn class(&mut self, protocol: &Protocol, code: Option<&Code>) {
+    pub(super) fn class(&mut self, protocol: &Protocol, code: Option<&Code>) {
         if let Some(code) = code {
             self.refers(code, "class", protocol.classes.iter().map(|one| one.code.as_str()));
         }

@@ -385,8 +385,16 @@ fn what_a_document_names_and_is_not_there_is_found_in_the_file_it_stands_in() {
     let text = DOCUMENT;
     assert_eq!(found(text), Vec::<String>::new());
     for (from, to, told) in [
-        ("issuer = \"ward\"", "issuer = \"wards\"", "views/slip.toml:4:10: There is no role `wards`; did you mean `ward`?"),
-        ("requires = [\"asked\"]", "requires = [\"asked|aksed\"]", "views/slip.toml:5:13: There is no milestone `aksed`"),
+        (
+            "issuer = \"ward\"",
+            "issuer = \"wards\"",
+            "views/slip.toml:4:10: There is no role `wards`; did you mean `ward`?",
+        ),
+        (
+            "requires = [\"asked\"]",
+            "requires = [\"asked|aksed\"]",
+            "views/slip.toml:5:13: There is no milestone `aksed`",
+        ),
         ("%patient.name", "%patient.nane", "views/slip.toml:11:"),
         ("en = \"Name\"", "en = \"\"", "The title of the line of `%patient.name.first()` is missing in en."),
         ("answer = \"pain.", "answer = \"pian.", "There is no form `pian`. Did you mean `pain`?"),
@@ -401,4 +409,64 @@ fn what_a_document_names_and_is_not_there_is_found_in_the_file_it_stands_in() {
     }
     let unknown = found(&text.replace("issuer =", "isuer ="));
     assert_eq!(unknown, ["views/slip.toml:4:1: There is no key `isuer` here; did you mean `issuer`?"]);
+}
+
+const CRITERIA: &str = r#"protocol = "visit"
+into = "where"
+
+[[data]]
+code = "pressures"
+query = "Observation?patient={patient}&_count=1"
+
+[[criterion]]
+code = "high"
+title = { zh = "血压高", en = "High" }
+start = "by-rule"
+class = "urgent"
+when = "%pressures.value.value >= 180"
+evidence = ["%pressures.first()"]
+source = "an invented guideline"
+"#;
+
+#[test]
+fn what_criteria_name_and_is_not_there_is_found() {
+    let started = PROTOCOL.replace("by = \"hand\"", "code = \"by-rule\"\nform = \"pain\"\nby = \"hand\"");
+    let found = |text: &str| -> Vec<String> {
+        let mut files = folder(&started, FORM, CODES);
+        files.insert("criteria.toml".to_owned(), text.to_owned());
+        self::found(&files)
+    };
+    assert_eq!(found(CRITERIA), Vec::<String>::new());
+    for (from, to, told) in [
+        ("protocol = \"visit\"", "protocol = \"vist\"", "criteria.toml:1:12: There is no protocol `vist`"),
+        ("into = \"where\"", "into = \"were\"", "did you mean `where`?"),
+        ("start = \"by-rule\"", "start = \"by-role\"", "There is no way to start `by-role`"),
+        ("class = \"urgent\"", "class = \"urgend\"", "There is no class `urgend`"),
+        ("%pressures.value", "%pressure.value", "criteria.toml:13:"),
+        ("Observation?", "Observations?", "Did you mean Observation?"),
+        ("evidence = [\"%pressures.first()\"]\n", "", "say its `evidence`"),
+        ("en = \"High\"", "en = \"\"", "The title of `high` is missing in en."),
+        ("source = \"an invented guideline\"", "source = \"\"", "Say in `source` where"),
+    ] {
+        assert!(CRITERIA.contains(from), "{from} stands nowhere");
+        let found = found(&CRITERIA.replacen(from, to, 1));
+        assert!(found.iter().any(|one| one.contains(told)), "{told}\n{found:#?}");
+    }
+}
+
+#[test]
+fn what_an_indicator_counts_in_the_record_can_be_counted() {
+    let rate = |counted: &str| {
+        format!(
+            "[[indicator]]\ncode = \"rate\"\ntitle = {{ zh = \"率\", en = \"Rate\" }}\nkind = \"ratio\"\n{counted}\n"
+        )
+    };
+    let sound = rate("per = { query = \"Encounter?class=AMB\", date = \"date\", organization = \"service-provider\" }");
+    assert_eq!(found(&folder(&format!("{PROTOCOL}\n{sound}"), FORM, CODES)), Vec::<String>::new());
+    added(
+        &rate("per = { query = \"Encounter?class=AMB\", date = \"dat\" }"),
+        "Encounter has no search parameter `dat`.",
+    );
+    added(&rate("events = { query = \"Encounter?class=AMB\", date = \"date\" }"), "say below it too what `per` is");
+    added(&sound.replace("ratio", "count"), "which only a ratio does");
 }

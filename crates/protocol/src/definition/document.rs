@@ -56,7 +56,6 @@ pub enum PaperSize {
 }
 
 impl PaperSize {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]
     fn is_a4(&self) -> bool {
         *self == Self::A4
     }

@@ -147,8 +147,7 @@ impl Engine {
             return Ok(ready);
         }
         let Some((_, frame)) = self.stored(&run.id).await? else { return Ok(Vec::new()) };
-        let scene =
-            Scene::gather(session, protocol, run, &frame, About::default(), &conditions, self.now()).await?;
+        let scene = Scene::gather(session, protocol, run, &frame, About::default(), &conditions, self.now()).await?;
         let mut holds = Vec::new();
         for document in &ready {
             holds.push(match &document.when {
@@ -281,10 +280,8 @@ async fn responses(session: &Session, run: &Run) -> Result<Vec<(String, Value)>,
 
 /// The runs of a chain that began before one of them, the oldest first, as far as the session shows them.
 async fn chain(session: &Session, run: &Run) -> Result<Vec<Run>, Error> {
-    let parameters = [
-        ("group-identifier", format!("{}|{}", task::CHAIN, run.chain)),
-        ("_tag", format!("{}|root", task::RUN)),
-    ];
+    let parameters =
+        [("group-identifier", format!("{}|{}", task::CHAIN, run.chain)), ("_tag", format!("{}|root", task::RUN))];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
     let type_ = Some(ResourceType::parse("Task")?);
     let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;

@@ -39,7 +39,7 @@ impl Expressions {
 }
 
 /// Whether an expression names a variable. One that only seems to costs a read more.
-fn names(expression: &str, variable: &str) -> bool {
+pub(super) fn names(expression: &str, variable: &str) -> bool {
     expression.match_indices('%').any(|(at, _)| {
         let rest = expression[at + 1..].trim_start_matches(['\'', '`']);
         rest.strip_prefix(variable)

@@ -1,7 +1,7 @@
 use testkit::dice::Dice;
 
 use super::*;
-use crate::definition::Start;
+use crate::definition::{Counted, Start};
 use crate::rehearsal::{Played, Script, rehearse};
 use crate::run::tests::{at, complete, protocol, zone};
 
@@ -183,10 +183,8 @@ fn the_runs_behind_a_number_are_named() {
     let runs: Vec<Run> = lines.iter().enumerate().map(|(number, line)| line.played(number, &protocol)).collect();
     let found = figures(&protocol, &runs, at(END), zone());
     let of = |code: &str| found.iter().find(|figure| figure.code == code).unwrap();
-    assert_eq!(
-        (of("urgent-in-time").runs.as_slice(), of("urgent-in-time").counted.as_slice()),
-        (&["r0", "r1"][..], &["r0"][..])
-    );
+    assert_eq!(of("urgent-in-time").runs, ["r0", "r1"]);
+    assert_eq!(of("urgent-in-time").counted, ["r0"]);
     assert_eq!(of("within-half-an-hour").runs, ["r0", "r1", "r2"], "the one that still waits has passed half an hour");
     assert_eq!(of("median").counted, ["r1", "r0"], "the longest first");
 }
@@ -211,4 +209,58 @@ fn a_figure_is_a_sound_measure_report() {
         let issues = validator.check(&fhir::json::parse(&fhir::json::to_bytes(&report)).unwrap());
         assert!(issues.iter().all(|issue| issue.severity < fhir::error::Severity::Error), "{issues:?}");
     }
+}
+
+#[test]
+fn a_ratio_for_each_thousand_of_what_the_record_counts_has_no_value_until_it_is_counted() {
+    let mut protocol = with_indicators();
+    let counted = Counted { query: "Encounter?class=AMB".into(), date: "date".into(), organization: None };
+    protocol.indicators = vec![
+        Indicator {
+            code: "rate".into(),
+            kind: IndicatorKind::Ratio,
+            reached: vec!["accepted".into()],
+            per: Some(counted.clone()),
+            scale: Some(1_000),
+            ..Indicator::default()
+        },
+        Indicator {
+            code: "share".into(),
+            kind: IndicatorKind::Ratio,
+            events: Some(counted.clone()),
+            per: Some(counted),
+            ..Indicator::default()
+        },
+    ];
+    let line = |decided| Line { urgent: true, asked: None, answered: None, decided };
+    let runs = [line(Some((20, true))).played(0, &protocol), line(Some((30, false))).played(1, &protocol)];
+    let tally = || {
+        let mut tally = Tally::new(&protocol, at(END), zone()).naming_runs();
+        runs.iter().for_each(|run| tally.add(run, &protocol));
+        tally
+    };
+    assert!(tally().figures(&|_| Recorded::default()).iter().all(|figure| figure.value.is_none()));
+    let found = tally().figures(&|_| Recorded { events: Some(30), per: Some(40) });
+    assert_eq!((found[0].value, found[0].unit, found[0].denominator), (Some(25.0), "[ppth]", 40));
+    assert_eq!((found[0].counted.as_slice(), found[0].runs.len()), (&["r0".to_owned()][..], 0));
+    assert_eq!((found[1].value, found[1].unit, found[1].numerator), (Some(75.0), "%", 30));
+}
+
+#[test]
+fn a_run_is_judged_by_the_limits_of_its_own_version() {
+    let protocol = with_indicators();
+    let mut earlier = protocol.clone();
+    for limit in earlier.clocks.iter_mut().flat_map(|clock| &mut clock.limits) {
+        limit.breach = "10 min".parse().unwrap();
+        (limit.target, limit.warn) = (None, None);
+    }
+    let line = Line { urgent: true, asked: None, answered: None, decided: Some((20, true)) };
+    let run = line.played(0, &protocol);
+    let share = |own: &Protocol| {
+        let mut tally = Tally::new(&protocol, at(END), zone());
+        tally.add(&run, own);
+        let found = tally.figures(&|_| Recorded::default());
+        found.iter().find(|figure| figure.code == "urgent-in-time").unwrap().value
+    };
+    assert_eq!((share(&protocol), share(&earlier)), (Some(100.0), Some(0.0)));
 }

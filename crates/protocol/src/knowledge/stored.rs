@@ -7,7 +7,8 @@ use record::{Action, Change, Key, ResourceType, SearchRequest, Session, Target};
 use sonic_rs::JsonValueTrait;
 
 use super::place::{list, text};
-use super::{BASE, bare, canonical, key, protocol, to_fhir};
+use super::{BASE, bare, canonical, criteria, key, protocol, rules, to_fhir};
+use crate::criteria::Criteria;
 use crate::definition::Protocol;
 use crate::text::Line;
 
@@ -44,7 +45,8 @@ impl Pending {
                 continue;
             }
             let version = before.get("meta").and_then(|meta| text(meta, "versionId")?.parse().ok());
-            let is_versioned = text(&resource, "resourceType").is_some_and(|type_| VERSIONED.contains(&type_));
+            let of_version = |type_: &str| VERSIONED.contains(&type_) && resource.get("version").is_some();
+            let is_versioned = text(&resource, "resourceType").is_some_and(of_version);
             let list = if is_versioned { &mut pending.differing } else { &mut pending.write };
             list.push((resource, version));
         }
@@ -103,6 +105,26 @@ pub async fn versions(session: &Session, code: Option<&str>) -> Result<Vec<(Stri
         let own = list(plan, "identifier").iter().find(|one| text(one, "system") == Some(&system))?;
         Some((text(own, "value")?.to_owned(), text(plan, "version")?.to_owned()))
     });
+    Ok(named.collect())
+}
+
+/// What suggests a protocol, as it is stored now.
+///
+/// # Errors
+/// When the record fails.
+pub async fn suggesting(session: &Session, protocol: &str) -> Result<Option<Criteria>, Error> {
+    let asked = format!("{}|{protocol}", rules::system());
+    let found = search(session, "PlanDefinition", "identifier", &asked).await?;
+    found.first().map(criteria).transpose()
+}
+
+/// The codes of the protocols that something suggests.
+///
+/// # Errors
+/// When the record fails.
+pub async fn suggested(session: &Session) -> Result<Vec<String>, Error> {
+    let plans = search(session, "PlanDefinition", "identifier", &format!("{}|", rules::system())).await?;
+    let named = plans.iter().filter_map(|plan| text(list(plan, "identifier").first()?, "value").map(str::to_owned));
     Ok(named.collect())
 }
 

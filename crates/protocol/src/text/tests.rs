@@ -66,7 +66,6 @@ fn a_folder_is_read_as_one_line() {
         ("protocol.toml", PROTOCOL),
         ("forms/pain.toml", FORM),
         ("codes.toml", CODES),
-        ("criteria.toml", "read = 'elsewhere'"),
         ("scenarios/story.toml", "not even TOML"),
     ]);
     let line = Line::read(&files).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::criteria::{Criteria, Criterion};
 use crate::definition::*;
 use crate::form::{Form, Item, Kind, Number, Variable};
 use crate::text::{Entry, Line, List};
@@ -215,9 +216,16 @@ impl Chance {
             reached: self.some(Self::code),
             clock: self.maybe(Self::code),
             within: self.maybe(Self::span),
+            events: self.maybe(Self::counted),
+            per: self.maybe(Self::counted),
+            scale: self.maybe(|c| c.below(1_000) as u32),
             goal: self.maybe(|c| c.below(100) as u32),
             source: self.maybe(Self::text),
         }
+    }
+
+    fn counted(&mut self) -> Counted {
+        Counted { query: self.path(), date: self.code(), organization: self.maybe(Self::code) }
     }
 
     fn calendar(&mut self, code: Code) -> Calendar {
@@ -371,6 +379,21 @@ impl Chance {
                 title: c.words(),
                 source: c.maybe(Self::text),
                 entries: c.each(3, |c, code| Entry { code, title: c.words(), score: c.maybe(Self::number) }),
+            }),
+            criteria: self.each(2, |c, code| Criteria {
+                protocol: format!("rules-{code}").as_str().into(),
+                into: c.maybe(Self::code),
+                data: c.each(2, |c, code| Data { code, query: c.path() }),
+                rules: c.each(3, |c, code| Criterion {
+                    code,
+                    title: c.words(),
+                    start: c.code(),
+                    class: c.code(),
+                    when: c.path(),
+                    evidence: c.some(Self::path),
+                    sensitive: c.maybe(Self::code),
+                    source: c.text(),
+                }),
             }),
         }
         .in_order()
