@@ -146,6 +146,8 @@ export interface ProtocolEntry extends Coded {
   purpose?: Words;
   starts: { by: "hand" | "event" | "schedule" | "protocol"; class?: string }[];
   mayStart: boolean;
+  /** There are criteria by which the record suggests it. */
+  suggests?: boolean;
 }
 
 /** A way to begin. */
@@ -274,6 +276,26 @@ export interface Figure extends Coded {
   counted: string[];
 }
 
+/** An indicator told apart by months and institutions. */
+export interface FigureRow extends Coded {
+  kind: FigureKind;
+  unit: string;
+  goal?: number;
+  source?: string;
+  /** The record counts some of it, so that runs alone do not stand behind it. */
+  recorded: boolean;
+  /** A cell for each group, and with null for all of that dimension. */
+  cells: { at: (string | null)[]; numerator: number; denominator: number; value?: number }[];
+}
+
+/** Indicators told apart. */
+export interface FigureTable {
+  by: string[];
+  /** The groups of each dimension, in order: months, or references of institutions with their names. */
+  groups: { key: string; title?: string }[][];
+  indicators: FigureRow[];
+}
+
 /** A document that a run can be printed as now. */
 export interface DocumentEntry extends Coded {
   paper: "a4" | "a5";
@@ -315,6 +337,34 @@ export interface PrintedDocument extends DocumentEntry {
   protocol: Coded & { version: string };
   printed: When;
   by?: string;
+}
+
+/** What the record suggests of a patient, and why. */
+export interface Suggestion {
+  rule: string;
+  /** What tells it from the same one on other evidence. */
+  key: string;
+  title: Words;
+  patient: Party;
+  start?: { code: string; title?: Words };
+  class?: Coded & { priority: "routine" | "urgent" | "asap" | "stat" };
+  source: string;
+  evidence: SuggestionEvidence[];
+  /** The item of the form in which the reason stands. */
+  into?: string;
+  /** A run of the protocol that is under way for the patient already. */
+  run?: string;
+  /** It was not followed: why, and by whom. */
+  declined?: { at?: When; by?: string; reason?: string };
+}
+
+/** Something that shows why: an entry of the record with its values, or a value alone. */
+export interface SuggestionEvidence {
+  reference?: string;
+  code?: string;
+  title?: string;
+  values: { code?: string; title?: string; value: string; unit?: string }[];
+  at?: When;
 }
 
 /** What is done to a run, or to one of its steps. */
@@ -414,6 +464,22 @@ export class Runs {
     return (await this.service.json("GET", path, undefined, signal)) as PrintedDocument;
   }
 
+  /** What the record suggests of a patient by the criteria of a protocol, or of everybody on a ward. */
+  async suggestions(
+    code: string,
+    of: { patient: string } | { organization: string; start?: string },
+    signal?: AbortSignal,
+  ): Promise<Suggestion[]> {
+    const query = new URLSearchParams(of as Record<string, string>).toString();
+    const path = `/protocols/${encodeURIComponent(code)}/suggestions?${query}`;
+    return (await this.service.json("GET", path, undefined, signal)) as Suggestion[];
+  }
+
+  /** Says that a suggestion is not followed, and why; it does not come again for the same evidence. */
+  async decline(code: string, told: { patient: string; key: string; reason: string }): Promise<Suggestion[]> {
+    return (await this.service.json("POST", `/protocols/${encodeURIComponent(code)}/suggestions`, told)) as Suggestion[];
+  }
+
   /** Plays a protocol under a clock of its own; nothing is kept. */
   async rehearse(code: string, rehearsal: Rehearsal, signal?: AbortSignal): Promise<Rehearsed> {
     const path = `/protocols/${encodeURIComponent(code)}/rehearsal`;
@@ -423,11 +489,17 @@ export class Runs {
   /** The indicators of a protocol over a period and, if one is named, an institution. */
   async figures(
     code: string,
-    asked: { from?: When; to?: When; organization?: string },
+    asked: { from?: When; to?: When; organization?: string; role?: string },
     signal?: AbortSignal,
   ): Promise<Figure[]> {
     const query = new URLSearchParams(asked as Record<string, string>).toString();
     const path = `/protocols/${encodeURIComponent(code)}/figures${query === "" ? "" : `?${query}`}`;
     return (await this.service.json("GET", path, undefined, signal)) as Figure[];
+  }
+
+  /** The same told apart by one or two of `month`, `organization` and `role:ROLE`. */
+  async figuresBy(code: string, asked: { from?: When; to?: When; organization?: string; by: string }, signal?: AbortSignal): Promise<FigureTable> {
+    const query = new URLSearchParams(asked as Record<string, string>).toString();
+    return (await this.service.json("GET", `/protocols/${encodeURIComponent(code)}/figures?${query}`, undefined, signal)) as FigureTable;
   }
 }

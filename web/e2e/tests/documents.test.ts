@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { textOf } from "../src/pdf";
+import { down, refer, up } from "../src/sent";
 import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
 
 const line = new URL("../../../lines/referral", import.meta.url).pathname;
@@ -27,65 +28,6 @@ async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}):
   return page;
 }
 
-const code = (list: string, code: string) => ({ valueCoding: { system: `https://qingshan.dev/fhir/CodeSystem/${list}`, code } });
-const answer = (linkId: string, ...given: object[]) => ({ linkId, answer: given });
-const text = (linkId: string, valueString: string) => answer(linkId, { valueString });
-
-const consent = {
-  linkId: "consent",
-  item: [answer("agreed", { valueBoolean: true }), answer("signer", code("referral-signer", "patient")), answer("sharing", { valueBoolean: true })],
-};
-
-const up = [
-  answer("kind", code("referral-kind", "outpatient")),
-  text("reason", "活动后胸闷一周，心电图ST段压低"),
-  text("condition", "患者一周前爬楼时胸闷，休息数分钟缓解，无放射痛。\n已予阿司匹林口服，症状减轻。".repeat(6)),
-  { linkId: "vitals", item: [answer("temperature", { valueDecimal: 36.5 }), answer("systolic", { valueInteger: 168 })] },
-  answer("isolation", code("referral-isolation", "none")),
-  answer("transport", code("referral-transport", "self")),
-  answer("payer", code("referral-payer", "resident")),
-  consent,
-];
-
-const medicine = (name: string, dose: string) => ({
-  linkId: "medicine",
-  item: [text("medicine-name", name), text("dose", dose), text("prescriber", "家庭医生")],
-});
-
-const down = [
-  text("diagnosis", "不稳定型心绞痛，冠脉支架术后"),
-  text("course", "入院行冠脉造影及支架植入，术后平稳。"),
-  text("condition-now", "无胸痛，生命体征平稳"),
-  medicine("阿司匹林肠溶片", "100 mg，每日一次"),
-  medicine("替格瑞洛片", "90 mg，每日两次"),
-  text("red-flags", "胸痛超过15分钟不缓解，立即拨打120"),
-  { linkId: "review", item: [answer("review-date", { valueDate: "2027-01-05" }), text("review-place", "示范镇卫生院")] },
-  text("contact", "高原医生，心内科门诊"),
-  consent,
-];
-
-/** Starts a referral as the screens would, and gives its id. */
-async function refer(page: Page, way: "up" | "down", from: string, to: string, item: object[], klass = "routine"): Promise<string> {
-  const form = way === "up" ? "referral-request" : "referral-down";
-  const run = {
-    id: crypto.randomUUID(),
-    protocol: "referral",
-    start: way,
-    patient: "Patient/shan",
-    class: klass,
-    roles: { referrer: `Organization/${from}`, receiver: `Organization/${to}` },
-    response: { resourceType: "QuestionnaireResponse", status: "completed", questionnaire: `https://qingshan.dev/fhir/Questionnaire/${form}`, item },
-  };
-  const told = await page.evaluate(async (run) => {
-    const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
-    const headers = { "content-type": "application/json", "x-csrf-token": session.csrf, "x-purpose-of-use": "TREAT" };
-    const response = await fetch("/runs", { method: "POST", headers, body: JSON.stringify(run) });
-    return response.ok ? "" : await response.text();
-  }, run);
-  expect(told).toBe("");
-  return run.id;
-}
-
 /** Prints what the page shows, as its own style says, and leaves the file among the pictures. */
 async function print(page: Page, name: string): Promise<string[]> {
   await page.locator(".sheet").waitFor();
@@ -94,7 +36,8 @@ async function print(page: Page, name: string): Promise<string[]> {
   return textOf(pdf);
 }
 
-const bare = (text: string) => text.replace(/\s/g, "");
+/** Without spaces, and radicals, which fonts share with the characters they are, as those characters. */
+const bare = (text: string) => text.normalize("NFKC").replace(/\u2eda/g, "页").replace(/\u2ed4/g, "门").replace(/\s/g, "");
 
 test("a referral slip is printed in Chinese with who, where, why and how urgent, and a number on each page", async () => {
   const page = await window("wu");

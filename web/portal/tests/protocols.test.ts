@@ -1,7 +1,7 @@
-import type { RunStep, RunView } from "@qingshan/client";
+import type { FigureTable, RunStep, RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { told } from "../src/mine/underWay";
-import { meets, periodOf } from "../src/protocols/figures";
+import { cellAt, csvField, csvOf, daysOf, meets, periodOf, showFigure } from "../src/protocols/figures";
 import { begin, happened, later, logOf, nextDue, played, undone, waysOf } from "../src/protocols/rehearsal";
 import { missingRoles, ownRole, startsFor, type Role } from "../src/protocols/start";
 
@@ -141,4 +141,48 @@ test("a patient is told what has words for them, newest first, and not what was 
   expect(by).toBe("2026-11-22T10:00:00Z");
   expect(contact).toEqual({ reference: "Organization/county", display: "示范县医院" });
   expect(told({ ...run, end: "completed" }, ({ may }) => may)).toMatchObject({ toDo: [], waiting: [], by: undefined });
+});
+
+test("a month of a period is the days both have", () => {
+  const period = { from: "2026-01-15", to: "2026-03-10" };
+  expect(daysOf("2026-01", period)).toEqual({ from: "2026-01-15", to: "2026-01-31" });
+  expect(daysOf("2026-02", period)).toEqual({ from: "2026-02-01", to: "2026-02-28" });
+  expect(daysOf("2026-03", period)).toEqual({ from: "2026-03-01", to: "2026-03-10" });
+  expect(daysOf(null, period)).toEqual(period);
+});
+
+test("a share is shown in percent, what is told per thousand in per mille, and nothing as a dash", () => {
+  const texts = { t: (key: string) => key };
+  expect(showFigure(texts, { kind: "ratio", unit: "[ppth]" }, 12.34)).toBe("12.3 ‰");
+  expect(showFigure(texts, { kind: "share", unit: "%" }, 50)).toBe("50 %");
+  expect(showFigure(texts, { kind: "count", unit: "1" }, 7)).toBe("7");
+  expect(showFigure(texts, { kind: "share", unit: "%" }, undefined)).toBe("–");
+});
+
+const table: FigureTable = {
+  by: ["month", "role:referrer"],
+  groups: [[{ key: "2026-05" }], [{ key: "Organization/a", title: '甲院, "总院"' }]],
+  indicators: [
+    {
+      code: "up",
+      title: { zh: "上转人次", en: "Up" },
+      kind: "count",
+      unit: "1",
+      recorded: false,
+      cells: [
+        { at: [null, null], numerator: 3, denominator: 3, value: 3 },
+        { at: ["2026-05", "Organization/a"], numerator: 1, denominator: 1, value: 1 },
+      ],
+    },
+  ],
+};
+
+test("figures are a file that a spreadsheet reads, with every cell there is and no formula", () => {
+  const csv = csvOf({ locale: "zh-CN", t: (key) => key }, table);
+  expect(csv.startsWith("\uFEFF")).toBe(true);
+  expect(csv.split("\r\n")).toHaveLength(4);
+  expect(csv).toContain('上转人次,2026-05,"甲院, ""总院""",1,1,1,1');
+  expect(cellAt(table.indicators[0]!, null, null)?.numerator).toBe(3);
+  expect(csvField("=1+1")).toBe("'=1+1");
+  expect(csvField("-5.2")).toBe("-5.2");
 });

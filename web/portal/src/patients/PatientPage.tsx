@@ -23,6 +23,7 @@ import "./patients.css";
 
 const Tables = lazy(() => import("../views/Tables"));
 const RunsOf = lazy(() => import("../runs/RunsOf"));
+const Suggestions = lazy(() => import("../suggestions/Suggestions").then((all) => ({ default: all.Suggestions })));
 const WhoLooked = lazy(() => import("./WhoLooked"));
 
 /** What is shown of a record below the banner, and the name of each. */
@@ -30,7 +31,7 @@ const VIEWS = { timeline: "view.timeline", tables: "view.tables", looked: "view.
 type View = keyof typeof VIEWS;
 
 /** What a change to the person's record makes stale. */
-const PARTS = ["glance", "timeline", "tables", "relation", "runs"];
+const PARTS = ["glance", "timeline", "tables", "relation", "runs", "suggestions"];
 
 /** Everything about one person, kept current while it is shown. */
 export default function PatientPage({ id }: { id: string }) {
@@ -120,6 +121,7 @@ export default function PatientPage({ id }: { id: string }) {
         <>
           {view === "timeline" && !isLay(session) && ids.data !== undefined && (
             <Suspense fallback={null}>
+              <Suggestions patient={id} />
               <RunsOf id={id} ids={shownIds} />
             </Suspense>
           )}

@@ -4,16 +4,17 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { dayAt } from "../calendar";
 import { postOf } from "../duties";
-import { useTexts, type Texts } from "../language";
+import { useTexts } from "../language";
 import { nameOf } from "../patients/person";
 import { wholeName } from "../organizations";
 import { useRuns } from "../runs/reading";
-import { conceptIn, say, showLength } from "../runs/words";
+import { conceptIn, say } from "../runs/words";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
 import { Working } from "../Working";
-import { meets, periodOf, periods, type Period } from "./figures";
+import { FiguresBy } from "./FiguresBy";
+import { meets, periodOf, periods, showFigure, type Period } from "./figures";
 
 /** The indicators of a protocol over a period, each with the runs behind it. */
 export default function Figures({ protocol }: { protocol: Protocol }) {
@@ -24,12 +25,14 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
   const own = postOf(session);
   const [period, setPeriod] = useState<Period>("quarter");
   const [institution, setInstitution] = useState(own?.organization ?? "");
+  const [isApart, setIsApart] = useState(false);
   const [opened, setOpened] = useState<{ code: string; part: "runs" | "counted" }>();
   const institutions = useInstitutions();
   const asked = { ...periodOf(period, dayAt(Date.now())), ...(institution !== "" && { organization: institution }) };
   const figures = useQuery({
     queryKey: ["figures", protocol.code, asked],
     queryFn: ({ signal }) => runs.figures(protocol.code, asked, signal),
+    enabled: !isApart,
     placeholderData: keepPreviousData,
   });
   const source = new Map((protocol.indicator ?? []).map((one) => [one.code, one.source]));
@@ -62,19 +65,32 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
         <span className="what">
           {asked.from} – {asked.to}
         </span>
+        <span className="filters" role="group" aria-label={t("figures.view")}>
+          {([false, true] as const).map((one) => (
+            <button key={String(one)} type="button" className="filter" aria-pressed={one === isApart} onClick={() => setIsApart(one)}>
+              {t(one ? "figures.view.apart" : "figures.view.whole")}
+            </button>
+          ))}
+        </span>
       </div>
-      {figures.isPending && <Loading rows={5} />}
-      {figures.isError && <FailureNotice cause={figures.error} retry={() => void figures.refetch()} />}
-      {figures.data?.length === 0 && <Nothing title={t("figures.none")} />}
-      <ul className="figure-list">
-        {(figures.data ?? []).map((figure) => (
-          <li key={figure.code}>
-            <FigureLine figure={figure} open={open} opened={opened?.code === figure.code ? opened.part : undefined} />
-            {source.get(figure.code) !== undefined && <p className="what">{t("figures.source", { source: source.get(figure.code) ?? "" })}</p>}
-            {opened?.code === figure.code && <Behind ids={figure[opened.part]} label={say(locale, figure.title)} />}
-          </li>
-        ))}
-      </ul>
+      {isApart ? (
+        <FiguresBy protocol={protocol} period={{ from: asked.from, to: asked.to }} organization={institution === "" ? undefined : institution} />
+      ) : (
+        <>
+          {figures.isPending && <Loading rows={5} />}
+          {figures.isError && <FailureNotice cause={figures.error} retry={() => void figures.refetch()} />}
+          {figures.data?.length === 0 && <Nothing title={t("figures.none")} />}
+          <ul className="figure-list">
+            {(figures.data ?? []).map((figure) => (
+              <li key={figure.code}>
+                <FigureLine figure={figure} open={open} opened={opened?.code === figure.code ? opened.part : undefined} />
+                {source.get(figure.code) !== undefined && <p className="what">{t("figures.source", { source: source.get(figure.code) ?? "" })}</p>}
+                {opened?.code === figure.code && <Behind ids={figure[opened.part]} label={say(locale, figure.title)} />}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </section>
   );
 }
@@ -120,18 +136,10 @@ function FigureLine(props: { figure: Figure; open(code: string, part: "runs" | "
   );
 }
 
-/** A number with what it counts; "–" when there is nothing to count. */
-function showFigure(texts: Texts, { kind }: Figure, value: number | undefined): string {
-  if (value === undefined) return "–";
-  if (kind === "median" || kind === "p90") return showLength(texts, value * 60_000);
-  const rounded = Number.isInteger(value) ? String(value) : value.toFixed(1);
-  return kind === "count" ? rounded : `${rounded} %`;
-}
-
 const FEW = 50;
 
 /** The runs behind a number, each with its patient. */
-function Behind({ ids, label }: { ids: readonly string[]; label: string }) {
+export function Behind({ ids, label }: { ids: readonly string[]; label: string }) {
   const texts = useTexts();
   const { t, locale } = texts;
   const service = useService();

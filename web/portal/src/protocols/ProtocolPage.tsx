@@ -12,10 +12,11 @@ import "../runs/runs.css";
 import "./protocols.css";
 
 const StartRun = lazy(() => import("./StartRun"));
+const Ward = lazy(() => import("../suggestions/Ward"));
 const Rehearse = lazy(() => import("./Rehearse"));
 const Figures = lazy(() => import("./Figures"));
 
-const views = ["drawn", "start", "rehearsal", "figures"] as const;
+const views = ["drawn", "start", "rehearsal", "suggested", "figures"] as const;
 const narrow = matchMedia("(max-width: 900px)");
 
 /** One protocol: drawn before it runs, started by hand, played through, and in figures. */
@@ -26,7 +27,8 @@ export default function ProtocolPage({ code }: { code: string }) {
   const protocol = useProtocol(code);
   const entries = useQuery({ queryKey: ["protocols"], queryFn: ({ signal }) => runs.protocols(signal) });
   const mayStart = entries.data?.some((one) => one.code === code && one.mayStart) === true;
-  const offered = views.filter((view) => view !== "start" || mayStart);
+  const suggests = mayStart && entries.data?.some((one) => one.code === code && one.suggests) === true;
+  const offered = views.filter((view) => (view === "start" ? mayStart : view !== "suggested" || suggests));
   const view = offered.find((one) => one === address.get("view")) ?? "drawn";
   if (protocol.isPending) return <Loading rows={10} />;
   if (protocol.isError) return <FailureNotice cause={protocol.error} retry={() => void protocol.refetch()} />;
@@ -51,8 +53,9 @@ export default function ProtocolPage({ code }: { code: string }) {
       </header>
       <Suspense fallback={<Loading rows={6} />}>
         {view === "drawn" && <Drawn protocol={protocol.data} />}
-        {view === "start" && <StartRun protocol={protocol.data} patient={address.get("patient") ?? undefined} />}
+        {view === "start" && <StartRun protocol={protocol.data} patient={address.get("patient") ?? undefined} suggestion={address.get("suggestion") ?? undefined} />}
         {view === "rehearsal" && <Rehearse protocol={protocol.data} />}
+        {view === "suggested" && <Ward protocol={protocol.data} />}
         {view === "figures" && <Figures protocol={protocol.data} />}
       </Suspense>
     </section>

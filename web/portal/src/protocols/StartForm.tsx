@@ -1,4 +1,4 @@
-import type { Coding, Protocol, Questionnaire, QuestionnaireResponse } from "@qingshan/client";
+import type { Coding, Protocol, Questionnaire, QuestionnaireItem, QuestionnaireResponse } from "@qingshan/client";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { begin, type Filled, type Knowledge } from "../forms/filled";
 import { addressOf, asSent, itemsIn } from "../forms/draft";
@@ -25,10 +25,12 @@ export function StartForm(props: {
   focus: string | undefined;
   /** For whom and where places are held that the form asks for. */
   places: HoldAround;
+  /** What stands in it at first, by question. */
+  given?: Readonly<Record<string, string>> | undefined;
   onHandle(handle: StartHandle | undefined): void;
   onDone(): void;
 }) {
-  const { code, protocol, patient, focus } = props;
+  const { code, protocol, patient, focus, given } = props;
   const { t } = useTexts();
   const service = useService();
   const form = useForm(service, code);
@@ -40,7 +42,7 @@ export function StartForm(props: {
   if (failed !== undefined) return <FailureNotice cause={failed.error} retry={() => void failed.refetch()} />;
   if (form.data === null) return <Nothing title={t("form.missing")} help={t("form.missing.help", { code })} />;
   if (form.data === undefined || lists.data === undefined || names.data === undefined) return <Loading rows={6} />;
-  return <Ready {...props} form={form.data} lists={lists.data} names={names.data} />;
+  return <Ready {...props} form={given === undefined ? form.data : withGiven(form.data, given)} lists={lists.data} names={names.data} />;
 }
 
 function Ready(props: {
@@ -82,4 +84,17 @@ function Ready(props: {
       <FormView filling={filling} onDone={onDone} />
     </HoldFor>
   );
+}
+
+/** The form with texts that stand in it at first, as far as they fit. */
+function withGiven(form: Questionnaire, given: Readonly<Record<string, string>>): Questionnaire {
+  const fill = (item: QuestionnaireItem): QuestionnaireItem => {
+    const text = item.type === "string" || item.type === "text" ? given[item.linkId] : undefined;
+    return {
+      ...item,
+      ...(text !== undefined && { initial: [{ valueString: text.slice(0, item.maxLength) }] }),
+      ...(item.item !== undefined && { item: item.item.map(fill) }),
+    };
+  };
+  return { ...form, item: (form.item ?? []).map(fill) };
 }

@@ -1,7 +1,7 @@
 import type { Patient, PractitionerRole, Protocol, Resource } from "@qingshan/client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Input } from "antd";
-import { lazy, Suspense, useCallback, useMemo, useRef, useState, type FormEvent } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, type FormEvent } from "react";
 import { useLocation } from "wouter";
 import { postOf } from "../duties";
 import { Choice, Field } from "../Field";
@@ -14,6 +14,8 @@ import { useRuns } from "../runs/reading";
 import { conceptIn, say } from "../runs/words";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
+import { Suggestions } from "../suggestions/Suggestions";
+import { reasonOf, useSuggestions, type Suggested } from "../suggestions/suggestions";
 import { useUnsaved } from "../unsaved";
 import { Working } from "../Working";
 import { useInstitutions } from "./Figures";
@@ -22,9 +24,11 @@ import { makesFocus, missingRoles, ownRole, startsFor, type Role } from "./start
 
 const StartForm = lazy(() => import("./StartForm").then((all) => ({ default: all.StartForm })));
 
-/** Starts a run by hand: for whom, how urgent, and who takes part. */
-export default function StartRun({ protocol, patient: given }: { protocol: Protocol; patient: string | undefined }) {
-  const { t, locale } = useTexts();
+/** Starts a run by hand: for whom, how urgent, and who takes part. A suggestion of the record may say how and why. */
+export default function StartRun(props: { protocol: Protocol; patient: string | undefined; suggestion: string | undefined }) {
+  const { protocol, patient: given, suggestion } = props;
+  const texts = useTexts();
+  const { t, locale } = texts;
   const runs = useRuns();
   const session = useSession();
   const [, go] = useLocation();
@@ -38,6 +42,18 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
   const [chosenClass, setClass] = useState<string>();
   const klass = chosenClass ?? start?.class;
   const [focus, setFocus] = useState<string>();
+  const [taken, setTaken] = useState<Suggested>();
+  const { suggested } = useSuggestions(patient?.id, protocol.code);
+  const take = useCallback((one: Suggested) => {
+    setTaken(one);
+    setWay(one.start?.code);
+    setClass(one.class?.code);
+  }, []);
+  const named = taken === undefined ? suggested.find(({ rule }) => rule === suggestion) : undefined;
+  useEffect(() => {
+    if (named !== undefined) take(named);
+    // Only the one that the address names is taken up by itself, and only once.
+  }, [named, take]);
   const [bound, setBound] = useState<Record<string, string>>(() => {
     if (mine === undefined || post === undefined) return {};
     return { [mine.code]: mine.party === "person" ? `PractitionerRole/${post.role}` : `Organization/${post.organization}` };
@@ -113,6 +129,9 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
       {protocol.focus !== undefined && !makesFocus(protocol, start) && patient?.id !== undefined && (
         <FocusField type={protocol.focus} patient={patient.id} value={focus} onChange={setFocus} />
       )}
+      {patient?.id !== undefined && focus === undefined && (
+        <Suggestions patient={patient.id} protocol={protocol.code} onTake={take} taken={taken?.rule} />
+      )}
       {classes.length > 0 && (
         <Choice
           label={t("work.class")}
@@ -133,8 +152,9 @@ export default function StartRun({ protocol, patient: given }: { protocol: Proto
         <Suspense fallback={<Loading rows={6} />}>
           <StartForm
             // Whose record it is filled in from is part of what it is.
-            key={`${start.form} ${patient.id} ${focus ?? ""}`}
+            key={`${start.form} ${patient.id} ${focus ?? ""} ${taken?.rule ?? ""}`}
             code={start.form}
+            given={taken?.into === undefined ? undefined : { [taken.into]: reasonOf(texts, taken) }}
             protocol={protocol}
             patient={patient.id}
             focus={focus}
