@@ -1,3 +1,4 @@
+import { Failure } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
@@ -24,7 +25,9 @@ export function Suggestions(props: { patient: string; protocol?: string; onTake?
   const { t } = useTexts();
   const { failed, suggested } = useSuggestions(patient, protocol);
   const [declining, setDeclining] = useState<Suggested>();
-  if (failed !== undefined) return <FailureNotice cause={failed.error} retry={() => void failed.refetch()} />;
+  // Whoever may not know of protocols, or of this patient, is suggested nothing.
+  const isRefused = failed?.error instanceof Failure && (failed.error.kind === "refused" || failed.error.kind === "missing");
+  if (failed !== undefined && !isRefused) return <FailureNotice cause={failed.error} retry={() => void failed.refetch()} />;
   if (suggested.length === 0) return null;
   const open = suggested.filter(({ declined }) => declined === undefined);
   const declined = suggested.filter((one) => one.declined !== undefined);
