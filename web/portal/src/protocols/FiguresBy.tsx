@@ -73,6 +73,7 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
         </button>
       </div>
       {row.source !== undefined && <p className="what">{t("figures.source", { source: row.source })}</p>}
+      {row.recorded && <p className="what">{t("figures.recorded")}</p>}
       {isNothing ? (
         <Nothing title={t("figures.nothing")} help={t("figures.nothing.help")} />
       ) : (
