@@ -27,6 +27,7 @@ pub(crate) mod batch;
 pub(crate) mod body;
 pub(crate) mod catalog;
 mod copy;
+pub(crate) mod derived;
 pub(crate) mod names;
 pub(crate) mod papers;
 pub(crate) mod postgres;

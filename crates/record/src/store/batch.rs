@@ -10,9 +10,6 @@ use crate::store::value::Rows;
 /// The tables of index rows.
 pub(crate) const INDEX_TABLES: [&str; 5] = ["tok", "ref", "str", "date", "qty"];
 
-/// The tables of rows that go when their resource is written anew.
-pub(crate) const DERIVED_TABLES: [&str; 6] = ["tok", "ref", "str", "date", "qty", "tie"];
-
 /// The target of a reference: numbered already, or to be numbered in the transaction that writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Pointer {
@@ -91,7 +88,7 @@ pub(crate) struct FeedRow {
     pub(crate) request: Box<str>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TokenRow {
     pub(crate) rid: i64,
     pub(crate) param: i64,
@@ -102,7 +99,7 @@ pub(crate) struct TokenRow {
     pub(crate) near: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReferenceRow {
     pub(crate) rid: i64,
     pub(crate) param: i64,
@@ -112,7 +109,7 @@ pub(crate) struct ReferenceRow {
     pub(crate) shard: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TextRow {
     pub(crate) rid: i64,
     pub(crate) param: i64,
@@ -122,7 +119,7 @@ pub(crate) struct TextRow {
     pub(crate) shard: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DateRow {
     pub(crate) rid: i64,
     pub(crate) param: i64,
@@ -144,7 +141,7 @@ pub(crate) struct QuantityRow {
     pub(crate) shard: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TieRow {
     pub(crate) rid: i64,
     pub(crate) kind: i64,
@@ -161,7 +158,7 @@ pub(crate) struct TieRow {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) resources: Vec<ResourceRow>,
-    /// Resources whose index rows go before the new ones come.
+    /// Resources that have index rows, of which those go that are not among the new ones.
     pub(crate) unindex: Vec<i64>,
     /// Resources that moved to another shard: where their name is, and the new home.
     pub(crate) moved: Vec<(Address, i64)>,

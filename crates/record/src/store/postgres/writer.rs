@@ -4,7 +4,9 @@
 //! head is taken last, just before commit, so positions are given in commit order and nobody waits behind a holder
 //! that waits for something else.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use fhir::{Category, Error, IssueCode};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -12,7 +14,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use crate::access::sight::Facts;
-use crate::store::batch::{Batch, Current, DERIVED_TABLES, FeedRow, Wanted, WriteTx};
+use crate::store::batch::{Batch, Current, FeedRow, ResourceRow, Wanted, WriteTx};
+use crate::store::derived::{Derived, settle};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::postgres::{CHANNEL, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -378,9 +381,31 @@ impl WriteTx for Tx<'_> {
         self.execute("SELECT pg_advisory_xact_lock(1668247140, $1::int8::int4)", &[&type_]).await
     }
 
-    async fn write(&mut self, batch: Batch) -> Result<(), Error> {
-        self.write_resources(&batch).await?;
-        self.write_index(&batch).await
+    async fn write(&mut self, mut batch: Batch) -> Result<(), Error> {
+        let mut orders = Vec::new();
+        self.write_resources(&batch, &mut orders).await?;
+        // After the rows above are locked, so that an index being built for them cannot slip in between.
+        let finds = if batch.unindex.is_empty() { 0 } else { self.find_derived(&batch.unindex, &mut orders).await? };
+        let first = orders.len() - finds;
+        let mut found = self.carry_out(orders).await?.into_iter().skip(first);
+        let mut gone: Vec<(&str, Vec<String>)> = Vec::new();
+        if finds > 0 {
+            let Batch { tokens, references, texts, dates, quantities, ties, .. } = &mut batch;
+            let mut next = || found.next().unwrap_or_default();
+            gone.push(not_wanted(tokens, &next())?);
+            gone.push(not_wanted(references, &next())?);
+            gone.push(not_wanted(texts, &next())?);
+            gone.push(not_wanted(dates, &next())?);
+            gone.push(not_wanted(quantities, &next())?);
+            gone.push(not_wanted(ties, &next())?);
+        }
+        let mut orders: Vec<Order<'_>> = Vec::new();
+        for (table, places) in gone.into_iter().filter(|(_, places)| !places.is_empty()) {
+            let sql = format!("DELETE FROM {table} WHERE ctid = ANY($1::text[]::tid[])");
+            orders.push(Order { statement: self.statement(&sql).await?, arguments: vec![Box::new(places)] });
+        }
+        self.write_index(&batch, &mut orders).await?;
+        self.carry_out(orders).await.map(drop)
     }
 
     fn lane(&self) -> i64 {
@@ -441,52 +466,115 @@ pub(super) async fn number(client: &Client, kind: Kind, words: &[Box<str>]) -> R
     numbers.ok_or_else(|| Error::fault("a word was neither found nor made"))
 }
 
+/// A statement with its arguments.
+struct Order<'b> {
+    statement: Statement,
+    arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
+}
+
+/// Takes out of the rows that are wanted those that are there, and says where in its table what is not wanted lies.
+fn not_wanted<T: Derived>(
+    wanted: &mut Vec<T>,
+    there: &[tokio_postgres::Row],
+) -> Result<(&'static str, Vec<String>), Error> {
+    let told = |found: &tokio_postgres::Row| {
+        let found = row(found)?;
+        Ok((T::read(&found)?, found.text(T::COLUMNS.len())?.to_owned()))
+    };
+    let there: Vec<(T, String)> = there.iter().map(told).collect::<Result<_, Error>>()?;
+    Ok((T::TABLE, settle(wanted, there)))
+}
+
 impl Tx<'_> {
-    async fn write_resources(&mut self, batch: &Batch) -> Result<(), Error> {
+    /// Sends all of them at once; the server goes about them in order, and the first that fails is told.
+    async fn carry_out(&self, orders: Vec<Order<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+        let client = &self.link.client;
+        let asked = orders.iter().map(|order| async {
+            let arguments: Vec<&(dyn ToSql + Sync)> =
+                order.arguments.iter().map(|argument| &**argument as &(dyn ToSql + Sync)).collect();
+            client.query(&order.statement, &arguments).await.map_err(failure)
+        });
+        // Each is sent when it is first polled, so that the first round over them sends them in their order.
+        let mut asked: Vec<_> = asked.map(Box::pin).collect();
+        let mut answers: Vec<Option<Result<_, Error>>> = asked.iter().map(|_| None).collect();
+        poll_fn(|context| {
+            let open = asked.iter_mut().zip(&mut answers).filter(|(_, answer)| answer.is_none());
+            let waiting = open.fold(false, |waiting, (one, answer)| match one.as_mut().poll(context) {
+                Poll::Ready(told) => {
+                    *answer = Some(told);
+                    waiting
+                }
+                Poll::Pending => true,
+            });
+            if waiting { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        answers.into_iter().flatten().collect()
+    }
+
+    /// Asks for all rows of some resources in the tables that follow from them; says how many tables those are.
+    async fn find_derived<'b>(&mut self, rids: &'b Vec<i64>, orders: &mut Vec<Order<'b>>) -> Result<usize, Error> {
+        use crate::store::batch::{DateRow, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow};
+        let tables = [
+            (TokenRow::TABLE, TokenRow::COLUMNS),
+            (ReferenceRow::TABLE, ReferenceRow::COLUMNS),
+            (TextRow::TABLE, TextRow::COLUMNS),
+            (DateRow::TABLE, DateRow::COLUMNS),
+            (QuantityRow::TABLE, QuantityRow::COLUMNS),
+            (TieRow::TABLE, TieRow::COLUMNS),
+        ];
+        for (table, columns) in tables {
+            let sql = format!("SELECT {}, ctid::text FROM {table} WHERE rid = ANY($1)", columns.join(", "));
+            orders.push(Order { statement: self.statement(&sql).await?, arguments: vec![Box::new(rids)] });
+        }
+        Ok(tables.len())
+    }
+
+    async fn write_resources<'b>(&mut self, batch: &'b Batch, orders: &mut Vec<Order<'b>>) -> Result<(), Error> {
         for (address, home) in &batch.moved {
             let sql = "UPDATE locator SET home = $1::int8 WHERE shard = $2::int8 AND type = $3::int8 AND id = $4";
-            self.execute(sql, &[home, &i64::from(home_of(address)), &address.type_, &&*address.id]).await?;
+            let statement = self.statement(sql).await?;
+            let shard = i64::from(home_of(address));
+            let id = &*address.id;
+            orders.push(Order {
+                statement,
+                arguments: vec![Box::new(home), Box::new(shard), Box::new(address.type_), Box::new(id)],
+            });
         }
         let replaced: Vec<i64> = batch.resources.iter().filter(|row| row.replaces).map(|row| row.rid).collect();
         if !replaced.is_empty() {
             let sql = "WITH past AS (DELETE FROM resource WHERE rid = ANY($1) RETURNING *) \
                        INSERT INTO history (rid, version, shard, at, method, body, subject, keeper, label) \
                        SELECT rid, version, shard, at, method, body, subject, keeper, label FROM past";
-            self.execute(sql, &[&replaced]).await?;
-        }
-        // After the rows above are locked, so that an index being built for them cannot slip in between.
-        if !batch.unindex.is_empty() {
-            for table in DERIVED_TABLES {
-                self.execute(&format!("DELETE FROM {table} WHERE rid = ANY($1)"), &[&batch.unindex]).await?;
-            }
+            orders.push(Order { statement: self.statement(sql).await?, arguments: vec![Box::new(replaced)] });
         }
         let rows = &batch.resources;
-        let ints = |field: fn(&crate::store::batch::ResourceRow) -> i64| rows.iter().map(field).collect::<Vec<i64>>();
+        let ints = |field: fn(&ResourceRow) -> i64| Box::new(rows.iter().map(field).collect::<Vec<i64>>());
         let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
         let bodies: Vec<Option<&[u8]>> = rows.iter().map(|row| row.body.as_deref()).collect();
         let sql = "INSERT INTO resource (rid, shard, type, id, version, at, method, body, subject, keeper, label) SELECT * FROM \
                    unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::bytea[], \
                    $9::int8[], $10::int8[], $11::int8[])";
-        self.execute(
-            sql,
-            &[
-                &ints(|row| row.rid),
-                &ints(|row| row.shard),
-                &ints(|row| row.type_),
-                &ids,
-                &ints(|row| row.version),
-                &ints(|row| row.at),
-                &ints(|row| row.method),
-                &bodies,
-                &ints(|row| row.facts.subject),
-                &ints(|row| row.facts.keeper),
-                &ints(|row| row.facts.label),
+        orders.push(Order {
+            statement: self.statement(sql).await?,
+            arguments: vec![
+                ints(|row| row.rid),
+                ints(|row| row.shard),
+                ints(|row| row.type_),
+                Box::new(ids),
+                ints(|row| row.version),
+                ints(|row| row.at),
+                ints(|row| row.method),
+                Box::new(bodies),
+                ints(|row| row.facts.subject),
+                ints(|row| row.facts.keeper),
+                ints(|row| row.facts.label),
             ],
-        )
-        .await
+        });
+        Ok(())
     }
 
-    async fn write_index(&mut self, batch: &Batch) -> Result<(), Error> {
+    async fn write_index<'b>(&mut self, batch: &'b Batch, orders: &mut Vec<Order<'b>>) -> Result<(), Error> {
         macro_rules! column {
             ($rows:expr, $field:ident) => {
                 $rows.iter().map(|row| row.$field).collect::<Vec<_>>()
@@ -502,7 +590,16 @@ impl Tx<'_> {
             let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
             let (code, system) = (column!(rows, &code), column!(rows, system));
             let (shard, near) = (column!(rows, shard), column!(rows, near));
-            self.execute(sql, &[&rid, &param, &group, &code, &system, &shard, &near]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
+                Box::new(rid),
+                Box::new(param),
+                Box::new(group),
+                Box::new(code),
+                Box::new(system),
+                Box::new(shard),
+                Box::new(near),
+            ];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         let rows = &batch.references;
         if !rows.is_empty() {
@@ -511,7 +608,15 @@ impl Tx<'_> {
             let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
             let (target, target_type, shard) =
                 (column!(rows, target), column!(rows, target_type), column!(rows, shard));
-            self.execute(sql, &[&rid, &param, &group, &target, &target_type, &shard]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
+                Box::new(rid),
+                Box::new(param),
+                Box::new(group),
+                Box::new(target),
+                Box::new(target_type),
+                Box::new(shard),
+            ];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         let rows = &batch.texts;
         if !rows.is_empty() {
@@ -519,7 +624,15 @@ impl Tx<'_> {
                        unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::int8[])";
             let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
             let (folded, exact, shard) = (column!(rows, &folded), column!(rows, &exact), column!(rows, shard));
-            self.execute(sql, &[&rid, &param, &group, &folded, &exact, &shard]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
+                Box::new(rid),
+                Box::new(param),
+                Box::new(group),
+                Box::new(folded),
+                Box::new(exact),
+                Box::new(shard),
+            ];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         let rows = &batch.dates;
         if !rows.is_empty() {
@@ -527,7 +640,9 @@ impl Tx<'_> {
                        unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])";
             let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
             let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
-            self.execute(sql, &[&rid, &param, &group, &lo, &hi, &shard]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> =
+                vec![Box::new(rid), Box::new(param), Box::new(group), Box::new(lo), Box::new(hi), Box::new(shard)];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         let rows = &batch.quantities;
         if !rows.is_empty() {
@@ -536,7 +651,17 @@ impl Tx<'_> {
             let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
             let (lo, hi, system) = (column!(rows, lo), column!(rows, hi), column!(rows, system));
             let (code, shard) = (column!(rows, &code), column!(rows, shard));
-            self.execute(sql, &[&rid, &param, &group, &lo, &hi, &system, &code, &shard]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
+                Box::new(rid),
+                Box::new(param),
+                Box::new(group),
+                Box::new(lo),
+                Box::new(hi),
+                Box::new(system),
+                Box::new(code),
+                Box::new(shard),
+            ];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         let rows = &batch.ties;
         if !rows.is_empty() {
@@ -546,7 +671,18 @@ impl Tx<'_> {
             let (rid, kind, subject) = (column!(rows, rid), column!(rows, kind), column!(rows, subject));
             let (party, what, mask) = (column!(rows, party), column!(rows, what), column!(rows, mask));
             let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
-            self.execute(sql, &[&rid, &kind, &subject, &party, &what, &mask, &lo, &hi, &shard]).await?;
+            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
+                Box::new(rid),
+                Box::new(kind),
+                Box::new(subject),
+                Box::new(party),
+                Box::new(what),
+                Box::new(mask),
+                Box::new(lo),
+                Box::new(hi),
+                Box::new(shard),
+            ];
+            orders.push(Order { statement: self.statement(sql).await?, arguments });
         }
         Ok(())
     }

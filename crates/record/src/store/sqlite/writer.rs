@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access::sight::Facts;
-use crate::store::batch::{Batch, Current, DERIVED_TABLES, FeedRow, Wanted, WriteTx};
+use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
+use crate::store::derived::{Derived, settle};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::shelf::Shelf;
 use crate::store::sqlite::{failure, query};
@@ -302,7 +303,14 @@ impl WriteTx for Tx<'_> {
         Ok(())
     }
 
-    async fn write(&mut self, batch: Batch) -> Result<(), Error> {
+    async fn write(&mut self, mut batch: Batch) -> Result<(), Error> {
+        let Batch { unindex, tokens, references, texts, dates, quantities, ties, .. } = &mut batch;
+        unwrite(self.connection, unindex, tokens)?;
+        unwrite(self.connection, unindex, references)?;
+        unwrite(self.connection, unindex, texts)?;
+        unwrite(self.connection, unindex, dates)?;
+        unwrite(self.connection, unindex, quantities)?;
+        unwrite(self.connection, unindex, ties)?;
         let written = batch.resources.iter().filter(|row| row.replaces);
         self.written.extend(written.map(|row| Address { type_: row.type_, id: row.id.clone() }));
         write(self.connection, &batch).map_err(failure)
@@ -331,15 +339,29 @@ impl WriteTx for Tx<'_> {
     }
 }
 
-fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    if !batch.unindex.is_empty() {
-        for table in DERIVED_TABLES {
-            let mut delete = connection.prepare_cached(&format!("DELETE FROM {table} WHERE rid = ?1"))?;
-            for rid in &batch.unindex {
-                delete.execute([rid])?;
-            }
+/// Takes away what resources have in a table and are not to have, and leaves in `wanted` what they do not have yet.
+fn unwrite<T: Derived>(connection: &Connection, rids: &[i64], wanted: &mut Vec<T>) -> Result<(), Error> {
+    if rids.is_empty() {
+        return Ok(());
+    }
+    let (table, columns) = (T::TABLE, T::COLUMNS);
+    let find = format!("SELECT {} FROM {table} WHERE rid = $1", columns.join(", "));
+    let mut there = Vec::new();
+    for rid in rids {
+        for row in query(connection, &find, &[(*rid).into()])? {
+            there.push((T::read(&row)?, row));
         }
     }
+    let same: Vec<String> = (1..).zip(columns).map(|(place, column)| format!("{column} = ?{place}")).collect();
+    let delete = format!("DELETE FROM {table} WHERE {}", same.join(" AND "));
+    let mut delete = connection.prepare_cached(&delete).map_err(failure)?;
+    for row in settle(wanted, there) {
+        delete.execute(rusqlite::params_from_iter(row.0)).map_err(failure)?;
+    }
+    Ok(())
+}
+
+fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     for (address, home) in &batch.moved {
         let shard = crate::transact::commit::home_of(address);
         connection
