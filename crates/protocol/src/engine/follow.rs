@@ -26,8 +26,10 @@ use crate::task::{self, Frame};
 const LEASE_NAME: &str = "protocol-follower";
 /// How long whoever follows may be silent before another does, in microseconds.
 const LEASE: i64 = 5_000_000;
+/// How often the lease is kept, in microseconds.
+const KEEP: i64 = 1_500_000;
 /// Changes looked at before it is written down how far that was.
-const PAGE: usize = 100;
+const PAGE: usize = 500;
 /// How often a change that makes the follower fail by itself is tried before it is left behind.
 const FAULTS: u32 = 20;
 /// How long following rests when there is nothing to follow.
@@ -96,6 +98,7 @@ impl Engine {
     pub(super) async fn keep_following(&self, name: &str) {
         let mut head = self.record().head();
         let mut has_learnt = false;
+        let mut kept = i64::MIN;
         loop {
             // What facts and beginnings there are to look for is known before anything is passed over for want of it.
             if !has_learnt {
@@ -108,13 +111,23 @@ impl Engine {
                     }
                 }
             }
-            let lease = self.record().lease(LEASE_NAME, name);
-            let followed = match lease.take(LEASE).await {
-                Ok(true) => self.follow_on().await,
-                Ok(false) => Ok(true),
-                Err(error) => Err(error),
-            };
-            match followed {
+            if kept == i64::MIN || self.now() - kept >= KEEP {
+                match self.record().lease(LEASE_NAME, name).take(LEASE).await {
+                    Ok(true) => kept = self.now(),
+                    // Somebody else follows; it is enough to see now and then whether they still do.
+                    Ok(false) => {
+                        kept = i64::MIN;
+                        tokio::time::sleep(REST).await;
+                        continue;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "it cannot be told who follows what is written; it is tried again");
+                        tokio::time::sleep(REST).await;
+                        continue;
+                    }
+                }
+            }
+            match self.follow_on().await {
                 Ok(false) => {}
                 Ok(true) => drop(timeout(REST, head.changed()).await),
                 Err(error) => {
@@ -148,13 +161,18 @@ impl Engine {
         })
     }
 
+    /// Whether any step there is could be completed by a fact that was there before it.
+    fn looks_back(&self) -> bool {
+        self.library().all().iter().any(|protocol| protocol.steps.iter().any(|step| step.fact.is_some()))
+    }
+
     async fn consider(&self, entry: &FeedEntry) -> Result<(), Error> {
         if entry.key.type_.name() == "PlanDefinition" {
             // Another process may have put a protocol in whose facts and beginnings matter from now on.
             return passed_over(&entry.key.id, self.learn().await);
         }
-        let is_task = entry.key.type_.name() == "Task";
-        if entry.method == Method::Delete || !(is_task || self.matters(entry.key.type_.name())) {
+        let looks_back = entry.key.type_.name() == "Task" && self.looks_back();
+        if entry.method == Method::Delete || !(looks_back || self.matters(entry.key.type_.name())) {
             return Ok(());
         }
         let Some(version) = self.platform().vread(&entry.key, entry.version).await? else { return Ok(()) };
