@@ -83,6 +83,14 @@ impl Engine {
         self.fire(&(0..SHARDS).collect::<Vec<_>>(), now).await
     }
 
+    /// When the next point of a clock is due, in microseconds since 1970, if that is no later than a time.
+    pub async fn next_due(&self, by: i64) -> Result<Option<i64>, Error> {
+        let next = self.platform().search(&due_first(by, 1)?).await?;
+        let Some(next) = next.matches.first() else { return Ok(None) };
+        let Some((Standing { protocol, run, .. }, frame)) = self.standing(next).await? else { return Ok(None) };
+        Ok(run.due(&protocol, frame.zone).map(|due| due.at))
+    }
+
     pub(super) async fn keep_time(&self, name: &str) {
         let mut held = Vec::new();
         let mut kept = i64::MIN;
@@ -116,10 +124,7 @@ impl Engine {
         self.fire(held, self.now()).await?;
         // What is due later than the longest rest is looked for then.
         let soon = self.now() + REST.as_micros() as i64;
-        let next = self.platform().search(&due_first(soon, 1)?).await?;
-        let Some(next) = next.matches.first() else { return Ok(REST) };
-        let Some((Standing { protocol, run, .. }, frame)) = self.standing(next).await? else { return Ok(REST) };
-        let wait = run.due(&protocol, frame.zone).map_or(i64::MAX, |due| due.at - self.now());
+        let wait = self.next_due(soon).await?.map_or(i64::MAX, |due| due - self.now());
         Ok(Duration::from_micros(u64::try_from(wait).unwrap_or_default()).min(REST))
     }
 
