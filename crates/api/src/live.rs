@@ -125,7 +125,7 @@ struct Listener {
     grant: Grant,
     session: Session,
     topic: Topic,
-    changes: Receiver<Arc<Seen>>,
+    changes: Receiver<Arc<[Seen]>>,
     /// The last position this receiver has been told about or that did not concern it.
     position: u64,
     /// Whether there may be changes after `position` that will not come by `changes`.
@@ -149,7 +149,7 @@ impl Listener {
             } else {
                 tokio::select! {
                     change = self.changes.recv() => match change {
-                        Ok(seen) => self.take(&mut out, &seen).await.ok()?,
+                        Ok(group) => self.take(&mut out, &group).await.ok()?,
                         Err(RecvError::Lagged(_)) => self.behind = true,
                         Err(RecvError::Closed) => return None,
                     },
@@ -186,14 +186,17 @@ impl Listener {
         Ok(())
     }
 
-    /// Takes a change that was just made, unless there are others before it.
-    async fn take(&mut self, out: &mut Vec<u8>, seen: &Seen) -> Result<(), Error> {
-        let seq = seen.entry.seq;
-        if seq == self.position + 1 {
-            self.position = seq;
-            self.tell(out, seen).await?;
-        } else if seq > self.position {
-            self.behind = true;
+    /// Takes changes that were just made, unless there are others before them.
+    async fn take(&mut self, out: &mut Vec<u8>, group: &[Seen]) -> Result<(), Error> {
+        for seen in group {
+            let seq = seen.entry.seq;
+            if seq == self.position + 1 {
+                self.position = seq;
+                self.tell(out, seen).await?;
+            } else if seq > self.position {
+                self.behind = true;
+                return Ok(());
+            }
         }
         Ok(())
     }

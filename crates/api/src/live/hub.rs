@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch};
 use super::topic::Terms;
 use crate::settings::Live;
 
-/// Changes held for receivers that are not quite as fast as the record. Slower ones read the feed themselves.
+/// Groups of changes held for receivers that are not quite as fast as the record. Slower ones read the feed themselves.
 const HELD: usize = 1_024;
 /// Changes read at a time.
 const PAGE: usize = 500;
@@ -27,7 +27,7 @@ pub(crate) struct Hub {
     record: Record,
     session: Session,
     seats: Arc<Semaphore>,
-    sender: OnceLock<Sender<Arc<Seen>>>,
+    sender: OnceLock<Sender<Arc<[Seen]>>>,
 }
 
 impl Hub {
@@ -46,7 +46,7 @@ impl Hub {
     }
 
     /// The changes from now on. The first receiver sets the follower going.
-    pub(super) fn follow(&self) -> Receiver<Arc<Seen>> {
+    pub(super) fn follow(&self) -> Receiver<Arc<[Seen]>> {
         let mut first = None;
         let sender = self.sender.get_or_init(|| {
             let (sender, receiver) = channel(HELD);
@@ -100,7 +100,9 @@ impl Seen {
 }
 
 /// Follows the feed as long as the process runs.
-async fn follow(mut head: watch::Receiver<u64>, mut position: u64, session: Session, sender: Sender<Arc<Seen>>) {
+///
+/// What was read together is sent together: waking thousands of receivers costs more than what they do then.
+async fn follow(mut head: watch::Receiver<u64>, mut position: u64, session: Session, sender: Sender<Arc<[Seen]>>) {
     loop {
         match session.changes(position, PAGE).await {
             Ok(changes) if changes.is_empty() => {
@@ -109,11 +111,9 @@ async fn follow(mut head: watch::Receiver<u64>, mut position: u64, session: Sess
                 }
             }
             Ok(changes) => {
-                for entry in changes {
-                    position = entry.seq;
-                    // Without receivers there is nobody to tell, which is no failure.
-                    let _ = sender.send(Arc::new(Seen::new(entry)));
-                }
+                position = changes.last().map_or(position, |entry| entry.seq);
+                // Without receivers there is nobody to tell, which is no failure.
+                let _ = sender.send(changes.into_iter().map(Seen::new).collect());
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
