@@ -44,7 +44,10 @@ export default function ProtocolPage({ code }: { code: string }) {
               type="button"
               className="filter"
               aria-pressed={one === view}
-              onClick={() => setAddress(one === "drawn" ? {} : { view: one }, { replace: true })}
+              onClick={() => {
+                const patient = address.get("patient");
+                setAddress({ ...(one !== "drawn" && { view: one }), ...(patient !== null && { patient }) }, { replace: true });
+              }}
             >
               {t(`protocols.view.${one}`)}
             </button>

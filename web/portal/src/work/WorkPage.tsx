@@ -54,7 +54,17 @@ export default function WorkPage() {
   const priority = priorities.find((one) => one === address.get("class"));
   const narrowing: Narrowing = { ...(protocol && { protocol }), ...(priority && { priority }) };
   const isAll = address.has("all");
+  const owners = useOwners(scope);
+  const session = useSession();
+  const places = useNamed(scope === "institution" ? (owners.data?.owners ?? []) : []);
+  // Where one works does not change by the hour: it is remembered on this device, for the post that chose it.
+  const kept = `qingshan.work.at.${hatOf(session)}`;
+  const at = places.find(({ value }) => value === (address.get("at") ?? localStorage.getItem(kept)))?.value;
   const choose = (part: Record<string, string | undefined>) => {
+    if ("at" in part) {
+      if (part["at"]) localStorage.setItem(kept, part["at"]);
+      else localStorage.removeItem(kept);
+    }
     setAddress(
       (old) => {
         const params = new URLSearchParams(old);
@@ -64,10 +74,6 @@ export default function WorkPage() {
       { replace: true },
     );
   };
-  const owners = useOwners(scope);
-  const session = useSession();
-  const places = useNamed(scope === "institution" ? (owners.data?.owners ?? []) : []);
-  const at = places.find(({ value }) => value === address.get("at"))?.value;
   const duties = scope === "institution" && !isAll ? postOf(session)?.duties : undefined;
   const isNobody = owners.data?.owners.length === 0;
   return (
