@@ -204,11 +204,16 @@ export function Doing(props: { run: RunView; step: RunStep; protocol: Protocol |
             {grave.length > 0 && <div className="task-grave">{grave.map(button)}</div>}
           </div>
           <div className="task-others">
-            {step.state === "ready" && !wantsSeen && (
-              <Button onClick={() => act.mutate({ deed: "take", ...which })}>{t("task.take")}</Button>
+            {/* Whoever has chosen an outcome is past these, and they must not slip under the finger that chose. */}
+            {chosen === undefined && (
+              <>
+                {step.state === "ready" && !wantsSeen && (
+                  <Button onClick={() => act.mutate({ deed: "take", ...which })}>{t("task.take")}</Button>
+                )}
+                <Button onClick={() => setAsking({ for: "hand" })}>{t("task.hand")}</Button>
+                {step.skip !== undefined && <Button onClick={() => setAsking({ for: "skip" })}>{t("task.skip")}</Button>}
+              </>
             )}
-            <Button onClick={() => setAsking({ for: "hand" })}>{t("task.hand")}</Button>
-            {step.skip !== undefined && <Button onClick={() => setAsking({ for: "skip" })}>{t("task.skip")}</Button>}
             {at === undefined && <Button onClick={() => setAt(minuteAt(Date.now()))}>{t("task.at.open")}</Button>}
           </div>
         </>
