@@ -125,6 +125,11 @@ kind = "share"
 clock = "acceptance"
 goal = 90
 
+[[summary]]
+code = "from"
+title = { zh = "申请科室", en = "Asked by" }
+value = "%asker.display"
+
 [[indicator]]
 code = "per-stay"
 title = { zh = "每千住院会诊数", en = "For each thousand stays" }
@@ -256,6 +261,22 @@ fn a_run_is_started_by_one_hospital_and_ended_by_another() {
         let view = read(&answerer.complete("run-1", "opinion").await);
         assert_eq!((&view["end"], &view["clocks"][0]["level"]), (&json!("completed"), &json!("met")));
         assert_eq!(read(&asker.get("/runs/run-1").await)["milestones"].as_array().unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn a_department_is_called_with_its_hospital_wherever_a_run_names_it() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        let roles = json!({"asker": "Organization/ward", "answerer": "Organization/other"});
+        let start = json!({"id": "run-1", "protocol": "consultation", "patient": "Patient/p", "class": "urgent", "roles": roles});
+        let view = read(&asker.post("/runs", &start).await);
+        assert_eq!(
+            (&view["summary"][0]["code"], &view["summary"][0]["value"]),
+            (&json!("from"), &json!("hospital, ward"))
+        );
+        assert_eq!(view["owner"]["party"]["display"], "other");
     });
 }
 
