@@ -477,11 +477,18 @@ struct Written<'a> {
 /// The ids of the patients a resource is about.
 pub(super) fn patients_of(resource: &Value) -> BTreeSet<String> {
     let id = |value: &Value| Some(value.get("reference")?.as_str()?.strip_prefix("Patient/")?.to_owned());
+    // An Account may be about several.
+    let ids = |value: &Value| match value.as_array() {
+        Some(list) => list.iter().filter_map(id).collect::<Vec<_>>(),
+        None => id(value).into_iter().collect(),
+    };
     let mut found = BTreeSet::new();
     if resource.get("resourceType").and_then(|name| name.as_str()) == Some("Patient") {
         found.extend(resource.get("id").and_then(|id| id.as_str()).map(str::to_owned));
     }
-    found.extend(["subject", "patient", "for", "beneficiary"].into_iter().filter_map(|name| id(resource.get(name)?)));
+    found.extend(
+        ["subject", "patient", "for", "beneficiary"].into_iter().filter_map(|name| resource.get(name)).flat_map(ids),
+    );
     let participants = resource.get("participant").and_then(|list| list.as_array());
     found.extend(participants.into_iter().flat_map(|list| list.iter()).filter_map(|one| id(one.get("actor")?)));
     found
