@@ -126,7 +126,7 @@ function Where({ runs, now }: { runs: readonly RunView[]; now: number }) {
   const isPast = place.at < now;
   return (
     <span className="board-where">
-      <span className="what">{t("board.coming.at", { time: timeAt(place.at).slice(0, 5) })}</span>
+      <span className="what">{t(isPast ? "board.coming.late" : "board.coming.at", { time: timeAt(place.at).slice(0, 5) })}</span>
       <strong>{isPast ? t("board.coming.past", { length: showLength(texts, now - place.at) }) : t("board.coming.in", { length: showLength(texts, place.at - now) })}</strong>
     </span>
   );
