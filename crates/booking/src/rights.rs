@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use crate::hold::{Hold, is_arranger};
 use crate::place::is_pooled;
-use crate::resource::{actors, extension, items, key, name, referred, referred_of};
+use crate::resource::{actors, extension, is_coded, items, key, name, referred, referred_of};
 use crate::{Booking, code, conflict, forbidden};
+
+/// What kind of organization one is.
+const TYPE: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
 
 impl Booking {
     /// An Appointment that the caller may change: a patient's own, one they can read, or one where they work.
@@ -93,7 +96,7 @@ impl Booking {
         Ok(houses)
     }
 
-    /// The id of an organization and of those it is part of.
+    /// The id of an organization and, of a department, those it is part of, up to its institution.
     pub(crate) async fn up_from(&self, organization: &str) -> Result<Vec<String>, Error> {
         /// A tree of institutions is not higher.
         const LEVELS: usize = 8;
@@ -102,7 +105,8 @@ impl Booking {
             let Some(id) = one.strip_prefix("Organization/") else { break };
             found.push(id.to_owned());
             let tree = self.read(&self.platform(), &one).await?;
-            at = tree.and_then(|(tree, _)| referred(&tree["partOf"]).map(str::to_owned));
+            let department = tree.filter(|(tree, _)| items(&tree["type"]).any(|one| is_coded(one, TYPE, "dept")));
+            at = department.and_then(|(tree, _)| referred(&tree["partOf"]).map(str::to_owned));
         }
         Ok(found)
     }

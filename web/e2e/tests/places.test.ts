@@ -29,8 +29,9 @@ function bundle(): object {
     end,
     ...(isPooled && { appointmentType: { coding: [{ system: "https://qingshan.dev/fhir/CodeSystem/slot-pool", code: "referral" }] } }),
   });
+  const type = [{ coding: [{ system: "http://terminology.hl7.org/CodeSystem/organization-type", code: "dept" }] }];
   const department = (id: string, name: string) => [
-    { resourceType: "Organization", id: `city-${id}`, active: true, name, partOf: ref("Organization/city") },
+    { resourceType: "Organization", id: `city-${id}`, active: true, name, type, partOf: ref("Organization/city") },
     { resourceType: "HealthcareService", id: `city-${id}`, active: true, name, providedBy: ref(`Organization/city-${id}`) },
     { resourceType: "Schedule", id: `city-${id}`, active: true, actor: [ref(`HealthcareService/city-${id}`)] },
   ];
@@ -128,19 +129,18 @@ test("a clinic doctor has the slot in the referral before the patient leaves, an
   await answer("同意接收机构查阅", "是");
   await doctor.locator(".start-run button[type=submit]").click();
   await doctor.locator(".run-head").waitFor();
-  const run = new URL(doctor.url()).pathname;
-
   const hospital = await window("gao");
-  await hospital.goto(run);
-  await hospital.getByRole("link", { name: "审核转诊申请" }).first().click();
+  await hospital.goto("/work");
+  await shot(hospital, "work");
+  await hospital.locator(".work-row", { hasText: "审核转诊申请" }).getByRole("link").first().click();
+  await shot(hospital, "review");
   await hospital.getByRole("button", { name: "接收", exact: true }).click();
-  const sent = hospital.locator("button[type=submit]");
-  if (await sent.isVisible().catch(() => false)) await sent.click();
+  await hospital.getByRole("heading", { name: "接收意见" }).waitFor();
+  await hospital.getByRole("button", { name: "接收", exact: true }).click();
 
   await doctor.locator(".milestones", { hasText: "预留的号源或床位已生效" }).waitFor();
   await shot(doctor, "accepted");
-  const status = await doctor.evaluate(async () => ((await (await fetch("/fhir/Slot/c1")).json()) as { status: string }).status);
-  expect(status).toBe("busy");
+  await doctor.waitForFunction(async () => ((await (await fetch("/fhir/Slot/c1")).json()) as { status: string }).status === "busy");
 });
 
 test("of two doctors who want the last slot one has it, and the other is shown what is left", async () => {

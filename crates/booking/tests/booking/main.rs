@@ -35,6 +35,8 @@ impl Town {
             let mut one = json!({ "resourceType": "Organization", "id": id, "active": true, "name": id });
             if let Some(part) = part {
                 one["partOf"] = json!({ "reference": format!("Organization/{part}") });
+                let system = "http://terminology.hl7.org/CodeSystem/organization-type";
+                one["type"] = json!([{ "coding": [{ "system": system, "code": "dept" }] }]);
             }
             town.put(&one).await;
         }
