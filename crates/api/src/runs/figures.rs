@@ -10,6 +10,7 @@ mod cells;
 mod members;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -232,8 +233,8 @@ impl Counter<'_> {
         for Indicator { code, events, per, .. } in &protocol.indicators {
             for counted in events.iter().chain(per) {
                 let asked = (counted.query.as_str(), counted.date.as_str());
-                if !counts.contains_key(&asked) {
-                    counts.insert(asked, self.count(counted, period, place).await?);
+                if let Entry::Vacant(unasked) = counts.entry(asked) {
+                    unasked.insert(self.count(counted, period, place).await?);
                 }
             }
             let known =
