@@ -78,11 +78,15 @@ fn typed(line: &Line, item: &Asked, answer: Option<&Answer>) -> Json {
         Some(Answer::Text(text)) => Some(text.as_str()),
         _ => None,
     };
+    let number = match answer {
+        Some(Answer::Number(number)) => Some(*number),
+        _ => None,
+    };
     let on = "2026-11-02";
     match item.kind {
         Kind::YesNo => json!({ "valueBoolean": !matches!(answer, Some(Answer::Flag(false))) }),
-        Kind::Number => json!({ "valueDecimal": 1 }),
-        Kind::Integer => json!({ "valueInteger": 60 }),
+        Kind::Number => json!({ "valueDecimal": number.unwrap_or(1.0) }),
+        Kind::Integer => json!({ "valueInteger": number.map_or(60, |number| number as i64) }),
         Kind::Date => json!({ "valueDate": text.unwrap_or(on) }),
         Kind::Instant => json!({ "valueDateTime": text.unwrap_or("2026-11-02T09:00:00+08:00") }),
         Kind::Reference => json!({ "valueReference": { "reference": text.unwrap_or("Patient/p") } }),
