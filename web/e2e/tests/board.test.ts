@@ -79,6 +79,13 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
   await nurse.locator(".board-row.is-breach", { hasText: "李晚来" }).waitFor();
   const names = await nurse.locator(".board-person strong").allInnerTexts();
   expect(names).toEqual(["李晚来", "张早来"]);
+  // Whoever is about to touch a row touches the patient they saw.
+  await row(nurse, "李晚来").hover();
+  await act(doctor, first, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 65 * 60_000).toISOString(), reason: "门口登记" });
+  await nurse.locator(".board-row.is-breach", { hasText: "张早来" }).waitFor();
+  expect(await nurse.locator(".board-person strong").allInnerTexts()).toEqual(["李晚来", "张早来"]);
+  await nurse.mouse.move(2, 2);
+  await nurse.waitForFunction(() => document.querySelector(".board-person strong")?.textContent === "张早来");
   const late = await row(nurse, "李晚来").innerText();
   expect(late).toMatch(/超时 \d+ 分钟/);
   expect(late).toContain("头颅CT");

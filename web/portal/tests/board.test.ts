@@ -1,6 +1,6 @@
 import { Failure, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
-import { casesOf, count, isDrill, nextOf, openClocks, pageOf, pathwaysOf, placeOf, shortened, sorted, teamOf, worstOf, type Watched } from "../src/board/board";
+import { casesOf, count, heldStill, isDrill, nextOf, openClocks, pageOf, pathwaysOf, placeOf, shortened, sorted, teamOf, worstOf, type Watched } from "../src/board/board";
 import { Watch, type Source } from "../src/board/watch";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 3, minute)).toISOString();
@@ -81,6 +81,12 @@ test("a row is as grave as the worst of its clocks, not as the first", () => {
   expect(worstOf([view], ms(10))).toBe("warn");
   expect(worstOf([view], ms(20))).toBe("breach");
   expect(worstOf([run("b")], ms(20))).toBeUndefined();
+});
+
+test("while somebody points at the board nobody moves, who has gone leaves a place, and who has come stands below", () => {
+  const cases = ["new", "b", "a"].map((id) => one(run(id)));
+  const chains = heldStill(["a", "gone", "b"].map((id) => one(run(id)).chain), cases).map((row) => ("gone" in row ? "gone" : row.runs[0]?.id));
+  expect(chains).toEqual(["a", "gone", "b", "new"]);
 });
 
 test("what belongs together for one patient is one row, and two patients never are", () => {

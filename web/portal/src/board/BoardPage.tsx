@@ -11,7 +11,7 @@ import { LevelSign } from "../runs/ClockMark";
 import { say } from "../runs/words";
 import { useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
-import { count, pageOf, partiesOf, sorted, worstOf, type Case, type Count } from "./board";
+import { count, heldStill, pageOf, partiesOf, sorted, worstOf, type Case, type Count } from "./board";
 import { BoardRow } from "./BoardRow";
 import { useBoardProtocols, useCases } from "./reading";
 import "../runs/runs.css";
@@ -115,7 +115,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
       {!isWhole && cases.length === 0 && cause === undefined && <Loading rows={8} />}
       {isWhole && rows.length === 0 && <Nothing title={t("board.empty")} help={t("board.empty.help")} />}
-      {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} /> : <ol className="board-rows">{rows.map(row)}</ol>)}
+      {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} /> : <Rows rows={rows} row={row} />)}
     </section>
   );
 }
@@ -219,6 +219,31 @@ function InstitutionChoice(props: { institutions: readonly Organization[]; value
         ))}
       </select>
     </label>
+  );
+}
+
+/** Rows on a desk or a phone, which stay where they are while somebody points at them. */
+function Rows({ rows, row }: { rows: readonly Case[]; row(one: Case): ReactNode }) {
+  const { t } = useTexts();
+  const [held, setHeld] = useState<string[]>();
+  const shown = held === undefined ? rows : heldStill(held, rows);
+  return (
+    <>
+      <p className="board-held" role="status">
+        {held !== undefined && t("board.held")}
+      </p>
+      <ol className="board-rows" onPointerEnter={() => setHeld(rows.map(({ chain }) => chain))} onPointerLeave={() => setHeld(undefined)}>
+        {shown.map((one) =>
+          "gone" in one ? (
+            <li key={one.gone} className="board-row is-gone">
+              {t("board.gone")}
+            </li>
+          ) : (
+            row(one)
+          ),
+        )}
+      </ol>
+    </>
   );
 }
 

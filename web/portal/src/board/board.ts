@@ -198,6 +198,16 @@ export function sorted(cases: readonly Case[], now: number): Case[] {
   });
 }
 
+/**
+ * The order of a board while somebody points at it: rows stay where they were, so that nobody opens another patient than
+ * the one they saw; who has gone leaves an empty place, and who has come stands below.
+ */
+export function heldStill(held: readonly string[], cases: readonly Case[]): (Case | { gone: string })[] {
+  const here = new Map(cases.map((one) => [one.chain, one]));
+  const stood = new Set(held);
+  return [...held.map((chain) => here.get(chain) ?? { gone: chain }), ...cases.filter(({ chain }) => !stood.has(chain))];
+}
+
 /** How many of the cases that are no drills stand at each level, and how many drills there are. */
 export interface Count {
   all: number;
