@@ -137,6 +137,17 @@ test("what is refused is told and does not keep back what comes after it", async
   expect(isDone({ ...now(), isOver: true })).toBe(false);
 });
 
+test("what the record stumbles over waits, and what comes behind it does not", async () => {
+  const at = "2026-11-22T03:00:30Z";
+  const first = write(drive(), measurement(PULSE, 118, { id: "stumbles", at }), at);
+  const one = write(first, measurement(PULSE, 90, { id: "behind", at }), at);
+  const { keep, now } = device(one);
+  const { record, had } = store((id) => (id === "stumbles" ? new Failure("fault", 500) : undefined));
+  expect(await deliver(one, record, keep, soon)).toBe("waiting");
+  expect(had.has("behind")).toBe(true);
+  expect(unsent(now()).map(({ id }) => id)).toEqual(["stumbles"]);
+});
+
 test("a drive is forgotten when the crew is done with it and everything is there, not before", async () => {
   const one = { ...drive(), isOver: true };
   expect(isDone(one)).toBe(false);

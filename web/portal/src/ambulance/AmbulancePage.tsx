@@ -131,9 +131,25 @@ function Head({ drives, outcome, onHome }: { drives: readonly Drive[]; outcome: 
       )}
       <span className="ambulance-crew">{session.name}</span>
       <time className="ambulance-clock">{timeAt(now)}</time>
-      <Link className="ambulance-back" href="/work">
-        {t("ambulance.leave")}
-      </Link>
+      <Leave waiting={waiting} />
     </header>
+  );
+}
+
+/** The way to the other screens, with a second press while something waits here: it is sent from this screen alone. */
+function Leave({ waiting }: { waiting: number }) {
+  const { t } = useTexts();
+  const [isAsked, setIsAsked] = useState(false);
+  if (waiting > 0 && !isAsked) {
+    return (
+      <button type="button" className="ambulance-back" onClick={() => setIsAsked(true)}>
+        {t("ambulance.leave")}
+      </button>
+    );
+  }
+  return (
+    <Link className="ambulance-back" href="/work">
+      {waiting > 0 ? t("ambulance.leave.waiting", { count: waiting }) : t("ambulance.leave")}
+    </Link>
   );
 }

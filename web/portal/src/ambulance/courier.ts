@@ -36,9 +36,11 @@ export async function deliver(
   now: () => number,
 ): Promise<Outcome> {
   let current = drive;
+  // What the record stumbles over waits for the next time; what comes behind it need not.
+  const later = new Set<string>();
   for (;;) {
-    const letter = current.letters.find(({ sent, refused }) => sent === undefined && refused === undefined);
-    if (letter === undefined) return "sent";
+    const letter = current.letters.find(({ id, sent, refused }) => sent === undefined && refused === undefined && !later.has(id));
+    if (letter === undefined) return later.size === 0 ? "sent" : "waiting";
     try {
       if (letter.kind === "act" && letter.n === undefined) {
         // Which time of the step it is is kept before it is sent, so that sending it again is not another time of it.
@@ -52,6 +54,10 @@ export async function deliver(
     } catch (cause) {
       const kind = cause instanceof Failure ? cause.kind : "fault";
       if (kind === "signedOut") return "signedOut";
+      if (kind === "fault" && (letter.kind === "finding" || letter.kind === "act")) {
+        later.add(letter.id);
+        continue;
+      }
       if (kind !== "invalid" && kind !== "refused" && kind !== "missing" && kind !== "conflict") return "waiting";
       const why = cause instanceof Error ? cause.message : "";
       current = await keep((old) => settle(old, letter.id, { refused: why || kind }));

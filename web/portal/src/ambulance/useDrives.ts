@@ -35,19 +35,23 @@ export function useDrives() {
     isAt.current = true;
     try {
       const record = recordOf(service);
-      let came: Outcome = "sent";
-      // What is added while the courier is on the way does not wait for the next round.
+      let worst: Outcome = "sent";
+      const tried = new Set<string>();
+      // One case that the record stumbles over does not hold back the others; what is added meanwhile goes along.
       for (;;) {
-        const next = latest.current.find((one) => unsent(one).length > 0);
-        if (next === undefined || came !== "sent") break;
+        const next = latest.current.find((one) => unsent(one).length > 0 && !tried.has(one.id));
+        if (next === undefined || worst === "signedOut") break;
         const keep = async (change: (old: Drive) => Drive) => {
           const changed = await changeDrive<Drive>(next.id, change);
           replace(changed);
           return changed;
         };
-        came = await deliver(next, record, keep, () => Date.now());
+        const came = await deliver(next, record, keep, () => Date.now());
+        if (came === "sent") continue;
+        tried.add(next.id);
+        worst = came;
       }
-      setOutcome(came);
+      setOutcome(worst);
       for (const { id } of latest.current.filter(isDone)) {
         await dropDrive(id);
         show(latest.current.filter((one) => one.id !== id));
