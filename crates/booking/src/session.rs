@@ -143,10 +143,10 @@ impl Booking {
         if let Some(there) = self.first("Schedule", &known).await?.into_iter().next() {
             return Ok(there);
         }
-        if let Some(other) = self.sessions_of(selves, plan.span).await?.into_iter().next() {
-            let place = place_of(&other).unwrap_or_default();
+        if let Some(other) = self.sessions_of(selves, plan.span).await?.first() {
+            let place = place_of(other).unwrap_or_default();
             let from = other["planningHorizon"]["start"].as_str().unwrap_or_default();
-            return Err(conflict(format!("The expert has a session at {place} from {from} ({}).", name(&other))));
+            return Err(conflict(format!("The expert has a session at {place} from {from} ({}).", name(other))));
         }
         let full_url = format!("urn:uuid:{}", self.new_id());
         let mut schedule = json!({

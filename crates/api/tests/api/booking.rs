@@ -89,7 +89,8 @@ fn a_slot_is_found_held_booked_and_given_back() {
     on_both(async |place| {
         let door = door(place).await;
         let (doctor, patient) = (Someone::enter(&door, "doctor-other").await, Someone::enter(&door, "p").await);
-        let found = read(&doctor.get("/fhir/HealthcareService/$availability?specialty=%E5%86%85%E7%A7%91&count=2").await);
+        let found =
+            read(&doctor.get("/fhir/HealthcareService/$availability?specialty=%E5%86%85%E7%A7%91&count=2").await);
         let department = part(&found, "department");
         assert_eq!(part(department, "institution")["valueReference"]["display"], "hospital");
         assert_eq!(part(part(department, "slot"), "slot")["valueReference"]["reference"], "Slot/s0");
@@ -120,13 +121,25 @@ fn what_is_asked_wrongly_or_by_somebody_who_may_not_is_refused() {
         let door = door(place).await;
         let (doctor, patient) = (Someone::enter(&door, "doctor-other").await, Someone::enter(&door, "p").await);
         patient.get("/fhir/HealthcareService/$availability").await.refused(403, "forbidden");
-        patient.told("Appointment/$hold", &[("slot", "Slot/s0"), ("patient", "Patient/q")]).await.refused(404, "not-found");
-        patient.told("Appointment/$hold", &[("bed", "Location/bed"), ("patient", "Patient/p")]).await.refused(403, "forbidden");
+        patient
+            .told("Appointment/$hold", &[("slot", "Slot/s0"), ("patient", "Patient/q")])
+            .await
+            .refused(404, "not-found");
+        patient
+            .told("Appointment/$hold", &[("bed", "Location/bed"), ("patient", "Patient/p")])
+            .await
+            .refused(403, "forbidden");
         let quality = Someone::enter(&door, "quality-other").await;
-        quality.told("Appointment/$hold", &[("slot", "Slot/s0"), ("patient", "Patient/p")]).await.refused(404, "not-found");
+        quality
+            .told("Appointment/$hold", &[("slot", "Slot/s0"), ("patient", "Patient/p")])
+            .await
+            .refused(404, "not-found");
         doctor.told("Appointment/$hold", &[("patient", "Patient/p")]).await.refused(400, "required");
         doctor.told("Appointment/$hold", &[("slot", "Slot/s0")]).await.refused(400, "required");
-        doctor.told("Appointment/$hold", &[("slot", "Patient/p"), ("patient", "Patient/p")]).await.refused(400, "value");
+        doctor
+            .told("Appointment/$hold", &[("slot", "Patient/p"), ("patient", "Patient/p")])
+            .await
+            .refused(400, "value");
         let urgency = [("slot", "Slot/s0"), ("patient", "Patient/p"), ("priority", "high")];
         doctor.told("Appointment/$hold", &urgency).await.refused(400, "value");
         doctor.get("/fhir/Appointment/$hold?slot=Slot/s0").await.refused(405, "not-supported");
@@ -138,7 +151,10 @@ fn what_is_asked_wrongly_or_by_somebody_who_may_not_is_refused() {
         doctor.told(&format!("Appointment/{id}/$mark"), &[("status", "arrived")]).await.refused(403, "forbidden");
         let house = Someone::enter(&door, "doctor-hospital").await;
         house.told(&format!("Appointment/{id}/$mark"), &[("status", "late")]).await.refused(400, "value");
-        assert_eq!(read(&house.told(&format!("Appointment/{id}/$mark"), &[("status", "arrived")]).await)["status"], "arrived");
+        assert_eq!(
+            read(&house.told(&format!("Appointment/{id}/$mark"), &[("status", "arrived")]).await)["status"],
+            "arrived"
+        );
     });
 }
 
@@ -180,7 +196,10 @@ fn a_session_is_planned_announced_booked_by_a_resident_and_called_off() {
         office.told(&format!("Schedule/{id}/$cancel-session"), &[]).await.refused(400, "required");
         read(&office.told(&format!("Schedule/{id}/$cancel-session"), &[("reason", "专家出诊")]).await);
         let called_off = read(&patient.get(&format!("/fhir/Appointment/{visit}")).await);
-        assert_eq!((&called_off["status"], &called_off["cancelationReason"]["text"]), (&json!("cancelled"), &json!("专家出诊")));
+        assert_eq!(
+            (&called_off["status"], &called_off["cancelationReason"]["text"]),
+            (&json!("cancelled"), &json!("专家出诊"))
+        );
         let messages = read(&patient.get("/fhir/Communication?subject=Patient/p").await);
         assert_eq!(messages["entry"].as_array().unwrap().len(), 1);
     });

@@ -152,25 +152,27 @@ function Ready(props: {
     return <Offer draft={offer} run={run} onResume={take} onDiscard={() => void startAnew()} />;
   }
   return (
-    <fieldset className="step-form" disabled={isReadOnly}>
-      {isResumed && !isReadOnly && (
-        <Alert
-          className="step-form-resumed"
-          type="info"
-          showIcon
-          title={t("form.resumed")}
-          action={
-            <Button size="small" onClick={() => void startAnew()}>
-              {t("form.anew")}
-            </Button>
-          }
-        />
-      )}
-      <HoldFor value={places}>
-        <FormView filling={filling} onDone={onDone} />
-      </HoldFor>
-      {isChanged && <KeptMark keeping={keeping} />}
-    </fieldset>
+    <div className="step-frame">
+      <fieldset className="step-form" disabled={isReadOnly}>
+        {isResumed && !isReadOnly && (
+          <Alert
+            className="step-form-resumed"
+            type="info"
+            showIcon
+            title={t("form.resumed")}
+            action={
+              <Button size="small" onClick={() => void startAnew()}>
+                {t("form.anew")}
+              </Button>
+            }
+          />
+        )}
+        <HoldFor value={places}>
+          <FormView filling={filling} onDone={onDone} />
+        </HoldFor>
+        {isChanged && <KeptMark keeping={keeping} />}
+      </fieldset>
+    </div>
   );
 }
 
