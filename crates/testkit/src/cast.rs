@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn there_is_something_to_be_booked_in_every_department_and_in_the_community() {
         let cast = some();
-        let of = |type_: &str| cast.places.iter().filter(move |one| one["resourceType"] == type_);
+        let of = |type_: &'static str| cast.places.iter().filter(move |one| one["resourceType"] == type_);
         assert!((1_500..5_000).contains(&of("Slot").count()), "{} slots", of("Slot").count());
         let pooled = of("Slot").filter(|one| one["appointmentType"].is_object()).count();
         assert!(pooled * 5 > of("Slot").count(), "{pooled} are kept for referrals");

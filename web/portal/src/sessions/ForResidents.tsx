@@ -25,6 +25,8 @@ export function ForResidents() {
   const people = usePeople();
   const { own = [], charges = [] } = session.patients ?? {};
   const [who, setWho] = useState<string>(own[0] ?? charges[0] ?? "");
+  const visits = useVisits(who);
+  const booked = new Set((visits.data ?? []).flatMap(({ visit, schedule }) => (visit.status === "booked" ? [schedule] : [])));
   const open = (sessions.data ?? []).filter((one) => !one.isCancelled);
   return (
     <section className="mine sessions-mine">
@@ -43,7 +45,7 @@ export function ForResidents() {
       {sessions.isError && <FailureNotice cause={sessions.error} retry={() => void sessions.refetch()} />}
       {sessions.data !== undefined && open.length === 0 && <Nothing title={t("experts.none")} help={t("experts.none.help")} />}
       {open.map((one) => (
-        <Offer key={one.id} session={one} patient={who} />
+        <Offer key={one.id} session={one} patient={who} isBooked={booked.has(`Schedule/${one.id}`)} />
       ))}
     </section>
   );
@@ -63,7 +65,7 @@ function usePeople() {
 }
 
 /** A session that can be booked. */
-function Offer({ session, patient }: { session: ExpertSession; patient: string }) {
+function Offer({ session, patient, isBooked }: { session: ExpertSession; patient: string; isBooked: boolean }) {
   const { t, locale } = useTexts();
   const { written } = useDay();
   const service = useService();
@@ -95,27 +97,28 @@ function Offer({ session, patient }: { session: ExpertSession; patient: string }
       {booking.isError && !isTaken && <FailureNotice cause={booking.error} unsaved={t("experts.notBooked")} />}
       <div className="session-foot">
         <span className={session.free === 0 ? "tag" : "tag tag-new"}>{session.free === 0 ? t("experts.full") : t("experts.free", { count: session.free })}</span>
-        <Working
-          type="primary"
-          busy={booking.isPending ? t("state.saving") : undefined}
-          disabled={session.free === 0 || patient === ""}
-          onClick={() => booking.mutate()}
-        >
-          {t("experts.book")}
-        </Working>
+        {isBooked ? (
+          <strong>✓ {t("experts.booked")}</strong>
+        ) : (
+          <Working
+            type="primary"
+            busy={booking.isPending ? t("state.saving") : undefined}
+            disabled={session.free === 0 || patient === ""}
+            onClick={() => booking.mutate()}
+          >
+            {t("experts.book")}
+          </Working>
+        )}
       </div>
     </article>
   );
 }
 
-/** What somebody has booked, with the way to give it back. */
-function Mine({ patient, sessions }: { patient: string; sessions: readonly ExpertSession[] }) {
-  const { t } = useTexts();
-  const { written } = useDay();
+/** What somebody has booked from today on, each with the session it is in. */
+function useVisits(patient: string) {
   const service = useService();
-  const cache = useQueryClient();
   const today = dayAt(Date.now());
-  const visits = useQuery({
+  return useQuery({
     queryKey: ["my-visits", patient],
     enabled: patient !== "",
     queryFn: async ({ signal }) => {
@@ -132,6 +135,15 @@ function Mine({ patient, sessions }: { patient: string; sessions: readonly Exper
       return all.map((visit) => ({ visit, schedule: schedules.get(slotsOf(visit.slot ?? [])[0]) }));
     },
   });
+}
+
+/** What somebody has booked, with the way to give it back. */
+function Mine({ patient, sessions }: { patient: string; sessions: readonly ExpertSession[] }) {
+  const { t } = useTexts();
+  const { written } = useDay();
+  const service = useService();
+  const cache = useQueryClient();
+  const visits = useVisits(patient);
   const giveBack = useMutation({
     mutationFn: (id: string) => release(service, id, t("experts.givenBack")),
     onSettled: () => Promise.all([cache.invalidateQueries({ queryKey: ["sessions"] }), cache.invalidateQueries({ queryKey: ["my-visits"] })]),
