@@ -60,7 +60,7 @@ const DOWN: &str = r#"{"item": [
 impl Hospital {
     async fn open(place: Place) -> Self {
         let engine = Engine::new(place.record.clone());
-        engine.install(&folders::line("referral")).await.unwrap();
+        engine.install(&folders::line("referral")).await.expect("the line is sound");
         let here = Self { place, engine };
         for resource in [
             json!({ "resourceType": "Organization", "id": "clinic", "name": "松涛社区卫生服务中心" }),
@@ -81,15 +81,16 @@ impl Hospital {
     }
 
     async fn put(&self, resource: Json) {
-        let text = |name: &str| resource[name].as_str().unwrap().to_owned();
-        let target = Target::Key(Key::new(ResourceType::parse(&text("resourceType")).unwrap(), text("id")));
+        let text = |name: &str| resource[name].as_str().expect("a resource is named").to_owned();
+        let target =
+            Target::Key(Key::new(ResourceType::parse(&text("resourceType")).expect("R4 has the type"), text("id")));
         let action = Action::Update { target, resource: value(&resource), if_match: None, if_absent: false };
-        self.place.session().transact(vec![Change::new(action)]).await.unwrap();
+        self.place.session().transact(vec![Change::new(action)]).await.expect("it is valid");
     }
 
     async fn start(&self, id: &str, way: &str, form: &str, answers: &str) {
         let (from, to) = if way == "up" { ("clinic", "heart") } else { ("heart", "clinic") };
-        let mut response: Json = answers.parse().unwrap();
+        let mut response: Json = answers.parse().expect("the answers are JSON");
         response["resourceType"] = "QuestionnaireResponse".into();
         response["questionnaire"] = format!("https://qingshan.dev/fhir/Questionnaire/{form}").into();
         let roles = [("referrer", from), ("receiver", to)];
@@ -103,21 +104,22 @@ impl Hospital {
             response: Some(value(&response)),
             ..Start::default()
         };
-        self.engine.start(&Caller::system("HOPERAT"), start).await.unwrap();
+        self.engine.start(&Caller::system("HOPERAT"), start).await.expect("it starts");
     }
 
     async fn codes(&self, id: &str) -> Vec<String> {
-        let standing = self.engine.load(id).await.unwrap().unwrap();
-        let documents = self.engine.documents(&self.place.session(), &standing, false).await.unwrap();
+        let standing = self.engine.load(id).await.expect("the record answers").expect("the run is there");
+        let documents =
+            self.engine.documents(&self.place.session(), &standing, false).await.expect("documents are listed");
         documents.iter().map(|one| one.code.to_string()).collect()
     }
 
     async fn print(&self, id: &str, code: &str) -> Printed {
-        let standing = self.engine.load(id).await.unwrap().unwrap();
-        let document = standing.protocol.document(code).unwrap();
+        let standing = self.engine.load(id).await.expect("the record answers").expect("the run is there");
+        let document = standing.protocol.document(code).expect("the protocol has the document");
         let names = [("Organization/clinic", "松涛社区卫生服务中心"), ("Organization/heart", "示范医院心内科")];
         let names: BTreeMap<String, String> = names.map(|(one, name)| (one.to_owned(), name.to_owned())).into();
-        self.engine.print(&self.place.session(), &standing, document, &names).await.unwrap()
+        self.engine.print(&self.place.session(), &standing, document, &names).await.expect("it is printed")
     }
 }
 
