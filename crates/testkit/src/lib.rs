@@ -3,6 +3,7 @@
 pub mod cast;
 pub mod cluster;
 pub mod dice;
+pub mod half_year;
 pub mod institutions;
 pub mod material;
 pub mod people;
