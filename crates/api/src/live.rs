@@ -31,7 +31,7 @@ use crate::json;
 use crate::outcome::{self, Failure};
 
 pub(crate) use hub::Hub;
-use hub::{Seat, Seen};
+use hub::{Group, Seat, Seen};
 use topic::Topic;
 
 /// Changes read at a time by a receiver that catches up.
@@ -125,7 +125,7 @@ struct Listener {
     grant: Grant,
     session: Session,
     topic: Topic,
-    changes: Receiver<Arc<[Seen]>>,
+    changes: Receiver<Group>,
     /// The last position this receiver has been told about or that did not concern it.
     position: u64,
     /// Whether there may be changes after `position` that will not come by `changes`.
@@ -174,20 +174,19 @@ impl Listener {
             self.position = head;
         }
         let missed = self.app.live.missed(self.position, PAGE).await?;
-        if let Some(first) = missed.first().filter(|first| first.seq != self.position + 1) {
-            gap(out, self.position, first.seq - 1);
+        if let Some(first) = missed.first().filter(|first| first.entry.seq != self.position + 1) {
+            gap(out, self.position, first.entry.seq - 1);
         }
         self.behind = missed.len() == PAGE;
-        for entry in missed {
-            self.position = entry.seq;
-            let seen = Seen::new(entry);
+        for seen in missed {
+            self.position = seen.entry.seq;
             self.tell(out, &seen).await?;
         }
         Ok(())
     }
 
     /// Takes changes that were just made, unless there are others before them.
-    async fn take(&mut self, out: &mut Vec<u8>, group: &[Seen]) -> Result<(), Error> {
+    async fn take(&mut self, out: &mut Vec<u8>, group: &[Arc<Seen>]) -> Result<(), Error> {
         for seen in group {
             let seq = seen.entry.seq;
             if seq == self.position + 1 {
