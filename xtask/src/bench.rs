@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Clocks of runs that are due in each second.
     #[arg(long, default_value_t = 1_000)]
     due: usize,
+    /// Staff who are signed in at once.
+    #[arg(long, default_value_t = 1_000)]
+    users: usize,
     /// The seed of the invented people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -50,6 +53,8 @@ enum Subject {
     Protocol,
     /// The trail: what keeping it costs, and how long it takes to say who looked.
     Audit,
+    /// Worklists: how long staff wait for them, and for a change to be on another's screen.
+    Work,
 }
 
 /// The part of the page that people write; what is measured follows it.
@@ -71,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         Subject::Person => person(options),
         Subject::Protocol => protocol(options),
         Subject::Audit => audit(options),
+        Subject::Work => work(options),
     }
 }
 
@@ -151,6 +157,34 @@ fn audit(options: &Options) -> Outcome<()> {
         machine()?
     );
     put(Some(AUDIT), &text)
+}
+
+/// The heading of the part about worklists.
+const WORK: &str = "Worklists";
+
+fn work(options: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["postgresql"])?;
+    must_succeed(cargo().args(["build", "--release", "--package", "qingshan", "--package", "testkit", "--bins"]))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let release = root().join("target/release");
+    let (users, seconds) = (options.users.to_string(), options.seconds.max(30).to_string());
+    let measured = output_of(
+        command(release.join("with-postgres"))
+            .arg(release.join("qingshan"))
+            .arg("bench-work")
+            .arg("--folder")
+            .arg(folder.path())
+            .args(["--users", &users, "--seconds", &seconds])
+            .env("QINGSHAN__LOG__FILTER", "warn,qingshan=info"),
+    )?;
+    let text = format!(
+        "## {WORK}\n\nWritten by `cargo xtask bench work`. All are signed in and hear of the worklist of their institution on \
+         a live stream; each opens it every ten seconds, as the portal does, and completes a step of it every twenty, for \
+         {seconds} seconds. A change is on another's screen when the stream of each colleague has told of it, counted from \
+         when the step was sent. {}\n{measured}",
+        machine()?
+    );
+    put(Some(WORK), &text)
 }
 
 /// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{Bench, BenchTrail};
+use crate::bench::{Bench, BenchTrail, BenchWork};
 use crate::settings::Part;
 
 /// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Measures what the trail costs on this machine; `cargo xtask bench audit` prepares and runs it.
     BenchTrail(BenchTrail),
+    /// Measures staff at their worklists on this machine; `cargo xtask bench work` prepares and runs it.
+    BenchWork(BenchWork),
     /// The trail of who did what: whether it is whole, and its seals.
     #[command(subcommand)]
     Audit(Audit),
@@ -80,6 +82,10 @@ pub(crate) struct Serve {
     /// Serve without sign-in; only on a loopback address.
     #[arg(long)]
     pub(crate) open: bool,
+    /// Serve under a clock that stands at a time (RFC 3339) until standard input moves it. Refused unless anybody may
+    /// enter, as in a demonstration.
+    #[arg(long, hide = true, value_name = "TIME")]
+    pub(crate) stepped_clock: Option<jiff::Timestamp>,
     /// Keep no trail, so that `bench` can say what it costs. Refused for a record that has one.
     #[arg(long, hide = true)]
     pub(crate) measure_without_trail: bool,

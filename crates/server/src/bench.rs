@@ -7,6 +7,7 @@ mod load;
 mod region;
 mod server;
 mod trail;
+mod work;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -26,6 +27,7 @@ use load::{Connection, Measured, Until, get, post};
 use server::Server;
 pub(crate) use server::constantly;
 pub(crate) use trail::{BenchTrail, run as run_trail};
+pub(crate) use work::{BenchWork, run as run_work};
 
 /// What is measured, and with what.
 #[derive(Debug, Clone, Args)]
@@ -135,11 +137,18 @@ impl Ground {
     /// Imports a path and says how long it took.
     fn import(&self, path: &Path) -> Outcome<Duration> {
         let began = Instant::now();
+        self.run(&["import"], path).map(|()| began.elapsed())
+    }
+
+    /// Runs a command of this program on a path.
+    fn run(&self, words: &[&str], path: &Path) -> Outcome<()> {
         let program = std::env::current_exe().map_err(|error| format!("This program cannot be found: {error}"))?;
-        let status = Command::new(program).arg("import").args(self.words()).arg(path).status();
+        let mut command = Command::new(program);
+        // What it says is no part of the page.
+        let status = command.args(words).args(self.words()).arg(path).stdout(std::process::Stdio::null()).status();
         match status {
-            Ok(status) if status.success() => Ok(began.elapsed()),
-            _ => Err(format!("{} was not imported.", path.display())),
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(format!("{} failed for {}.", words.join(" "), path.display())),
         }
     }
 }

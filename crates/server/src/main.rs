@@ -14,6 +14,7 @@ mod place;
 mod protocols;
 mod serve;
 mod settings;
+mod stepped;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
     match command {
         Command::Bench(bench) => bench::run(&bench).await.and_then(|page| say(&page)),
         Command::BenchTrail(bench) => bench::run_trail(&bench).await.and_then(|page| say(&page)),
+        Command::BenchWork(bench) => bench::run_work(&bench).await.and_then(|page| say(&page)),
         Command::Constant { size } => bench::constantly(size).await,
         Command::Settings => say(settings::DEFAULTS.trim_end()),
         Command::Serve(serve) => {
@@ -64,7 +66,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             if !serve.only.is_empty() {
                 settings.server.parts = serve.only;
             }
-            serve::run(&settings).await
+            serve::run(&settings, serve.stepped_clock).await
         }
         Command::Import(import) => {
             place::choose(&mut settings, import.place);

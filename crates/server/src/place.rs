@@ -28,17 +28,31 @@ pub(crate) fn choose(settings: &mut Settings, place: Place) {
 
 /// Opens the record that the settings describe.
 pub(crate) async fn open(settings: &Settings) -> Outcome<Record> {
+    open_in(settings, Surroundings::system()).await
+}
+
+/// The same under another clock than the machine's.
+pub(crate) async fn open_in(settings: &Settings, surroundings: Surroundings) -> Outcome<Record> {
     let location = match settings.record.database.as_str() {
         "" => Location::Embedded(settings.record.data.clone()),
         url => Location::Postgres(url.to_owned()),
     };
     let journals = settings.record.data.join("trail");
-    open_at(settings, location, Some(journals)).await
+    open_with(settings, location, Some(journals), surroundings).await
 }
 
 /// Opens the record at a place, with everything else as the settings say. `journals` is where journals of the trail are
 /// kept when the settings do not say; without it what is read is written down in the record at once.
 pub(crate) async fn open_at(settings: &Settings, location: Location, journals: Option<PathBuf>) -> Outcome<Record> {
+    open_with(settings, location, journals, Surroundings::system()).await
+}
+
+async fn open_with(
+    settings: &Settings,
+    location: Location,
+    journals: Option<PathBuf>,
+    surroundings: Surroundings,
+) -> Outcome<Record> {
     let limits = Limits {
         page: settings.limits.page,
         page_max: settings.limits.page_max,
@@ -62,7 +76,7 @@ pub(crate) async fn open_at(settings: &Settings, location: Location, journals: O
         audit: trail(settings, journals)?,
         ..record::Settings::new(location)
     };
-    Record::open(told, Surroundings::system()).await.map_err(|error| describe(&error))
+    Record::open(told, surroundings).await.map_err(|error| describe(&error))
 }
 
 /// Reads the rules for telling people apart; the defaults when no file is named.

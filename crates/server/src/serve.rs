@@ -3,20 +3,29 @@
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use record::Surroundings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::settings::{Part, Settings};
+use crate::stepped::{self, Stepped};
 use crate::{Outcome, place, protocols};
 
 /// Serves until SIGTERM or SIGINT, then lets the requests under way end.
-pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
+pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outcome<()> {
     let address = address(settings)?;
     let tls = tls(settings)?;
-    let record = place::open(settings).await?;
+    let stepped = stepped.map(|from| clock(settings, from)).transpose()?;
+    let mut surroundings = Surroundings::system();
+    if let Some(clock) = &stepped {
+        surroundings.clock = clock.clone();
+    }
+    let record = place::open_in(settings, surroundings).await?;
     let stop = stop_signal()?;
     let told = told(settings);
     let engine = protocol::Engine::new(record.clone());
@@ -34,7 +43,14 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
         jobs.spawn(record.clone().keep_indexed());
         jobs.spawn(record.clone().keep_people());
         jobs.spawn(record.clone().keep_sealed());
-        jobs.spawn(engine.clone().keep());
+        match &stepped {
+            // Whoever moves the clock waits for what is due, which is seen to there.
+            Some(clock) => {
+                let (engine, clock) = (engine.clone(), Arc::clone(clock));
+                jobs.spawn(async move { stepped::obey(&engine, &clock).await });
+            }
+            None => drop(jobs.spawn(engine.clone().keep())),
+        }
         jobs.spawn(booking.keep());
     }
     if !settings.server.parts.contains(&Part::Api) {
@@ -51,6 +67,14 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The clock of a demonstration. No record of real people is served under one that somebody can turn.
+fn clock(settings: &Settings, from: Timestamp) -> Outcome<Arc<Stepped>> {
+    if !settings.sign_in.demo {
+        return Err("Only a demonstration is served under a clock that can be moved: set demo in [sign_in].".to_owned());
+    }
+    Ok(Arc::new(Stepped::new(from)))
 }
 
 /// Where to listen. Serving without sign-in is refused on an address that others can reach.

@@ -111,6 +111,8 @@ pub(crate) struct Connection {
 /// One answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The status line and the headers, as they were sent.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     /// From the request to the first byte of the answer.
     pub(crate) first_byte: Duration,
@@ -136,7 +138,8 @@ impl Connection {
                 None => self.more().await?,
             }
         };
-        let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
+        let whole = String::from_utf8_lossy(&self.buffer[..head]).into_owned();
+        let text = whole.to_ascii_lowercase();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
         let stated = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
         let body = match stated {
@@ -154,7 +157,7 @@ impl Connection {
             }
             None => Vec::new(),
         };
-        Ok(Answer { status, body, first_byte })
+        Ok(Answer { status, head: whole, body, first_byte })
     }
 
     async fn more(&mut self) -> std::io::Result<()> {

@@ -28,6 +28,12 @@ impl Server {
         Self::started(&[&serve, place].concat()).await
     }
 
+    /// Starts one for people who sign in with one click.
+    pub(crate) async fn guarded(place: &[String]) -> Outcome<Self> {
+        let serve = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned);
+        Self::begun(&[&serve, place].concat(), &[("QINGSHAN__SIGN_IN__DEMO", "true")]).await
+    }
+
     /// Starts one that answers every request with so many bytes, through the HTTP library that the real one uses. It
     /// too is a process of its own, so that both pay the same for reaching the program that asks.
     pub(crate) async fn constant(size: usize) -> Outcome<Self> {
@@ -35,9 +41,14 @@ impl Server {
     }
 
     async fn started(words: &[String]) -> Outcome<Self> {
+        Self::begun(words, &[]).await
+    }
+
+    async fn begun(words: &[String], settings: &[(&str, &str)]) -> Outcome<Self> {
         let program = std::env::current_exe().map_err(|error| format!("This program cannot be found: {error}"))?;
         let mut child = Command::new(program)
             .args(words)
+            .envs(settings.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("A server cannot be started: {error}"))?;

@@ -2,8 +2,10 @@
 
 mod closure;
 mod consortium;
+mod half_year;
 mod hostile;
 mod import;
+mod killed;
 mod protocols;
 mod real_input;
 mod serve;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
 use testkit::cluster::Cluster;
@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// Reads the log to its end, or the server would wait for a reader.
     log: Option<JoinHandle<Vec<String>>>,
+    /// Moves the clock of one that has a clock of its own, and hears that it has moved.
+    clock: Option<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
 impl Server {
@@ -25,13 +27,29 @@ impl Server {
 
     /// Starts one with settings in its environment.
     pub(crate) fn start_with(words: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_qingshan"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(words)
-            .envs(settings.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut command = Self::command(words, settings);
+        Self::of(command.spawn().expect("the program starts"))
+    }
+
+    /// Starts one whose clock shows a time until it is moved by [`Server::pass`].
+    pub(crate) fn stepped(words: &[&str], settings: &[(&str, &str)], from: &str) -> Self {
+        let mut command = Self::command(words, settings);
+        command.args(["--stepped-clock", from]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let clock = child.stdin.take().zip(child.stdout.take().map(BufReader::new));
+        let mut server = Self::of(child);
+        server.clock = clock;
+        server
+    }
+
+    fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qingshan"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(words).envs(settings.iter().copied());
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    fn of(mut child: Child) -> Self {
         let log = BufReader::new(child.stderr.take().expect("its log is a pipe"));
         let mut lines = log.lines().map_while(Result::ok);
         let named = |line: String| {
@@ -40,11 +58,38 @@ impl Server {
             Some(rest.split('/').next().unwrap_or_default().to_owned())
         };
         let address = lines.find_map(named).expect("it says where it listens");
-        Self { child, address, log: Some(std::thread::spawn(move || lines.collect())) }
+        Self { child, address, log: Some(std::thread::spawn(move || lines.collect())), clock: None }
+    }
+
+    /// Lets time pass, and returns when all that was due by then has happened.
+    pub(crate) fn pass(&mut self, to: &str) {
+        let (orders, answers) = self.clock.as_mut().expect("it has a clock of its own");
+        writeln!(orders, "{to}").expect("the server reads");
+        let mut told = String::new();
+        answers.read_line(&mut told).expect("the server answers");
+        assert_eq!(told.trim(), to, "the clock has moved");
+    }
+
+    /// Ends it as the kernel does, without a word.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
     }
 
     /// One request; the answer's status and body.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> (u16, String) {
+        let (status, _, body) = self.whole(method, path, headers, body);
+        (status, body)
+    }
+
+    /// One request; the answer's status, headers and body.
+    pub(crate) fn whole(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: impl AsRef<[u8]>,
+    ) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let length = body.as_ref().len();
@@ -56,8 +101,8 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the server answers");
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-        (status, body)
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        (status, headers.to_owned(), body.to_owned())
     }
 
     /// The most memory it has had resident, in MB.

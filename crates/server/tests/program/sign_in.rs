@@ -51,7 +51,7 @@ fn what_people_and_machines_prove_themselves_with_is_never_logged() {
     let secret = printed(&["client", "add", "--data", &data, "--id", "lab", "--scope", "system/*.rs"]);
     let server = Server::start_with(&["--data", &data], &[("QINGSHAN__LOG__FILTER", "trace")]);
     let change = format!(r#"{{"login":"wen","old":"{given}","new":"{PASSWORD}"}}"#);
-    let (status, headers, body) = whole(&server, "POST", "/auth/password", &[JSON], &change);
+    let (status, headers, body) = server.whole("POST", "/auth/password", &[JSON], &change);
     assert_eq!(status, 200, "{body}");
     let csrf = member(&body, "csrf").to_owned();
     let cookies = cookies(&headers);
@@ -80,7 +80,7 @@ fn a_session_outlives_the_server() {
     let (data, given) = record(folder.path());
     let server = Server::start(&["--data", &data]);
     let change = format!(r#"{{"login":"wen","old":"{given}","new":"{PASSWORD}"}}"#);
-    let (status, headers, body) = whole(&server, "POST", "/auth/password", &[JSON], &change);
+    let (status, headers, body) = server.whole("POST", "/auth/password", &[JSON], &change);
     assert_eq!(status, 200, "{body}");
     assert!(server.terminate());
     let server = Server::start(&["--data", &data]);
@@ -125,20 +125,6 @@ fn the_port_speaks_tls_and_plain_http_only_where_nobody_else_can_listen() {
     std::fs::write(&key, mismatched.signing_key.serialize_pem()).unwrap();
     let refused = qingshan(&["--settings", settings.to_str().unwrap(), "serve", "--data", data.to_str().unwrap()]);
     assert!(!refused.status.success() && said(&refused).contains("belong together"), "{}", said(&refused));
-}
-
-/// One request; the answer's status, headers and body.
-fn whole(server: &Server, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(&server.address).expect("the server listens");
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: test\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
-        .expect("the server reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the server answers");
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-    let (headers, body) = answer.split_once("\r\n\r\n").expect("headers end");
-    (status, headers.to_owned(), body.to_owned())
 }
 
 /// The cookies that an answer sets.
