@@ -208,7 +208,8 @@ impl Stage {
             let id = format!("c{}", entry.chain);
             let form = self.protocol["start"].as_array().expect("ways to start").iter();
             let form = form.clone().find(|one| one["code"] == way).and_then(|one| one["form"].as_str());
-            let response = self.filled(&form.expect("a referral has a form").to_owned(), &Answers::new());
+            let form = form.expect("a referral has a form").to_owned();
+            let response = self.filled(&form, &Answers::new());
             let body = json!({"id": id, "protocol": "referral", "start": way, "class": class,
                 "patient": format!("Patient/p{}", entry.chain),
                 "roles": {"referrer": referrer, "receiver": receiver}, "response": response});
@@ -362,7 +363,7 @@ fn office(at: &str) -> String {
 
 fn enter(server: &Server, login: &str) -> Browser {
     let headers = ["Content-Type: application/json"];
-    let (status, head, body) = server.whole("POST", "/auth/demo", &headers, &json!({ "login": login }).to_string());
+    let (status, head, body) = server.whole("POST", "/auth/demo", &headers, json!({ "login": login }).to_string());
     assert_eq!(status, 200, "{login}: {body}");
     let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let cookies: Vec<&str> = set.map(|cookie| cookie.split(';').next().unwrap_or_default()).collect();

@@ -81,7 +81,7 @@ const POINTS: usize = 3;
 
 /// How often the program is killed: as many times as the record's own tests, or a few.
 fn kills() -> usize {
-    std::env::var("QINGSHAN_FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5).min(12)
+    std::env::var_os("QINGSHAN_FAULT_ROUNDS").and_then(|text| text.to_str()?.parse().ok()).unwrap_or(5).min(12)
 }
 
 #[test]
