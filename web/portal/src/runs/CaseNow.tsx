@@ -1,6 +1,7 @@
 import type { Observation, RunView } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { timeAt } from "../calendar";
+import { shownUnit } from "../forms/units";
 import { useTexts } from "../language";
 import { useLive } from "../live";
 import { useService } from "../session";
@@ -93,7 +94,7 @@ function Vitals({ run, patient }: { run: RunView; patient: string }) {
             <li key={`${code} ${unit}`}>
               <span>{known("loinc", code) ?? text ?? code}</span>
               <strong>
-                {last.value} <span className="what">{unit}</span>
+                {last.value} <span className="what">{shownUnit({ code: unit })}</span>
               </strong>
               <span className="what">
                 {timeAt(last.at).slice(0, 5)}
