@@ -74,7 +74,7 @@ test("who has a second factor is let in by it alone, once for each code, until t
   await enter.click();
   await other.getByRole("heading", { name: "请更换密码" }).waitFor();
 
-  await page.getByLabel("当前密码").fill(password);
+  await page.locator("section.card").filter({ hasText: "二次验证" }).getByLabel("当前密码").fill(password);
   await page.getByRole("button", { name: "关闭二次验证" }).click();
   await page.getByText("未开启。").waitFor();
 });

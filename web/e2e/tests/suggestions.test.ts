@@ -62,7 +62,7 @@ test("what the record suggests is followed in one press, with how urgent it is a
   await glucose(page, 17.2);
   // It comes by itself: the page follows the record.
   const panel = page.locator(".suggestions");
-  await panel.getByText("随机血糖 17.2 mmol/L").waitFor();
+  await panel.getByText("血糖 17.2 mmol/L").waitFor();
   await panel.locator(".is-grave .suggestion-sign").waitFor();
   expect(await panel.locator(".suggestion-class").first().innerText()).toBe("急诊（绿色通道）");
   await page.screenshot({ path: join(pictures, "suggestions.png") });
@@ -82,7 +82,7 @@ test("a suggestion that is not followed keeps its reason and does not come again
   await page.goto("/patients/shan");
   await glucose(page, 18.1);
   const panel = page.locator(".suggestions");
-  await panel.getByText("随机血糖 18.1 mmol/L").waitFor();
+  await panel.getByText("血糖 18.1 mmol/L").waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await page.screenshot({ path: join(pictures, "suggestions-phone.png") });
   await panel.getByRole("button", { name: "不采纳" }).first().click();
@@ -97,7 +97,7 @@ test("a suggestion that is not followed keeps its reason and does not come again
   await panel.getByText("已不采纳 1 条").waitFor();
   expect(await panel.locator(".is-grave").count()).toBe(0);
   await glucose(page, 19.4);
-  await panel.getByText("随机血糖 19.4 mmol/L").waitFor();
+  await panel.getByText("血糖 19.4 mmol/L").waitFor();
 });
 
 test("figures are told by month and member with the runs behind each number, and as a file", async () => {

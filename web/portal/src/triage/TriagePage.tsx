@@ -22,7 +22,7 @@ import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
 import { Grading, Level } from "./Grading";
-import { cameAt, gradeOf, gradingOf, isHere, isTriage, queued } from "./triage";
+import { atDoor, cameAt, gradeOf, gradingOf, isHere, isTriage, queued } from "./triage";
 import "../runs/runs.css";
 import "../protocols/protocols.css";
 import "./triage.css";
@@ -184,7 +184,7 @@ function Arrival({ protocols, onBegun, onClose }: {
   const [patient, setPatient] = useState<Patient>();
   // Chosen once for this window, so that whatever is sent twice is there once.
   const [ids] = useState(() => ({ run: newId(), patient: newId(), visit: newId() }));
-  const ways = protocols.flatMap((protocol) => startsFor(protocol, duties).flatMap((start) => (start.form === undefined ? [{ protocol, start }] : [])));
+  const ways = atDoor(protocols).flatMap((protocol) => startsFor(protocol, duties).flatMap((start) => (start.form === undefined ? [{ protocol, start }] : [])));
   const begin = useMutation({
     mutationFn: async ({ protocol, start, who }: (typeof ways)[number] & { who: Patient | undefined }) => {
       const person = who ?? (await service.createOnce<Patient & { id: string }>({ resourceType: "Patient", id: ids.patient, active: true, name: [{ use: "anonymous", text: `${t("board.unidentified")} ${markOf(ids.run)}` }], gender: "unknown" }));

@@ -17,6 +17,12 @@ const LAST = 4;
 /** Whether a protocol grades those who come to the door. */
 export const isTriage = ({ step }: Pick<Protocol, "step">): boolean => (step ?? []).some(({ code }) => code === TRIAGE);
 
+/** The protocols that somebody at the door begins: the one made for it, where there is one, else all that grade. */
+export function atDoor<P extends Pick<Protocol, "code">>(protocols: readonly P[]): readonly P[] {
+  const own = protocols.filter(({ code }) => code === TRIAGE);
+  return own.length > 0 ? own : protocols;
+}
+
 /** What a filled form says about how urgent it is. */
 export interface Verdict {
   /** The level that follows from what was measured, from 1; nothing while it does not follow. */
