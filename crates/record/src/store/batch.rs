@@ -154,6 +154,14 @@ pub(crate) struct TieRow {
     pub(crate) shard: i64,
 }
 
+impl TieRow {
+    /// Whether two ties of one resource differ in their end alone.
+    pub(crate) fn is_but_for_its_end(&self, other: &Self) -> bool {
+        let key = |row: &Self| (row.kind, row.subject, row.party, row.what, row.mask, row.lo);
+        key(self) == key(other)
+    }
+}
+
 /// Everything to be written at once.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {

@@ -512,7 +512,12 @@ impl Group<'_> {
                 match row {
                     IndexRow::Tie(tie) => {
                         let row = self.tie(&facts, shard, tie)?;
-                        self.batch.ties.push(row);
+                        // Two that differ in their end alone are one that ends with the later.
+                        let mut own = self.batch.ties.iter_mut().rev().take_while(|other| other.rid == rid);
+                        match own.find(|other| other.is_but_for_its_end(&row)) {
+                            Some(other) => other.hi = other.hi.max(row.hi),
+                            None => self.batch.ties.push(row),
+                        }
                     }
                     row => self.index(rid, shard, row)?,
                 }

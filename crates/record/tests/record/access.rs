@@ -602,6 +602,13 @@ fn a_patient_closes_their_record_and_makes_exceptions() {
             (format!(r#"{{"type":"permit",{label},{}}}"#, actor("hospital")), radiologist, [true, true, true]),
             (r#"{"type":"deny","period":{"end":"2026-01-01"}}"#.to_owned(), doctor, [true, true, true]),
             (r#"{"type":"deny","purpose":[{"code":"HMARKT"}]}"#.to_owned(), doctor, [false, false, false]),
+            // Of two refusals that begin alike the longer holds.
+            (
+                r#"{"type":"permit","provision":[{"type":"deny","period":{"end":"2026-01-01"}},{"type":"deny"}]}"#
+                    .to_owned(),
+                doctor,
+                [false, false, false],
+            ),
         ] {
             place.session().transact(vec![put(&consent("c", &provision))]).await.unwrap();
             let session = on_duty(&place.record, duty, "hospital", "TREAT");

@@ -388,7 +388,7 @@ impl WriteTx for Tx<'_> {
         let finds = if batch.unindex.is_empty() { 0 } else { self.find_derived(&batch.unindex, &mut orders).await? };
         let first = orders.len() - finds;
         let mut found = self.carry_out(orders).await?.into_iter().skip(first);
-        let mut gone: Vec<(&str, Vec<String>)> = Vec::new();
+        let mut gone: Vec<(&str, Places)> = Vec::new();
         if finds > 0 {
             let Batch { tokens, references, texts, dates, quantities, ties, .. } = &mut batch;
             let mut next = || found.next().unwrap_or_default();
@@ -401,8 +401,14 @@ impl WriteTx for Tx<'_> {
         }
         let mut orders: Vec<Order<'_>> = Vec::new();
         for (table, places) in gone.into_iter().filter(|(_, places)| !places.is_empty()) {
-            let sql = format!("DELETE FROM {table} WHERE ctid = ANY($1::text[]::tid[])");
-            orders.push(Order { statement: self.statement(&sql).await?, arguments: vec![Box::new(places)] });
+            // Where a row lies tells it apart only from those of its resource: a distributed table has many first pages.
+            let sql = format!(
+                "DELETE FROM {table} AS one USING unnest($1::int8[], $2::text[]) AS gone (rid, place) \
+                 WHERE one.rid = gone.rid AND one.ctid = gone.place::tid"
+            );
+            let (rids, places): (Vec<i64>, Vec<String>) = places.into_iter().unzip();
+            let arguments: Vec<Box<dyn ToSql + Sync + Send>> = vec![Box::new(rids), Box::new(places)];
+            orders.push(Order { statement: self.statement(&sql).await?, arguments });
         }
         self.write_index(&batch, &mut orders).await?;
         self.carry_out(orders).await.map(drop)
@@ -472,16 +478,17 @@ struct Order<'b> {
     arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
 }
 
+/// Rows of a table: the resource each is of, and where it lies.
+type Places = Vec<(i64, String)>;
+
 /// Takes out of the rows that are wanted those that are there, and says where in its table what is not wanted lies.
-fn not_wanted<T: Derived>(
-    wanted: &mut Vec<T>,
-    there: &[tokio_postgres::Row],
-) -> Result<(&'static str, Vec<String>), Error> {
+fn not_wanted<T: Derived>(wanted: &mut Vec<T>, there: &[tokio_postgres::Row]) -> Result<(&'static str, Places), Error> {
     let told = |found: &tokio_postgres::Row| {
         let found = row(found)?;
-        Ok((T::read(&found)?, found.text(T::COLUMNS.len())?.to_owned()))
+        // The first column of each of these tables is the resource.
+        Ok((T::read(&found)?, (found.int(0)?, found.text(T::COLUMNS.len())?.to_owned())))
     };
-    let there: Vec<(T, String)> = there.iter().map(told).collect::<Result<_, Error>>()?;
+    let there: Vec<(T, (i64, String))> = there.iter().map(told).collect::<Result<_, Error>>()?;
     Ok((T::TABLE, settle(wanted, there)))
 }
 
