@@ -173,10 +173,14 @@ impl<'q> Plan<'q> {
             }
         };
         let least = if key.descending { "max" } else { "min" };
-        // For the least of a bare column SQLite walks the index of that column from its end until it meets the
-        // resource, which takes longer the more resources there are. The sign keeps it at the rows of the resource.
-        let plain = if writer.dialect == Dialect::Sqlite { "+" } else { "" };
-        format!("SELECT {least}({plain}{x}.{column}) FROM {table} {x} WHERE {x}.rid = m.rid{param}{shard}")
+        let own = format!("FROM {table} {x} WHERE {x}.rid = m.rid{param}{shard}");
+        // For the least of a bare column a database walks the index of that column from its end until it meets the
+        // resource, which takes longer the more resources there are. The sign, or the offset, keeps it at the rows of
+        // the resource.
+        match writer.dialect {
+            Dialect::Sqlite => format!("SELECT {least}(+{x}.{column}) {own}"),
+            Dialect::Postgres => format!("SELECT {least}(v) FROM (SELECT {x}.{column} AS v {own} OFFSET 0) own"),
+        }
     }
 
     /// Rids and what they are ordered by, from a place in the order on, at most `limit`. A rid may come twice.

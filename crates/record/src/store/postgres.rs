@@ -50,10 +50,14 @@ impl Postgres {
                 .caused_by(error)
         })?;
         config.application_name("qingshan");
+        // Statements here end in milliseconds. Where rows are guessed too many, as before a table was ever analysed,
+        // compiling one first takes hundreds.
+        let options = format!("{} -c jit=off", config.get_options().unwrap_or_default());
+        config.options(options.trim_start());
         lay_out(&config).await?;
         let mut reading = config.clone();
         let limit = tools.settings.limits.search_time.as_millis();
-        reading.options(format!("-c statement_timeout={limit}"));
+        reading.options(format!("{} -c statement_timeout={limit}", options.trim_start()));
         let manager = Manager::from_config(reading, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let waiting = Some(tools.settings.limits.search_time);
         let timeouts = Timeouts { wait: waiting, create: waiting, recycle: waiting };
