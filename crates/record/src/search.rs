@@ -284,9 +284,10 @@ impl<R: Rows> Search<'_, R> {
         let count = self.query.count;
         let mut writer = self.writer();
         let sql = self.plan.page(&mut writer, after, &[], whole(count) + 1);
+        let own = self.rows.dialect().resource("p.rid", "r");
         let sql = format!(
             "SELECT r.type, r.id, r.version, r.at, r.method, r.body, r.rid FROM ({sql}) p \
-             JOIN resource r ON r.rid = p.rid WHERE r.body IS NOT NULL ORDER BY p.rid"
+             JOIN {own} ON r.rid = p.rid WHERE r.body IS NOT NULL ORDER BY p.rid"
         );
         let arguments = writer.arguments;
         let mut found = self.ask(&sql, &arguments).await?;

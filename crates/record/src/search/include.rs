@@ -97,5 +97,6 @@ fn seen(dialect: Dialect, sight: Option<&Sight>, rid: &str, arguments: &mut Vec<
         format!("${}", arguments.len())
     };
     let readable = Conditions { sight, dialect, argument: &mut argument }.readable(&Columns::of("s"), None);
-    format!(" AND EXISTS (SELECT 1 FROM resource s WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})")
+    let own = dialect.resource(rid, "s");
+    format!(" AND EXISTS (SELECT 1 FROM {own} WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})")
 }

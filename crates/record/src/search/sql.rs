@@ -141,7 +141,8 @@ impl<'w> Writer<'w> {
         };
         let mut conditions = Conditions { sight, dialect: self.dialect, argument: &mut argument };
         let readable = conditions.readable(&Columns::of("s"), Some(types));
-        Some(format!("EXISTS (SELECT 1 FROM resource s WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})"))
+        let own = self.dialect.resource(rid, "s");
+        Some(format!("EXISTS (SELECT 1 FROM {own} WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})"))
     }
 
     /// The same as a further condition, or nothing.

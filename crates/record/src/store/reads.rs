@@ -117,8 +117,9 @@ fn seen(rows: &impl Rows, sight: Option<&Sight>, arguments: &mut Vec<SqlValue>) 
     let mut conditions = Conditions { sight, dialect: rows.dialect(), argument: &mut argument };
     let current = conditions.readable(&Columns::of("s"), None);
     let past = conditions.readable(&Columns { type_: "f.type".to_owned(), ..Columns::of("h") }, None);
+    let own = rows.dialect().resource("f.rid", "s");
     format!(
-        " AND EXISTS (SELECT 1 FROM resource s WHERE s.rid = f.rid AND {current} AND (s.version = f.version OR EXISTS \
+        " AND EXISTS (SELECT 1 FROM {own} WHERE s.rid = f.rid AND {current} AND (s.version = f.version OR EXISTS \
          (SELECT 1 FROM history h WHERE h.rid = f.rid AND h.version = f.version AND {past})))"
     )
 }

@@ -86,6 +86,21 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    /// The table of resources as `alias`, of which only the row of `rid`, a column of what stands around it, is wanted.
+    ///
+    /// PostgreSQL would make a join of it. Where a long condition on that row follows, it guesses its price so high that
+    /// it no longer tells ways to the row apart, and reads a whole index for each; the offset keeps the row by itself.
+    pub(crate) fn resource(self, rid: &str, alias: &str) -> String {
+        match self {
+            Self::Sqlite => format!("resource {alias}"),
+            Self::Postgres => {
+                format!("LATERAL (SELECT * FROM resource own WHERE own.rid = {rid} OFFSET 0) {alias}")
+            }
+        }
+    }
+}
+
 /// Anything statements can be read through: a snapshot for reading or the transaction being written.
 pub(crate) trait Rows: Send {
     /// Which database this is.
