@@ -707,6 +707,10 @@ pub struct Indicator {
     /// What is aimed at, in the unit of the value: percent, minutes, or for each `scale`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<u32>,
+    /// The less of it the better, as of deaths; of times it is understood. Without it a share is the better the larger it
+    /// is, and `goal` is what it should at least be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub less: bool,
     /// Where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -30,6 +30,8 @@ pub struct Figure<'p> {
     /// What is aimed at, in the same unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goal: Option<u32>,
+    /// The less of it the better.
+    pub less: bool,
     /// UCUM: `1`, `%`, `[ppth]` or `min`.
     pub unit: &'static str,
     /// Where it comes from.
@@ -177,6 +179,7 @@ impl Part {
             denominator: of,
             value,
             goal: indicator.goal,
+            less: indicator.less || matches!(indicator.kind, IndicatorKind::Median | IndicatorKind::P90),
             unit,
             source: indicator.source.as_deref(),
             runs: ids(runs),

@@ -270,6 +270,8 @@ export interface Figure extends Coded {
   /** A number, a percentage, or minutes; absent when there is nothing to count. */
   value?: number;
   goal?: number;
+  /** The less of it the better. */
+  less: boolean;
   unit?: string;
   /** The runs it is about, and those that count. */
   runs: string[];
@@ -281,6 +283,8 @@ export interface FigureRow extends Coded {
   kind: FigureKind;
   unit: string;
   goal?: number;
+  /** The less of it the better. */
+  less: boolean;
   source?: string;
   /** The record counts some of it, so that runs alone do not stand behind it. */
   recorded: boolean;

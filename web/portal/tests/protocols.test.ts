@@ -70,11 +70,16 @@ test("a step offers each outcome that is left, one that several see is acknowled
 });
 
 test("a share meets its goal from it upwards, a time up to it, and a count has none", () => {
-  expect(meets({ kind: "share", value: 90, goal: 90 })).toBe(true);
-  expect(meets({ kind: "share", value: 89.9, goal: 90 })).toBe(false);
-  expect(meets({ kind: "median", value: 61, goal: 60 })).toBe(false);
-  expect(meets({ kind: "count", value: 61, goal: 60 })).toBeUndefined();
-  expect(meets({ kind: "share", goal: 60 })).toBeUndefined();
+  expect(meets({ kind: "share", value: 90, goal: 90, less: false })).toBe(true);
+  expect(meets({ kind: "share", value: 89.9, goal: 90, less: false })).toBe(false);
+  expect(meets({ kind: "median", value: 61, goal: 60, less: true })).toBe(false);
+  expect(meets({ kind: "count", value: 61, goal: 60, less: false })).toBeUndefined();
+  expect(meets({ kind: "share", goal: 60, less: false })).toBeUndefined();
+});
+
+test("what should not happen meets its goal up to it, and never by happening more often", () => {
+  expect(meets({ kind: "share", value: 0, goal: 0, less: true })).toBe(true);
+  expect(meets({ kind: "share", value: 0.4, goal: 0, less: true })).toBe(false);
 });
 
 test("periods are whole days, across the turn of the year too", () => {
@@ -167,6 +172,7 @@ const table: FigureTable = {
       code: "up",
       title: { zh: "上转人次", en: "Up" },
       kind: "count",
+      less: false,
       unit: "1",
       recorded: false,
       cells: [

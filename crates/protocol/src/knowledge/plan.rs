@@ -190,6 +190,19 @@ pub(super) const MEASURE: &[Place] = &[
     Place::With(write_scoring, read_scoring),
     Place::With(
         |table, out, _| {
+            if table.remove("less").is_some() {
+                let system = "http://terminology.hl7.org/CodeSystem/measure-improvement-notation";
+                set(out, "improvementNotation", json!({ "coding": [{ "system": system, "code": "decrease" }] }));
+            }
+        },
+        |value, table| {
+            if value.get("improvementNotation").and_then(code_whole) == Some("decrease") {
+                table.insert("less".to_owned(), Word::Boolean(true));
+            }
+        },
+    ),
+    Place::With(
+        |table, out, _| {
             if let Some(source) = take_text(table, "source") {
                 push(out, "relatedArtifact", json!({ "type": "citation", "display": source }));
             }

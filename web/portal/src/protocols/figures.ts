@@ -2,20 +2,10 @@ import type { Figure, FigureKind, FigureRow, FigureTable } from "@qingshan/clien
 import type { Texts } from "../language";
 import { say, showLength } from "../runs/words";
 
-/** Kinds whose number is better the larger it is. Of a count nobody can say. */
-const MORE_IS_BETTER: Readonly<Record<FigureKind, boolean | undefined>> = {
-  count: undefined,
-  share: true,
-  ratio: true,
-  median: false,
-  p90: false,
-};
-
-/** Whether a figure meets its goal; nothing when it has none, or there is nothing to tell it from. */
-export function meets({ kind, value, goal }: Pick<Figure, "kind" | "value" | "goal">): boolean | undefined {
-  const isMore = MORE_IS_BETTER[kind];
-  if (isMore === undefined || value === undefined || goal === undefined) return undefined;
-  return isMore ? value >= goal : value <= goal;
+/** Whether a figure meets its goal; nothing when it has none, or there is nothing to tell it from. Of a count nobody can say. */
+export function meets({ kind, value, goal, less }: Pick<Figure, "kind" | "value" | "goal" | "less">): boolean | undefined {
+  if (kind === "count" || value === undefined || goal === undefined) return undefined;
+  return less ? value <= goal : value >= goal;
 }
 
 /** The days a choice of period means, from the first to the last; the last is today. */

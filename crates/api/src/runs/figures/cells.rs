@@ -62,6 +62,7 @@ struct Row<'p> {
     unit: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     goal: Option<u32>,
+    less: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'p str>,
     /// The record counts some of it, so that runs alone do not stand behind it.
@@ -233,6 +234,7 @@ fn put<'p>(rows: &mut Vec<Row<'p>>, protocol: &'p Protocol, at: &At, figures: Ve
                 kind: figure.kind,
                 unit: figure.unit,
                 goal: figure.goal,
+                less: figure.less,
                 source: figure.source,
                 recorded: indicator.events.is_some() || indicator.per.is_some(),
                 cells: Vec::new(),

@@ -220,6 +220,7 @@ impl Chance {
             per: self.maybe(Self::counted),
             scale: self.maybe(|c| c.below(1_000) as u32),
             goal: self.maybe(|c| c.below(100) as u32),
+            less: self.flag(),
             source: self.maybe(Self::text),
         }
     }
