@@ -15,8 +15,9 @@ const StartRun = lazy(() => import("./StartRun"));
 const Ward = lazy(() => import("../suggestions/Ward"));
 const Rehearse = lazy(() => import("./Rehearse"));
 const Figures = lazy(() => import("./Figures"));
+const MonthReport = lazy(() => import("./MonthReport"));
 
-const views = ["drawn", "start", "rehearsal", "suggested", "figures"] as const;
+const views = ["drawn", "start", "rehearsal", "suggested", "figures", "month"] as const;
 const narrow = matchMedia("(max-width: 900px)");
 
 /** One protocol: drawn before it runs, started by hand, played through, and in figures. */
@@ -60,6 +61,7 @@ export default function ProtocolPage({ code }: { code: string }) {
         {view === "rehearsal" && <Rehearse protocol={protocol.data} />}
         {view === "suggested" && <Ward protocol={protocol.data} />}
         {view === "figures" && <Figures protocol={protocol.data} />}
+        {view === "month" && <MonthReport protocol={protocol.data} />}
       </Suspense>
     </section>
   );
