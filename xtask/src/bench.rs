@@ -38,6 +38,15 @@ pub(crate) struct Options {
     /// Staff who are signed in at once.
     #[arg(long, default_value_t = 1_000)]
     users: usize,
+    /// Cases of stroke that are played through the serial and the parallel protocol.
+    #[arg(long, default_value_t = 10_000)]
+    cases: usize,
+    /// Boards that are open at once.
+    #[arg(long, default_value_t = 50)]
+    boards: usize,
+    /// Warnings that are timed until they are painted on a board.
+    #[arg(long, default_value_t = 200)]
+    warnings: usize,
     /// The seed of the invented people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,6 +64,10 @@ enum Subject {
     Audit,
     /// Worklists: how long staff wait for them, and for a change to be on another's screen.
     Work,
+    /// Stroke: the same cases one after another and side by side, in a hospital under a clock of its own.
+    Pathway,
+    /// The board of emergencies: from the ambulance's POST until it is painted, in Chromium.
+    Board,
 }
 
 /// The part of the page that people write; what is measured follows it.
@@ -77,6 +90,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         Subject::Protocol => protocol(options),
         Subject::Audit => audit(options),
         Subject::Work => work(options),
+        Subject::Pathway => pathway(options),
+        Subject::Board => board(options),
     }
 }
 
@@ -185,6 +200,59 @@ fn work(options: &Options) -> Outcome<()> {
         machine()?
     );
     put(Some(WORK), &text)
+}
+
+/// The heading of the part about stroke.
+const PATHWAY: &str = "Side by side instead of one after another";
+
+/// What is published of such times, to hold the simulated ones against.
+const PUBLISHED: &str = "\
+Published, to hold these against: half within 116 minutes (quartiles 70 and 150) in 132 Chinese hospitals of 2007 and 2008
+([CNSR](https://scholar.barrowneuro.org/neurology/1829)); 54 minutes in a usual emergency department and 44 with a guided
+one in Lanzhou, 2019 to 2022 ([hanspub 55174](http://www.hanspub.org/journal/PaperInformation.aspx?paperID=55174)); door to
+puncture 143 minutes one after another and 107 side by side at one American hospital
+([PMC4338685](https://pmc.ncbi.nlm.nih.gov/articles/PMC4338685/)). The simulation says what the order of steps does where all
+else is equal, and nothing of how long a hospital of one's own takes.
+";
+
+fn pathway(options: &Options) -> Outcome<()> {
+    must_succeed(cargo().args(["build", "--release", "--package", "qingshan", "--bins"]))?;
+    let (cases, seed) = (options.cases.to_string(), options.seed.to_string());
+    let program = root().join("target/release/qingshan");
+    let played = output_of(command(program).args(["bench-pathway", "--cases", &cases, "--seed", &seed]))?;
+    let commit = output_of(command("git").args(["describe", "--always", "--dirty"]))?;
+    let written = format!("Written by `cargo xtask bench pathway`, commit {}.", commit.trim());
+    put(Some(PATHWAY), &format!("## {PATHWAY}\n\n{written}\n\n{}\n\n{PUBLISHED}", played.trim_end()))
+}
+
+/// The heading of the part about the board.
+const BOARD: &str = "The board of emergencies";
+
+fn board(options: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["chromium", "fonts-noto-cjk"])?;
+    must_succeed(cargo().args(["build", "--release", "--package", "qingshan", "--bins"]))?;
+    must_succeed(command("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]))?;
+    must_succeed(command("npm").args(["run", "--silent", "build"]))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let written = folder.path().join("board.md");
+    must_succeed(
+        command("npx")
+            .args(["vitest", "run", "--config", "bench/vitest.config.ts"])
+            .current_dir(root().join("web/e2e"))
+            .env("QINGSHAN_BINARY", root().join("target/release/qingshan"))
+            .env("QINGSHAN_BENCH_BOARDS", options.boards.to_string())
+            .env("QINGSHAN_BENCH_WARNINGS", options.warnings.to_string())
+            .env("QINGSHAN_BENCH_OUT", &written),
+    )?;
+    let measured = fs::read_to_string(&written).map_err(|error| format!("{}: {error}", written.display()))?;
+    let text = format!(
+        "## {BOARD}\n\nWritten by `cargo xtask bench board`, on SQLite. Server, Chromium and all who look share the \
+         machine. A few boards are real pages, which note by a MutationObserver when a row says what was sent, and by the \
+         frame after it when that is painted; the others are clients that list, listen and read again as a board does, \
+         without drawing. {}\n{measured}",
+        machine()?
+    );
+    put(Some(BOARD), &text)
 }
 
 /// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.

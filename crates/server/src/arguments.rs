@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{Bench, BenchTrail, BenchWork};
+use crate::bench::{Bench, BenchPathway, BenchTrail, BenchWork};
 use crate::settings::Part;
 
 /// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     BenchTrail(BenchTrail),
     /// Measures staff at their worklists on this machine; `cargo xtask bench work` prepares and runs it.
     BenchWork(BenchWork),
+    /// Plays cases of stroke through a serial and the parallel protocol; `cargo xtask bench pathway` prepares and runs it.
+    BenchPathway(BenchPathway),
     /// The trail of who did what: whether it is whole, and its seals.
     #[command(subcommand)]
     Audit(Audit),

@@ -4,6 +4,7 @@
 //! Server, database and load share the machine's cores, as they would in a clinic, so the rates are those of the whole.
 
 mod load;
+mod pathway;
 mod region;
 mod server;
 mod trail;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::Outcome;
 use load::{Connection, Measured, Until, get, post};
+pub(crate) use pathway::{BenchPathway, run as run_pathway};
 use server::Server;
 pub(crate) use server::constantly;
 pub(crate) use trail::{BenchTrail, run as run_trail};

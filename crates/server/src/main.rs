@@ -56,6 +56,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         Command::Bench(bench) => bench::run(&bench).await.and_then(|page| say(&page)),
         Command::BenchTrail(bench) => bench::run_trail(&bench).await.and_then(|page| say(&page)),
         Command::BenchWork(bench) => bench::run_work(&bench).await.and_then(|page| say(&page)),
+        Command::BenchPathway(bench) => bench::run_pathway(&bench).and_then(|page| say(&page)),
         Command::Constant { size } => bench::constantly(size).await,
         Command::Settings => say(settings::DEFAULTS.trim_end()),
         Command::Serve(serve) => {
