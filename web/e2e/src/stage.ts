@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 
@@ -29,6 +30,10 @@ export interface Stage {
   origin: string;
   /** Opens a window of its own: own session, own line. */
   open(options?: BrowserContextOptions): Promise<{ page: Page; context: BrowserContext }>;
+  /** Lets time pass on every clock there is, and returns when all that was due by then has happened. Needs {@link Scenery.clock}. */
+  pass(to: number): Promise<void>;
+  /** Asks as a machine client of {@link Scenery.machines} does. */
+  ask(machine: string, method: "GET" | "POST" | "PUT", path: string, body?: object): Promise<Record<string, unknown>>;
   close(): Promise<void>;
 }
 
@@ -38,6 +43,10 @@ export interface Scenery {
   settings?: string;
   /** Accounts, besides those of accounts.ndjson. */
   accounts?: object[];
+  /** When it is at first, in milliseconds since 1970: server and screens have a clock that stands until it is moved. */
+  clock?: number;
+  /** Machine clients that may write anything, by their ids. */
+  machines?: string[];
 }
 
 /**
@@ -45,7 +54,7 @@ export interface Scenery {
  *
  * @param before what the program is run with before it serves, each for the same folder
  */
-export async function raise(before: string[][] = [], { settings = "", accounts = [] }: Scenery = {}): Promise<Stage> {
+export async function raise(before: string[][] = [], { settings = "", accounts = [], clock, machines = [] }: Scenery = {}): Promise<Stage> {
   const data = await mkdtemp(join(tmpdir(), "qingshan-e2e-"));
   const beneath = async (name: string, text: string) => {
     await writeFile(join(data, name), text);
@@ -57,17 +66,39 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
   const others = await beneath("others.ndjson", accounts.map((one) => `${JSON.stringify(one)}\n`).join(""));
   await told(["account", "import", "--data", data, others]);
   for (const words of before) await told([...words, "--data", data]);
+  const secrets = new Map<string, string>();
+  for (const id of machines) secrets.set(id, await told(["client", "add", "--id", id, "--scope", "system/*.cruds", "--data", data]));
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const settled = ["--settings", await beneath("settings.toml", settings)];
-  const server = spawn(program, [...settled, "serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
+  const stepped = clock === undefined ? [] : ["--stepped-clock", new Date(clock).toISOString()];
+  const server = spawn(program, [...settled, "serve", "--data", data, "--listen", `127.0.0.1:${port}`, ...stepped], {
     env: { ...process.env, QINGSHAN__PORTAL__DIRECTORY: portal, QINGSHAN__SIGN_IN__DEMO: "true" },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: [clock === undefined ? "ignore" : "pipe", clock === undefined ? "ignore" : "pipe", "inherit"],
   });
   await answers(origin, server);
+  const orders = server.stdout === null ? undefined : createInterface(server.stdout)[Symbol.asyncIterator]();
+  const bearers = new Map<string, string>();
+  for (const [id, secret] of secrets) bearers.set(id, await bearer(origin, id, secret));
   const browser = await launch();
+  let now = clock;
   return {
     origin,
+    async pass(to) {
+      if (orders === undefined || server.stdin === null) throw new Error("the clock of this stage goes by itself");
+      now = to;
+      server.stdin.write(`${new Date(to).toISOString()}\n`);
+      const { value, done } = await orders.next();
+      if (done === true || Date.parse(value) !== to) throw new Error(`the clock stands still: ${String(value)}`);
+      await Promise.all(browser.contexts().map((context) => context.clock.setFixedTime(to)));
+    },
+    async ask(machine, method, path, body) {
+      const kind = path.startsWith("/fhir") ? "application/fhir+json" : "application/json";
+      const headers = { Authorization: `Bearer ${bearers.get(machine) ?? ""}`, "Content-Type": kind, Accept: kind, Prefer: "return=representation" };
+      const answer = await fetch(`${origin}${path}`, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+      if (!answer.ok) throw new Error(`${machine}: ${method} ${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as Record<string, unknown>;
+    },
     async open(options) {
       const context = await browser.newContext({
         baseURL: origin,
@@ -78,6 +109,7 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
       });
       // The bound only ends a wait for something that will never come, on however slow a machine.
       context.setDefaultTimeout(30_000);
+      if (now !== undefined) await context.clock.setFixedTime(now);
       return { context, page: await context.newPage() };
     },
     async close() {
@@ -120,6 +152,15 @@ function launch(): Promise<Browser> {
 async function told(words: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(program, words);
   return stdout.trim();
+}
+
+/** Signs a machine in. */
+async function bearer(origin: string, id: string, secret: string): Promise<string> {
+  const body = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: secret });
+  const answer = await fetch(`${origin}/auth/token`, { method: "POST", body });
+  const { access_token: token } = (await answer.json()) as { access_token?: string };
+  if (token === undefined) throw new Error(`${id} may not enter: ${answer.status}`);
+  return token;
 }
 
 function freePort(): Promise<number> {
