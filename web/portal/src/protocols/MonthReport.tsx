@@ -83,11 +83,11 @@ export default function MonthReport({ protocol }: { protocol: Protocol }) {
           </select>
         </label>
         <span className="month-ways">
-          <Button disabled={figures.length === 0} onClick={() => save(`${name}.csv`, monthCsv(texts, figures, month, centre))}>
+          <Button size="large" disabled={figures.length === 0} onClick={() => save(`${name}.csv`, monthCsv(texts, figures, month, centre))}>
             {t("figures.csv")}
           </Button>
           <Registry protocol={protocol} cases={cases} name={name} />
-          <Button type="primary" disabled={counted.data === undefined || counted.isPlaceholderData} onClick={() => print()}>
+          <Button type="primary" size="large" disabled={counted.data === undefined || counted.isPlaceholderData} onClick={() => print()}>
             {t("documents.print")}
           </Button>
         </span>
