@@ -83,7 +83,13 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   await look(dispatcher, emergency);
 
   await stage.pass(at(-19));
+  // Two take the warning, and one of them has not heard of the other: it is told who was first.
+  await doctor.route("**/live?*", (route) => route.abort());
+  await open(doctor, emergency, "接收院前预警");
   await choose(nurse, emergency, "接收院前预警", "接收");
+  await decide(doctor, "接收");
+  await doctor.getByRole("alert").getByText("林静先一步办结了：接收").waitFor();
+  await doctor.unroute("**/live?*");
   await paramedic.locator(".ambulance-stages .is-reached", { hasText: "已接收" }).waitFor();
   await dispatcher.locator(".milestones strong", { hasText: "已接收" }).waitFor();
   await stage.pass(at(-18));
