@@ -1,5 +1,5 @@
-//! The program killed at random moments while runs are begun and done and their clocks fire: afterwards every clock has
-//! fired once and in order, and nothing that was acknowledged is lost.
+//! The program killed, and its database restarted, at random moments while runs are begun and done and their clocks fire:
+//! afterwards every clock has fired once and in order, and nothing that was acknowledged is lost.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -88,7 +88,7 @@ fn kills() -> usize {
 fn a_server_killed_while_clocks_go_on_fires_each_once_on_sqlite() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let data = folder.path().join("record");
-    play(folder.path(), &["--data", &data.display().to_string()], &Location::Embedded(data.clone()));
+    play(folder.path(), &["--data", &data.display().to_string()], &Location::Embedded(data.clone()), &Fault::Killed);
 }
 
 #[test]
@@ -96,10 +96,29 @@ fn a_server_killed_while_clocks_go_on_fires_each_once_on_postgresql() {
     let database = Cluster::shared().database();
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let data = folder.path().join("record").display().to_string();
-    play(folder.path(), &["--data", &data, "--database", &database.url()], &Location::Postgres(database.url()));
+    let place = ["--data", &data, "--database", &database.url()];
+    play(folder.path(), &place, &Location::Postgres(database.url()), &Fault::Killed);
 }
 
-fn play(folder: &std::path::Path, place: &[&str], location: &Location) {
+#[test]
+fn a_server_whose_database_restarts_under_it_goes_on_by_itself_and_fires_each_clock_once() {
+    let cluster = Cluster::start().expect("a PostgreSQL cluster starts");
+    let database = cluster.database();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let data = folder.path().join("record").display().to_string();
+    let place = ["--data", &data, "--database", &database.url()];
+    play(folder.path(), &place, &Location::Postgres(database.url()), &Fault::Restarted(&cluster));
+}
+
+/// What happens again and again in the middle of everything.
+enum Fault<'c> {
+    /// The server dies, and another is started.
+    Killed,
+    /// The database dies under the server, which is left alone, and comes back.
+    Restarted(&'c Cluster),
+}
+
+fn play(folder: &std::path::Path, place: &[&str], location: &Location, fault: &Fault<'_>) {
     let line = folder.join("watch");
     fs::create_dir(&line).expect("the disk takes a folder");
     fs::write(line.join("protocol.toml"), PROTOCOL).expect("the disk takes a file");
@@ -127,13 +146,26 @@ fn play(folder: &std::path::Path, place: &[&str], location: &Location) {
             let (address, text) = (server.as_ref().expect("one is running").address.clone(), body.to_string());
             // It dies with a request under way.
             let asked = send(&address, method, path, &text);
-            server.take().expect("one is running").kill();
-            drop(asked);
-            *server = serve();
+            match fault {
+                Fault::Killed => {
+                    server.take().expect("one is running").kill();
+                    drop(asked);
+                    *server = serve();
+                }
+                Fault::Restarted(cluster) => {
+                    cluster.stop();
+                    drop(asked);
+                    cluster.restart();
+                }
+            }
         }
         left = left.saturating_sub(1);
         let (address, text) = (server.as_ref().expect("one is running").address.clone(), body.to_string());
         let Some((status, answer)) = send(&address, method, path, &text).and_then(heard) else { continue };
+        // A database that is coming back is no refusal.
+        if matches!(fault, Fault::Restarted(_)) && status >= 500 {
+            continue;
+        }
         assert!((200..300).contains(&status), "{method} {path}: {answer}");
         return;
     };
