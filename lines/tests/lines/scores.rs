@@ -1,7 +1,7 @@
 //! What forms work out: the published examples and boundary values of every score, and that nothing is worked out from
 //! what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::path::{Environment, Expression, Item, Node};
 use fhir::{Value, definitions, json};
@@ -275,12 +275,31 @@ fn every_score_comes_to_what_its_authors_say() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The answers an item is worked out from: those a total adds, and those named in the formulas of what it adds.
+fn sources(form: &Form, formulas: &BTreeMap<String, String>, item: &Asked) -> BTreeSet<String> {
+    let (mut found, mut waiting) = (BTreeSet::new(), vec![item.code.to_string()]);
+    while let Some(code) = waiting.pop() {
+        let all = form.all();
+        let Some(one) = all.into_iter().find(|one| one.code.as_str() == code) else { continue };
+        let named =
+            |other: &&Asked| formulas.get(&code).is_some_and(|path| path.contains(&format!("'{}'", other.code)));
+        let of_formula = form.all().into_iter().filter(named).map(|other| other.code.to_string());
+        let parts: Vec<String> = match one.total.is_empty() {
+            false => one.total.iter().map(ToString::to_string).collect(),
+            true => of_formula.filter(|other| *other != code).collect(),
+        };
+        waiting.extend(parts.into_iter().filter(|part| found.insert(part.clone())));
+    }
+    found
+}
+
 /// Of every example that has a total, each answer that counts in it is left out once.
 #[test]
 fn no_total_is_worked_out_while_one_of_its_items_is_missing() {
     for (line, name, examples) in examples() {
         let desk = Desk::of(line);
         let form = desk.form(&examples.form);
+        let formulas = formulas(desk.questionnaire(&examples.form));
         for example in &examples.examples {
             let given = examples.given(example);
             let whole = desk.worked_out(&examples.form, &given);
@@ -288,7 +307,7 @@ fn no_total_is_worked_out_while_one_of_its_items_is_missing() {
                 if !whole.contains_key(total.code.as_str()) {
                     continue;
                 }
-                for part in total.total.iter().filter(|part| given.contains_key(part.as_str())) {
+                for part in sources(form, &formulas, total).iter().filter(|part| given.contains_key(part.as_str())) {
                     let mut less = given.clone();
                     less.remove(part.as_str());
                     let found = desk.worked_out(&examples.form, &less);
@@ -298,4 +317,25 @@ fn no_total_is_worked_out_while_one_of_its_items_is_missing() {
             }
         }
     }
+}
+
+/// Whoever adds a score says what it must come to, and shows it at its ends.
+#[test]
+fn every_total_has_examples_in_which_it_comes_to_different_numbers() {
+    let all = examples();
+    let mut wanting = Vec::new();
+    for (line, _) in lines::all() {
+        for form in &folders::line(line).forms {
+            for total in form.all().into_iter().filter(|item| !item.total.is_empty()) {
+                let own = all.iter().filter(|(of, _, one)| *of == line && one.form == form.code.as_str());
+                let given =
+                    own.flat_map(|(_, _, one)| &one.examples).filter_map(|one| one.gives.get(total.code.as_str()));
+                let told: BTreeSet<String> = given.filter(|one| one.is_number()).map(ToString::to_string).collect();
+                if told.len() < 2 {
+                    wanting.push(format!("{line}/{}: {}", form.code, total.code));
+                }
+            }
+        }
+    }
+    assert!(wanting.is_empty(), "{}", wanting.join("\n"));
 }
