@@ -96,14 +96,15 @@ fn histogram(histories: &[History; 2]) -> String {
     let last = (0..ROWS).rev().find(|row| rows.iter().any(|own| own[*row] > 0)).unwrap_or(0);
     let width = BAR as usize;
     let mut text = format!("```text\nminutes from door to needle\n             {:<width$} parallel\n", "serial");
-    for row in 0..=last {
+    let [serial, parallel] = &rows;
+    for (row, (serial, parallel)) in serial.iter().zip(parallel).enumerate().take(last + 1) {
         let from = row as f64 * ROW;
         let upto = if row + 1 == ROWS { " up  ".to_owned() } else { format!("–{:<4.0}", from + ROW) };
         let bar = |count: usize| {
             let whole = "█".repeat((count as f64 / most as f64 * BAR).round() as usize);
             if whole.is_empty() && count > 0 { "▏".to_owned() } else { whole }
         };
-        let line = format!("{from:>6.0}{upto}  {:<width$} {}", bar(rows[0][row]), bar(rows[1][row]));
+        let line = format!("{from:>6.0}{upto}  {:<width$} {}", bar(*serial), bar(*parallel));
         writeln!(text, "{}", line.trim_end()).expect("a string takes text");
     }
     text + "```\n\n"
