@@ -1,0 +1,77 @@
+//! Who may say what a centre takes, and who edits the map.
+
+use fhir::Error;
+use record::{Caller, Post, Standing};
+use serde_json::Value;
+
+use crate::resource::{is_coded, items, referred};
+use crate::{Routing, code, forbidden};
+
+/// What kind of organization one is.
+const TYPE: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
+
+/// Whether an organization is a department.
+pub(crate) fn is_department(organization: &Value) -> bool {
+    organization["resourceType"] == "Organization"
+        && items(&organization["type"]).any(|one| is_coded(one, TYPE, "dept"))
+}
+
+impl Routing {
+    /// Whether a caller says what the centres of an institution take: from a post there, with a duty of the policy.
+    pub(crate) async fn may_tell(&self, caller: &Caller, institution: &str) -> Result<bool, Error> {
+        match &caller.standing {
+            Standing::System => Ok(true),
+            Standing::Lay(_) => Ok(false),
+            Standing::Staff(post) => {
+                Ok(has_duty(post, &self.policy().duty.status) && self.house_of(post).await? == institution)
+            }
+        }
+    }
+
+    /// Whether a caller suspends centres and publishes the map: at the institution that leads a consortium.
+    pub(crate) async fn may_edit(&self, caller: &Caller) -> Result<bool, Error> {
+        let Standing::Staff(post) = &caller.standing else { return Ok(matches!(caller.standing, Standing::System)) };
+        if !has_duty(post, &self.policy().duty.map) {
+            return Ok(false);
+        }
+        let asked = [
+            ("participating-organization", self.house_of(post).await?),
+            ("role", format!("{}|lead", code::AFFILIATION)),
+            ("active", "true".to_owned()),
+        ];
+        Ok(!self.every("OrganizationAffiliation", &asked).await?.is_empty())
+    }
+
+    /// Refuses whoever does not edit the map.
+    pub(crate) async fn is_editor(&self, caller: &Caller) -> Result<(), Error> {
+        if self.may_edit(caller).await? {
+            return Ok(());
+        }
+        Err(forbidden("The map is kept by the institution that leads the consortium."))
+    }
+
+    /// The institution of a post.
+    async fn house_of(&self, post: &Post) -> Result<String, Error> {
+        self.institution(format!("Organization/{}", post.organization)).await
+    }
+
+    /// The institution an organization belongs to.
+    pub(crate) async fn institution(&self, organization: String) -> Result<String, Error> {
+        /// A tree of institutions is not higher.
+        const LEVELS: usize = 8;
+        let mut at = organization;
+        for _ in 0..LEVELS {
+            let tree = self.read(&self.platform(), &at).await?.map(|(tree, _)| tree);
+            let Some(above) = tree.filter(is_department).and_then(|tree| referred(&tree["partOf"]).map(str::to_owned))
+            else {
+                break;
+            };
+            at = above;
+        }
+        Ok(at)
+    }
+}
+
+fn has_duty(post: &Post, duties: &[String]) -> bool {
+    post.duties.iter().any(|duty| duties.contains(duty))
+}
