@@ -34,6 +34,7 @@ const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const PlacesPage = lazy(() => import("./places/PlacesPage"));
 const SessionsPage = lazy(() => import("./sessions/SessionsPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
+const RegistryPage = lazy(() => import("./routing/RegistryPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
 
@@ -179,6 +180,7 @@ function Screens() {
         <Route path={places.places} component={PlacesPage} />
         <Route path={places.sessions} component={SessionsPage} />
         <Route path={places.consortium} component={ConsortiumPage} />
+        <Route path={places.registry} component={RegistryPage} />
         <Route path="/authorize" component={AuthorizePage} />
         <Route path="/settings" component={SettingsPage} />
         <Route path={places.register} component={Register} />

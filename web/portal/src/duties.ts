@@ -39,6 +39,7 @@ export type Screen =
   | "people"
   | "places"
   | "sessions"
+  | "registry"
   | "consortium";
 
 /** Where each screen is. */
@@ -55,6 +56,7 @@ export const places: Readonly<Record<Screen, string>> = {
   people: "/people",
   places: "/places",
   sessions: "/sessions",
+  registry: "/registry",
   consortium: "/consortium",
 };
 
@@ -88,6 +90,8 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   people: ["registrar"],
   places: ["referral-officer", "dispatcher"],
   sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
+  // Everybody else comes to it from the page of the consortium.
+  registry: ["dispatcher", "quality"],
 };
 
 /** Duties that begin with what is waiting, and not with a person who stands before them. */
@@ -109,8 +113,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

@@ -34,6 +34,15 @@ export async function load(locale: Locale): Promise<Loaded> {
 /** Codes that the catalogues have words for, each under its own prefix. */
 export type Family =
   | "agreement"
+  | "editions.what"
+  | "routing.capability"
+  | "routing.figure"
+  | "routing.level"
+  | "routing.pathway"
+  | "routing.reason"
+  | "routing.rule"
+  | "routing.suspended"
+  | "routing.taking"
   | "ambulance.answer"
   | "ambulance.item"
   | "because"

@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Failure } from "@qingshan/client";
-import { StrictMode } from "react";
+import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { firstLocale, Language, load } from "./language";
 import { SessionKeeper } from "./session";
@@ -25,6 +25,10 @@ const cache = new QueryClient({
   },
 });
 
+// The map is for everybody: nothing of it waits for somebody to sign in, and nothing else is loaded for it.
+const MapPage = lazy(() => import("./map/MapPage"));
+const isMap = location.pathname === "/map";
+
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html holds the root");
 const first = await load(firstLocale());
@@ -35,9 +39,15 @@ createRoot(root).render(
         {(loaded) => (
           <SettingsKeeper>
             <Look components={loaded.components}>
-              <SessionKeeper>
-                <Shell />
-              </SessionKeeper>
+              {isMap ? (
+                <Suspense>
+                  <MapPage />
+                </Suspense>
+              ) : (
+                <SessionKeeper>
+                  <Shell />
+                </SessionKeeper>
+              )}
             </Look>
           </SettingsKeeper>
         )}

@@ -55,7 +55,13 @@ export default function AmbulancePage() {
         <DriveView key={drive.id} drive={drive} change={(act) => change(drive.id, act)} onOver={() => setShown(undefined)} />
       )}
       {drive === undefined && chosen !== undefined && (
-        <WhoAndWhere title={titleOf(chosen)} institutions={pack?.institutions ?? []} own={post?.organization} onGo={go} />
+        <WhoAndWhere
+          title={titleOf(chosen)}
+          institutions={pack?.institutions ?? []}
+          own={post?.organization}
+          pathway={chosen.suspected?.code ?? chosen.warning.protocol.code}
+          onGo={go}
+        />
       )}
       {drive === undefined && chosen === undefined && (
         <div className="ambulance-home">

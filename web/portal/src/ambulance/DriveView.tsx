@@ -11,6 +11,7 @@ import { nameOf } from "../runs/RunPage";
 import { codingIn, say, showLength } from "../runs/words";
 import { useSession } from "../session";
 import { done, expect, measurement, photograph, pressure, refused, retried, scored, unsent, write, type Drive } from "./drive";
+import { here } from "./here";
 import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
 import { Pad } from "./Pad";
 import { shrunk } from "./photo";
@@ -156,18 +157,6 @@ function withTrauma(next: Drive, before: Drive, mark: { id: string; at: string }
   const total = totalOf(RTS, items);
   if (total === undefined || total === totalOf(RTS, traumaOf(before))) return next;
   return write(next, scored(RTS, items, total, mark), mark.at);
-}
-
-/** Where the vehicle is, if it tells within a moment. */
-function here(): Promise<{ latitude: number; longitude: number } | undefined> {
-  return new Promise((done) => {
-    if (!("geolocation" in navigator)) return done(undefined);
-    navigator.geolocation.getCurrentPosition(
-      ({ coords }) => done({ latitude: coords.latitude, longitude: coords.longitude }),
-      () => done(undefined),
-      { timeout: 2_000, maximumAge: 30_000 },
-    );
-  });
 }
 
 /** How far a warning that the record has received has come, as it changes, and what the crew can do with one touch. */

@@ -1,7 +1,10 @@
 import type { Sex } from "@qingshan/client";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useTexts } from "../language";
+import type { Routed } from "../routing/reading";
+import { traceIn } from "../routing/words";
 import type { Drive, Pack, Who } from "./drive";
+import { WhereTo } from "./WhereTo";
 
 const LAST = "qingshan.ambulance.to";
 
@@ -13,22 +16,38 @@ export function WhoAndWhere(props: {
   title: string;
   institutions: Pack["institutions"];
   own: string | undefined;
+  /** What is suspected, where there is a word for it. */
+  pathway: string | undefined;
   onGo(who: Who, destination: Drive["destination"]): Promise<void>;
 }) {
-  const { title, institutions, own, onGo } = props;
-  const { t } = useTexts();
+  const { title, institutions, own, pathway, onGo } = props;
+  const texts = useTexts();
+  const { t } = texts;
   const [sex, setSex] = useState<Sex>();
   const [age, setAge] = useState<number>();
   const [isDrill, setIsDrill] = useState(false);
   const [isGoing, setIsGoing] = useState(false);
   const [cause, setCause] = useState<unknown>();
   const [to, setTo] = useState(() => localStorage.getItem(LAST) ?? own);
+  const [isPressed, setIsPressed] = useState(false);
+  const [routed, setRouted] = useState<Routed>();
+  const canWarn = (institution: string) => institutions.some(({ id }) => `Organization/${id}` === institution);
+  const press = (id: string | undefined) => {
+    setIsPressed(true);
+    setTo(id);
+  };
+  const recommended = routed?.chosen?.institution;
+  // What is recommended is chosen until somebody chooses; whom no warning reaches is called.
+  useEffect(() => {
+    if (!isPressed && recommended !== undefined && institutions.some(({ id }) => `Organization/${id}` === recommended)) setTo(recommended.replace("Organization/", ""));
+  }, [isPressed, recommended, institutions]);
   const destination = institutions.find(({ id }) => id === to);
   const go = (minutes: number) => {
     if (sex === undefined || destination?.id === undefined || isGoing) return;
     setIsGoing(true);
     localStorage.setItem(LAST, destination.id);
-    onGo({ sex, age, isDrill, minutes }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
+    const why = routed === undefined ? undefined : traceIn(texts, routed, `Organization/${destination.id}`);
+    onGo({ sex, age, isDrill, minutes, why }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
       setIsGoing(false);
       setCause(why);
     });
@@ -71,9 +90,18 @@ export function WhoAndWhere(props: {
       </section>
       <section aria-label={t("ambulance.to")}>
         <h2>{t("ambulance.to")}</h2>
+        {pathway !== undefined && (
+          <WhereTo
+            pathway={pathway}
+            to={to === undefined ? undefined : `Organization/${to}`}
+            onChoose={(institution) => press(institution.replace("Organization/", ""))}
+            onRouted={setRouted}
+            canWarn={canWarn}
+          />
+        )}
         <div className="ambulance-to">
           {institutions.map(({ id, name }) => (
-            <button key={id} type="button" className="ambulance-key" aria-pressed={to === id} onClick={() => setTo(id)}>
+            <button key={id} type="button" className="ambulance-key" aria-pressed={to === id} onClick={() => press(id)}>
               {name}
             </button>
           ))}

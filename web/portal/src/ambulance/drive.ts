@@ -115,6 +115,8 @@ export interface Who {
   isDrill: boolean;
   /** In how many minutes they are expected at the door. */
   minutes: number;
+  /** Why they are brought there, in words: what was recommended, and who was not and why. */
+  why?: string | undefined;
 }
 
 /** Begins a drive: everything that has to be written for a warning, in the order in which it has to be. */
@@ -232,6 +234,7 @@ function known(told: { who: Who; suspected: Coding | undefined; eta: string; wor
     age: who.age,
     complaint: words,
     certainty: "unknown",
+    destination: who.why,
   };
 }
 

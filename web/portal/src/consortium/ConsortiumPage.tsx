@@ -2,7 +2,7 @@ import type { Organization, OrganizationAffiliation } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useSearchParams } from "wouter";
-import { hasDuty } from "../duties";
+import { hasDuty, places } from "../duties";
 import { useTexts } from "../language";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
@@ -40,6 +40,7 @@ export default function ConsortiumPage() {
     <section>
       <header className="consortium-head">
         <h1>{tree.head?.name ?? t("consortium.title")}</h1>
+        <Link href={places.registry}>{t("nav.registry")}</Link>
         {isAdmin && tree.head !== undefined && (
           <button type="button" className="button-link" onClick={() => setIsAdding(true)}>
             {t("consortium.add")}

@@ -4,6 +4,7 @@ import { timeAt } from "../calendar";
 import { shownUnit } from "../forms/units";
 import { useTexts } from "../language";
 import { useLive } from "../live";
+import { CaseRouting } from "../routing/CaseRouting";
 import { useService } from "../session";
 import { FailureNotice, Loading } from "../states";
 import { Sparkline } from "../views/Sparkline";
@@ -22,6 +23,7 @@ export default function CaseNow({ run, now }: { run: RunView; now: number }) {
     <div className="case-now">
       <OpenSteps run={run} now={now} />
       <AtOnce run={run} now={now} />
+      <CaseRouting run={run} />
       {run.patient !== undefined && <Vitals run={run} patient={run.patient.reference} />}
     </div>
   );
