@@ -42,6 +42,10 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let mut serve = Command::new(&program);
     serve.arg("serve").arg("--data").arg(&data).args(["--listen", &options.listen]);
     serve.env("QINGSHAN__SIGN_IN__DEMO", "true");
+    let roads = data.join("roads.osm");
+    if roads.exists() {
+        serve.env("QINGSHAN__ROUTING__ROADS", roads);
+    }
     match portal {
         Some(portal) => {
             serve.env("QINGSHAN__PORTAL__DIRECTORY", portal);
@@ -68,6 +72,9 @@ fn put_in(options: &Options, program: &Path, data: &Path) -> Outcome<()> {
     for (words, file) in steps {
         must_succeed(Command::new(program).args(words).arg("--data").arg(data).arg(cast.join(file)))?;
     }
+    let roads = data.join("roads.osm");
+    fs::copy(cast.join("roads.osm"), &roads)
+        .map_err(|error| format!("The roads cannot be copied to {}: {error}", roads.display()))?;
     Ok(())
 }
 

@@ -211,15 +211,24 @@ pub(crate) fn needs(
                 | crate::operation::Operation::Book
                 | crate::operation::Operation::Release
                 | crate::operation::Operation::Mark
-                | crate::operation::Operation::CancelSession => vec![(Update, type_)],
-                crate::operation::Operation::Hold | crate::operation::Operation::PlanSession => vec![(Create, type_)],
+                | crate::operation::Operation::CancelSession
+                | crate::operation::Operation::CentreStatus
+                | crate::operation::Operation::Suspend
+                | crate::operation::Operation::PublishMap => vec![(Update, type_)],
+                crate::operation::Operation::Hold
+                | crate::operation::Operation::PlanSession
+                | crate::operation::Operation::DraftMap => vec![(Create, type_)],
                 crate::operation::Operation::Availability | crate::operation::Operation::Sessions => {
                     vec![(Search, type_), (Search, ResourceType::named("Slot"))]
                 }
                 crate::operation::Operation::Bookings => {
                     vec![(Read, type_), (Search, ResourceType::named("Appointment"))]
                 }
-                crate::operation::Operation::Match => vec![(Search, type_)],
+                crate::operation::Operation::Match
+                | crate::operation::Operation::Route
+                | crate::operation::Operation::Registry
+                | crate::operation::Operation::MapEditions
+                | crate::operation::Operation::MapDifference => vec![(Search, type_)],
                 crate::operation::Operation::EvaluateMeasure => {
                     vec![(Read, type_), (Search, ResourceType::named("Task"))]
                 }

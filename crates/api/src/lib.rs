@@ -16,6 +16,7 @@ mod health;
 mod interaction;
 mod json;
 mod live;
+mod map;
 mod operation;
 mod outcome;
 mod portal;
@@ -39,6 +40,7 @@ use entrance::{Entrance, Peer};
 use fhir::Error;
 use protocol::Engine;
 use record::Record;
+use routing::Routing;
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
 
@@ -55,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) record: Record,
     pub(crate) engine: Engine,
     pub(crate) booking: Booking,
+    pub(crate) routing: Routing,
+    pub(crate) map: map::Shown,
     pub(crate) settings: Settings,
     pub(crate) tokens: access::Tokens,
     pub(crate) sign_ins: access::SignIns,
@@ -87,6 +91,8 @@ impl App {
         let started = record.surroundings().clock.now();
         Self(Arc::new(Inner {
             booking: Booking::new(record.clone(), settings.booking),
+            routing: Routing::new(record.clone(), settings.routing.clone()),
+            map: map::Shown::default(),
             record,
             engine,
             sign_ins: access::SignIns::default(),
@@ -117,6 +123,7 @@ impl App {
 /// - `/audit/…`: the seals of the trail
 /// - `/protocols…`, `/runs…`: care processes
 /// - `/live?topic=…`: server-sent events
+/// - `/map.json`: the published map of who treats emergencies, open to everybody
 /// - `/health`: whether the store answers
 /// - everything else: the portal, if there is one
 pub fn router(engine: Engine, settings: Settings) -> Router {
@@ -134,6 +141,7 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), access::cross_origin))
         .merge(trail::routes())
         .route("/live", get(live::stream))
+        .route("/map.json", get(map::map))
         .route("/health", get(health::health))
         .with_state(app);
     match portal {

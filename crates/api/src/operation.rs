@@ -7,6 +7,7 @@ mod meta;
 mod parameters;
 mod person;
 mod relation;
+mod routing;
 mod terminology;
 mod validate;
 mod who_looked;
@@ -45,6 +46,22 @@ pub(crate) enum Operation {
     Sessions,
     /// `Schedule/id/$bookings`: who has booked a session.
     Bookings,
+    /// `HealthcareService/$registry`: who can treat what, and what they take now.
+    Registry,
+    /// `HealthcareService/$route`: where an emergency is brought, and why.
+    Route,
+    /// `HealthcareService/id/$status`: what a centre takes now.
+    CentreStatus,
+    /// `HealthcareService/id/$suspend`: a centre is suspended, or that is lifted.
+    Suspend,
+    /// `Library/$draft-map`: the registry is copied into the draft of the next edition.
+    DraftMap,
+    /// `Library/id/$publish-map`: the draft becomes an edition.
+    PublishMap,
+    /// `Library/$map-editions`: the editions there are.
+    MapEditions,
+    /// `Library/$map-difference`: what is different between two editions.
+    MapDifference,
     /// `$break-glass` of a patient: emergency access.
     BreakGlass,
     /// `Measure/id/$evaluate-measure`
@@ -114,6 +131,14 @@ const PLAN_SESSION: &str = "https://qingshan.dev/fhir/OperationDefinition/plan-s
 const CANCEL_SESSION: &str = "https://qingshan.dev/fhir/OperationDefinition/cancel-session";
 const SESSIONS: &str = "https://qingshan.dev/fhir/OperationDefinition/sessions";
 const BOOKINGS: &str = "https://qingshan.dev/fhir/OperationDefinition/bookings";
+const REGISTRY: &str = "https://qingshan.dev/fhir/OperationDefinition/registry";
+const ROUTE: &str = "https://qingshan.dev/fhir/OperationDefinition/route";
+const STATUS: &str = "https://qingshan.dev/fhir/OperationDefinition/status";
+const SUSPEND: &str = "https://qingshan.dev/fhir/OperationDefinition/suspend";
+const DRAFT_MAP: &str = "https://qingshan.dev/fhir/OperationDefinition/draft-map";
+const PUBLISH_MAP: &str = "https://qingshan.dev/fhir/OperationDefinition/publish-map";
+const MAP_EDITIONS: &str = "https://qingshan.dev/fhir/OperationDefinition/map-editions";
+const MAP_DIFFERENCE: &str = "https://qingshan.dev/fhir/OperationDefinition/map-difference";
 const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-glass";
 const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
 const UNMERGE: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-unmerge";
@@ -131,6 +156,14 @@ pub(crate) const OFFERED: &[Row] = &[
     row(Operation::CancelSession, "cancel-session", Some("Schedule"), false, false, true, CANCEL_SESSION),
     row(Operation::Sessions, "sessions", Some("Schedule"), false, true, false, SESSIONS),
     row(Operation::Bookings, "bookings", Some("Schedule"), false, false, true, BOOKINGS),
+    row(Operation::Registry, "registry", Some("HealthcareService"), false, true, false, REGISTRY),
+    row(Operation::Route, "route", Some("HealthcareService"), false, true, false, ROUTE),
+    row(Operation::CentreStatus, "status", Some("HealthcareService"), false, false, true, STATUS),
+    row(Operation::Suspend, "suspend", Some("HealthcareService"), false, false, true, SUSPEND),
+    row(Operation::DraftMap, "draft-map", Some("Library"), false, true, false, DRAFT_MAP),
+    row(Operation::PublishMap, "publish-map", Some("Library"), false, false, true, PUBLISH_MAP),
+    row(Operation::MapEditions, "map-editions", Some("Library"), false, true, false, MAP_EDITIONS),
+    row(Operation::MapDifference, "map-difference", Some("Library"), false, true, false, MAP_DIFFERENCE),
     row(Operation::BreakGlass, "break-glass", Some("Patient"), false, false, true, BREAK_GLASS),
     row(Operation::Relation, "relation", Some("Patient"), false, false, true, RELATION),
     row(
@@ -227,6 +260,10 @@ impl Operation {
                 | Self::Mark
                 | Self::PlanSession
                 | Self::CancelSession
+                | Self::CentreStatus
+                | Self::Suspend
+                | Self::DraftMap
+                | Self::PublishMap
         )
     }
 
@@ -249,6 +286,14 @@ impl Operation {
             | Self::CancelSession
             | Self::Sessions
             | Self::Bookings => booking::run(self, app, session, ask, on).await,
+            Self::Registry
+            | Self::Route
+            | Self::CentreStatus
+            | Self::Suspend
+            | Self::DraftMap
+            | Self::PublishMap
+            | Self::MapEditions
+            | Self::MapDifference => routing::run(self, app, session, ask, on).await,
             Self::EvaluateMeasure => runs::figures::measure(app, session, ask, on).await,
             Self::Everything => everything::run(app, grant, session, ask, on).await,
             Self::BreakGlass => relation::break_glass(session, ask, on).await,

@@ -36,6 +36,8 @@ pub struct Settings {
     pub export: Export,
     /// Slots, beds and sessions.
     pub booking: booking::Settings,
+    /// Where emergencies are brought.
+    pub routing: routing::Settings,
     /// What browsers are shown at every address that no other route has. Without it they are shown nothing.
     pub portal: Option<Portal>,
 }
@@ -56,6 +58,7 @@ impl Settings {
             subscriptions: Subscriptions::default(),
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
             booking: booking::Settings::default(),
+            routing: routing::Settings::default(),
             portal: None,
         }
     }

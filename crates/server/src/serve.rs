@@ -63,7 +63,8 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening at {scheme}://{bound}/fhir");
     let portal = portal(&settings.portal.directory)?;
-    let routes = api::router(engine, api::Settings { portal, ..told });
+    let routing = routing(settings)?;
+    let routes = api::router(engine, api::Settings { portal, routing, ..told });
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
@@ -130,6 +131,30 @@ fn portal(directory: &Path) -> Outcome<Option<api::Portal>> {
     Ok(Some(portal))
 }
 
+/// Reads the rules and the roads by which it is decided where an emergency is brought.
+fn routing(settings: &Settings) -> Outcome<routing::Settings> {
+    let told = &settings.routing;
+    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let unsound = |path: &Path, error: fhir::Error| format!("{}: {}", path.display(), place::describe(&error));
+    let policy = match told.rules.as_os_str().is_empty() {
+        true => routing::Policy::default(),
+        false => {
+            let text = fs::read_to_string(&told.rules).map_err(|error| unreadable(&told.rules, error))?;
+            routing::Policy::read(&text).map_err(|error| unsound(&told.rules, error))?
+        }
+    };
+    let roads = match told.roads.as_os_str().is_empty() {
+        true => None,
+        false => {
+            let bytes = fs::read(&told.roads).map_err(|error| unreadable(&told.roads, error))?;
+            let roads = routing::Roads::read(&bytes, &policy).map_err(|error| unsound(&told.roads, error))?;
+            tracing::info!("{} points of roads", roads.len());
+            Some(Arc::new(roads))
+        }
+    };
+    Ok(routing::Settings { policy: Arc::new(policy), roads })
+}
+
 /// What the HTTP door is told.
 fn told(settings: &Settings) -> api::Settings {
     let seconds = Duration::from_secs;
@@ -161,6 +186,7 @@ fn told(settings: &Settings) -> api::Settings {
         },
         export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
         booking: places(settings),
+        routing: defaults.routing,
         portal: None,
     }
 }

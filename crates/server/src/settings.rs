@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) oidc: Vec<api::Provider>,
     pub(crate) protocols: Protocols,
     pub(crate) booking: Booking,
+    pub(crate) routing: Routing,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -147,6 +148,12 @@ pub(crate) struct Booking {
     pub(crate) pool_release_hours: u32,
     pub(crate) open_bookings: usize,
     pub(crate) horizon_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Routing {
+    pub(crate) rules: PathBuf,
+    pub(crate) roads: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

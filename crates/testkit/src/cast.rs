@@ -8,6 +8,7 @@ mod history;
 mod illness;
 mod institutions;
 mod places;
+mod registry;
 
 use std::fs;
 use std::io;
@@ -31,6 +32,10 @@ pub struct Cast {
     pub histories: Vec<Value>,
     /// Slots, beds and expert sessions.
     pub places: Vec<Value>,
+    /// Who treats emergencies, and the map of it.
+    pub registry: Vec<Value>,
+    /// The roads between them, as an OpenStreetMap file.
+    pub roads: String,
     /// Accounts for each role, for `qingshan account import`.
     pub accounts: Vec<Value>,
 }
@@ -53,11 +58,12 @@ impl Cast {
         let places = places::places(&institutions, &lives, Dice::new(seed).apart(4), now);
         let mut accounts = posts(&institutions);
         accounts.extend(lay);
-        Self { consortium: institutions.file(), residents, histories, places, accounts }
+        let (registry, roads) = (registry::registry(now), registry::roads());
+        Self { consortium: institutions.file(), residents, histories, places, registry, roads, accounts }
     }
 
-    /// Writes `consortium.toml`, `accounts.jsonl` and the folder `records` with the residents, their
-    /// histories, and what can be booked.
+    /// Writes `consortium.toml`, `accounts.jsonl`, `roads.osm` and the folder `records` with the residents, their
+    /// histories, what can be booked, and who treats emergencies.
     ///
     /// # Errors
     /// When the disk does not take them.
@@ -68,7 +74,9 @@ impl Cast {
         fs::write(folder.join("accounts.jsonl"), lines(&self.accounts))?;
         fs::write(records.join("1-residents.ndjson"), lines(&self.residents))?;
         fs::write(records.join("2-histories.ndjson"), lines(&self.histories))?;
-        fs::write(records.join("3-places.ndjson"), lines(&self.places))
+        fs::write(records.join("3-places.ndjson"), lines(&self.places))?;
+        fs::write(records.join("4-registry.ndjson"), lines(&self.registry))?;
+        fs::write(folder.join("roads.osm"), &self.roads)
     }
 }
 
@@ -210,6 +218,10 @@ mod tests {
         Cast::new(7, jiff::civil::date(2026, 5, 4).at(9, 30, 0, 0), 1_200)
     }
 
+    fn everything(cast: &Cast) -> impl Iterator<Item = &Value> {
+        cast.residents.iter().chain(&cast.histories).chain(&cast.places).chain(&cast.registry)
+    }
+
     #[test]
     fn the_same_seed_and_moment_make_the_same_cast() {
         let (one, other) = (some(), some());
@@ -217,14 +229,14 @@ mod tests {
         assert_eq!(one.residents, other.residents);
         assert_eq!(one.histories, other.histories);
         assert_eq!(one.places, other.places);
+        assert_eq!((one.registry, one.roads), (other.registry, other.roads));
         assert_eq!(one.accounts, other.accounts);
     }
 
     #[test]
     fn every_resource_is_valid_and_refers_to_what_is_there() {
         let cast = some();
-        let mut known: BTreeSet<String> =
-            cast.residents.iter().chain(&cast.histories).chain(&cast.places).map(crate::region::name).collect();
+        let mut known: BTreeSet<String> = everything(&cast).map(crate::region::name).collect();
         for line in cast.consortium.lines() {
             let id = line.split("id = \"").nth(1).and_then(|rest| rest.split('"').next());
             for type_ in ["Organization", "Practitioner", "HealthcareService", "Location"] {
@@ -232,7 +244,7 @@ mod tests {
             }
         }
         let validator = Validator::new(fhir::definitions::r4(), Options::default());
-        for resource in cast.residents.iter().chain(&cast.histories).chain(&cast.places) {
+        for resource in everything(&cast) {
             let text = resource.to_string();
             for name in text.split("\"reference\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 // A post is called after its person and place.

@@ -31,6 +31,27 @@ impl Parameters {
         list.iter().find(|part| part.get("name").and_then(|name| name.as_str()) == Some(name))
     }
 
+    /// The parts of every parameter of a name, as text by the name of each.
+    pub(crate) fn lists(&self, name: &str) -> Vec<Vec<(String, String)>> {
+        let body = self.body.as_ref().filter(|body| type_of(body) == Some("Parameters"));
+        let all = body.and_then(|body| body.get("parameter")?.as_array()).into_iter().flatten();
+        let named = all.filter(|one| one.get("name").and_then(|text| text.as_str()) == Some(name));
+        named
+            .map(|one| {
+                let parts = one.get("part").and_then(|parts| parts.as_array()).into_iter().flatten();
+                let written = |part: &Value| {
+                    let (_, value) = part.as_object()?.iter().find(|(member, _)| member.starts_with("value"))?;
+                    let text = match value.as_str() {
+                        Some(text) => text.to_owned(),
+                        None => String::from_utf8_lossy(&fhir::json::to_bytes(value)).into_owned(),
+                    };
+                    Some((part.get("name")?.as_str()?.to_owned(), text))
+                };
+                parts.filter_map(written).collect()
+            })
+            .collect()
+    }
+
     /// The `value[x]` of a parameter.
     pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         let part = self.part(name)?.as_object()?;

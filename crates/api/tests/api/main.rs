@@ -13,6 +13,7 @@ mod people;
 mod person;
 mod portal;
 mod rest;
+mod routing;
 mod runs;
 mod search;
 mod sign_in;
