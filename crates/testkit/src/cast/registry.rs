@@ -145,7 +145,8 @@ const CENTRES: [Centre; 20] = [
 pub(super) fn registry(now: DateTime) -> Vec<Value> {
     let mut written = places();
     written.extend(CENTRES.iter().map(|centre| row(centre, now)));
-    let copies = |rows: Vec<Value>| places().into_iter().chain(rows).collect::<Vec<_>>();
+    // An edition stands for itself: it holds the names of those it is about.
+    let copies = |rows: Vec<Value>| members().chain(places()).chain(rows).collect::<Vec<_>>();
     let plain: Vec<Value> = CENTRES.iter().map(|centre| still(row(centre, now))).collect();
     let mut earlier: Vec<Value> = plain.iter().filter(|row| row["id"] != "bailu-people-stroke").cloned().collect();
     for row in &mut earlier {
@@ -162,6 +163,18 @@ pub(super) fn registry(now: DateTime) -> Vec<Value> {
     let note = "白鹭县人民医院加入；市中心医院升级为综合防治卒中中心";
     written.push(edition(2, day(-1), note, &copies(plain)));
     written
+}
+
+/// The hospitals of the consortium as an edition names them.
+fn members() -> impl Iterator<Item = Value> {
+    let named = [
+        (FIRST, "澄州市第一医院", "Chengzhou First Hospital"),
+        (SECOND[0], "临溪区人民医院", "Linxi District Hospital"),
+        (SECOND[1], "临溪区中医医院", "Linxi Hospital of Chinese Medicine"),
+    ];
+    named.into_iter().map(
+        |(id, name, english)| json!({ "resourceType": "Organization", "id": id, "name": name, "alias": [english] }),
+    )
 }
 
 /// The Locations of the sites, and the Organizations that are not of the consortium.

@@ -41,8 +41,9 @@ export function stepIn(texts: Texts, { rule, held, value, limit, detail }: Step)
   const title = known("routing.rule", rule) ?? rule;
   const about = detail?.split(" ").map((word) => termOf(texts, word)).join(signs(locale).comma);
   const unit = limit === undefined ? "" : limit.unit === "min" ? t("routing.unit.min") : limit.unit === "wk" ? t("routing.unit.wk") : "";
-  const found = value === undefined ? (limit === undefined || limit.unit === "" ? undefined : t("routing.notKnown")) : `${minutes(value)}${unit}`;
-  const compared = limit === undefined || limit.unit === "" ? found : t("routing.compared", { found: found ?? "", limit: `${minutes(limit.value)}${unit}` });
+  // What was found is only missed where the rule did not hold for want of it.
+  const found = value !== undefined ? `${minutes(value)}${unit}` : held ? undefined : t("routing.notKnown");
+  const compared = limit === undefined || limit.unit === "" || found === undefined ? (value === undefined ? undefined : found) : t("routing.compared", { found, limit: `${minutes(limit.value)}${unit}` });
   return [title, [about, compared].filter(Boolean).join(signs(locale).comma), held ? t("routing.yes") : t("routing.no")].filter(Boolean).join(signs(locale).colon);
 }
 

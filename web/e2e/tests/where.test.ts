@@ -1,0 +1,126 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { be, pictures, raise, wear, type Stage } from "../src/stage";
+
+let stage: Stage;
+let folder: string;
+const contexts: BrowserContext[] = [];
+
+const CODES = "https://qingshan.dev/fhir/CodeSystem";
+const SHAPES = "https://qingshan.dev/fhir/StructureDefinition";
+const coded = (system: string, code: string) => ({ coding: [{ system: `${CODES}/${system}`, code }] });
+
+/** A centre that is certified and open as of now. */
+function centre(at: string, pathway: string, name: string, level: string | undefined, has: string[], dnt?: number): object {
+  const quarter = { start: "2026-01-01", end: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10) };
+  return {
+    resourceType: "HealthcareService",
+    id: `${at}-${pathway}`,
+    active: true,
+    name,
+    extension: [
+      { url: `${SHAPES}/centre-certified-until`, valueDate: "2099-12-31" },
+      { url: `${SHAPES}/centre-live`, extension: [{ url: "status", valueCode: "open" }, { url: "said", valueInstant: new Date().toISOString() }] },
+      ...(dnt === undefined ? [] : [{ url: `${SHAPES}/centre-figure`, extension: [{ url: "code", valueCode: "dnt" }, { url: "value", valueDecimal: dnt }, { url: "quarter", valuePeriod: quarter }] }]),
+    ],
+    providedBy: { reference: `Organization/${at}` },
+    location: [{ reference: `Location/site-${at}` }],
+    category: [coded("service-category", "emergency-centre")],
+    type: [coded("emergency-pathway", pathway)],
+    characteristic: [...(level === undefined ? [] : [coded("centre-level", level)]), ...has.map((one) => coded("centre-capability", one))],
+    telecom: [{ system: "phone", value: "0730-5550100" }],
+  };
+}
+
+const site = (at: string, longitude: number) => ({
+  resourceType: "Location",
+  id: `site-${at}`,
+  status: "active",
+  name: "本部",
+  position: { longitude, latitude: 28.4 },
+  managingOrganization: { reference: `Organization/${at}` },
+});
+
+const ROADS = `<osm version="0.6"><node id="1" lat="28.4" lon="113.2"/><node id="2" lat="28.41" lon="113.3"/><node id="3" lat="28.4" lon="113.4"/>
+<way id="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><tag k="highway" v="primary"/></way></osm>`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "qingshan-where-"));
+  const rows = [
+    site("county", 113.2),
+    site("city", 113.4),
+    centre("county", "emergency", "急诊科", undefined, ["resuscitation"]),
+    centre("county", "stroke", "防治卒中中心", "prevention", ["ct", "ivt"], 70),
+    centre("city", "stroke", "高级卒中中心", "advanced", ["ct", "ivt", "evt"], 35),
+  ];
+  const [registry, roads] = [join(folder, "registry.ndjson"), join(folder, "roads.osm")];
+  await writeFile(registry, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  await writeFile(roads, ROADS);
+  stage = await raise([["import", registry]], { settings: `[routing]\nroads = ${JSON.stringify(roads)}\n` });
+});
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
+afterAll(async () => {
+  await stage?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function open(options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
+  const { page, context } = await stage.open(options);
+  contexts.push(context);
+  page.on("pageerror", (cause) => {
+    throw cause;
+  });
+  return page;
+}
+
+test("the tablet recommends a hospital, says why not elsewhere, and sends that with the warning", async () => {
+  const page = await open({ viewport: { width: 1280, height: 800 }, hasTouch: true, permissions: ["geolocation"], geolocation: { longitude: 113.28, latitude: 28.405 } });
+  await be(page, "lu");
+  await page.goto("/ambulance");
+  await page.getByRole("button", { name: "卒中", exact: true }).click();
+  await page.getByText("建议：示范市医院").waitFor();
+  await page.locator(".ambulance-route").click();
+  await page.getByRole("button", { name: "疑大血管闭塞（LAMS≥4）" }).click();
+  await page.getByRole("button", { name: "60 分钟前", exact: true }).click();
+  await page.getByText("绕行直送取栓中心").first().waitFor();
+  await page.screenshot({ path: join(pictures, "where-tablet.png") });
+  expect(await page.locator(".routing-place.is-chosen").innerText()).toContain("示范市医院");
+  // The family wants the near one: what that costs stands beside it, and goes along.
+  await page.getByRole("button", { name: /示范县医院/ }).click();
+  await page.getByText(/患者选择示范县医院/).first().waitFor();
+  await page.getByRole("button", { name: "返回" }).click();
+  await page.getByRole("button", { name: "女", exact: true }).click();
+  await page.getByRole("button", { name: /^发出预警：10 分钟/ }).click();
+  await page.getByText("网络正常，全部已送达").waitFor();
+  const told = await page.evaluate(async () => {
+    const answer = await fetch("/fhir/QuestionnaireResponse", { headers: { "X-Purpose-Of-Use": "TREAT" } });
+    return JSON.stringify(await answer.json());
+  });
+  expect(told).toContain("患者选择示范县医院");
+});
+
+test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
+  const page = await open();
+  await be(page, "wu");
+  await wear(page, "示范县医院");
+  await page.goto("/registry");
+  const row = page.locator(".registry-row", { hasText: "防治卒中中心" });
+  await row.getByRole("button", { name: "暂不接诊" }).click();
+  await row.getByRole("button", { name: "CT故障" }).click();
+  await row.getByRole("button", { name: "确认：暂不接诊" }).click();
+  await row.locator(".registry-status", { hasText: "暂不接诊" }).waitFor();
+  await page.screenshot({ path: join(pictures, "where-registry.png"), fullPage: true });
+  expect(await page.locator(".registry-row", { hasText: "高级卒中中心" }).getByRole("button", { name: "接诊", exact: true }).count()).toBe(0);
+});
+
+test("the map is open to whoever has a browser, and says so when none is published", async () => {
+  const page = await open({ viewport: { width: 390, height: 844 } });
+  await page.goto("/map");
+  await page.getByText("还没有发布急救地图").waitFor();
+  await page.getByText("看一张脸").waitFor();
+});
