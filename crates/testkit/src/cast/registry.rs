@@ -273,8 +273,10 @@ fn degrees(east: f64, north: f64) -> (f64, f64) {
     (fine(MIDDLE.0 + north / DEGREE.0), fine(MIDDLE.1 + east / DEGREE.1))
 }
 
-/// A road of its class and name through points, in kilometres east and north.
-const ROADS: [(&str, &str, &[(f64, f64)]); 16] = [
+/// A road: its class, its name, and the points it goes through, in kilometres east and north.
+type Road = (&'static str, &'static str, &'static [(f64, f64)]);
+
+const ROADS: [Road; 16] = [
     ("motorway", "澄白高速", &[(-8.0, 7.0), (0.0, 7.5), (10.0, 7.0), (20.0, 7.5), (30.0, 9.5), (40.0, 11.0)]),
     ("motorway", "澄白高速", &[(40.0, 11.0), (30.0, 9.5), (20.0, 7.5), (10.0, 7.0), (0.0, 7.5), (-8.0, 7.0)]),
     ("motorway_link", "澄州互通", &[(0.0, 7.5), (0.0, 5.0)]),
