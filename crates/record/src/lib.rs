@@ -11,6 +11,7 @@ mod audit;
 mod check;
 mod drawer;
 mod feed;
+mod follow;
 mod history;
 mod jobs;
 mod lease;
@@ -27,6 +28,7 @@ pub use audit::{Act, AuditSettings, Countersignature, Note, Outcome, Seal, SealK
 pub use check::Soundness;
 pub use drawer::Drawer;
 pub use feed::{FeedEntry, Method};
+pub use follow::Follower;
 pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use lease::Lease;
