@@ -214,6 +214,10 @@ pub struct Role {
     /// A run can start without it being bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// What somebody is on call for who answers in it, as rosters have it. Whatever the role is told is paged to them
+    /// over every channel they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Code>,
 }
 
 /// What a role is bound to.

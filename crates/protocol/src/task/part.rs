@@ -6,6 +6,7 @@ use jiff::tz::Offset;
 use serde_json::{Value as Json, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
+use crate::definition::Words;
 use crate::run::{Party, Reason};
 
 /// Where the platform's own extensions are defined.
@@ -49,6 +50,16 @@ impl Part {
     /// A text; an empty one says nothing and cannot be written in FHIR.
     pub(super) fn text(self, name: &str, text: &str) -> Self {
         if text.is_empty() { self } else { self.put(name, "valueString", text.into()) }
+    }
+
+    /// Words, the English ones beside the Chinese.
+    pub(super) fn words(mut self, name: &str, words: &Words) -> Self {
+        let mut part = json!({ "url": name, "valueString": words.zh });
+        if !words.en.is_empty() {
+            part["_valueString"] = super::in_english(&words.en);
+        }
+        self.0.push(part);
+        self
     }
 
     pub(super) fn some_text(self, name: &str, text: Option<&str>) -> Self {

@@ -186,7 +186,7 @@ pub fn message(
         "status": "in-progress",
         "category": [{ "coding": [{ "system": NOTICE, "code": notice }] }],
         "priority": super::priority(protocol, run),
-        "topic": { "coding": [{ "system": PROTOCOL_TOPIC, "code": format!("{}.{code}", run.protocol) }] },
+        "topic": concept(PROTOCOL_TOPIC, &format!("{}.{code}", run.protocol), Some(&protocol.title)),
         "about": [reference(&format!("Task/{}", run.id))],
         "sent": date_time(now),
         "recipient": to,
@@ -195,11 +195,45 @@ pub fn message(
     if let Some(patient) = &run.patient {
         communication["subject"] = reference(patient);
     }
-    if let Some(due) = due.filter(|due| now - due > LATE) {
-        let url = super::extension_url("late");
-        communication["extension"] = json!([{ "url": url, "valueDateTime": date_time(due) }]);
+    let mut extensions = paged(protocol, run, roles, what);
+    let stands_down =
+        protocol.cancel.as_ref().is_some_and(|cancel| cancel.reach.iter().any(|reach| reach.as_str() == code.as_str()));
+    if stands_down && protocol.roles.iter().any(|role| role.call.is_some()) {
+        extensions.push(json!({ "url": super::extension_url("stand-down"), "valueBoolean": true }));
     }
+    if let Some(due) = due.filter(|due| now - due > LATE) {
+        extensions.push(json!({ "url": super::extension_url("late"), "valueDateTime": date_time(due) }));
+    }
+    put_list(&mut communication, "extension", extensions);
     Some(communication)
+}
+
+/// For which of the roles somebody is to be paged, because an answer is waited for: what each is called, what its people
+/// are on call for, which duties answer in it, and to whom it is bound.
+fn paged(protocol: &Protocol, run: &Run, roles: &[String], what: &About) -> Vec<Json> {
+    let paged = roles.iter().filter(|role| is_asked(protocol, what, role)).filter_map(|role| {
+        let bound = run.party(protocol, role)?;
+        let role = protocol.role(role)?;
+        let call = role.call.as_ref()?;
+        let part = Part::default().code("role", role.code.as_str()).words("title", &role.title);
+        let part = part.code("call", call.as_str()).party("party", bound);
+        let part = role.duties.iter().fold(part, |part, duty| part.code("duty", duty.as_str()));
+        Some(part.extension("page"))
+    });
+    paged.collect()
+}
+
+/// Whether a role is told because somebody of it has to answer, or because somebody of another has not in time. All
+/// else that is told can wait until it is looked at.
+fn is_asked(protocol: &Protocol, what: &About, role: &str) -> bool {
+    let mut answers = protocol.steps.iter().filter(|step| step.acknowledgements > 0);
+    match what {
+        About::Milestone { code, .. } => answers.any(|step| {
+            let begins = |requirement: &str| requirement.split('|').any(|one| one.trim() == code);
+            step.who.as_str() == role && step.requires.iter().any(|requirement| begins(requirement))
+        }),
+        About::Clock { code, .. } => protocol.clock(code).is_some_and(|clock| answers.any(|step| step.stops(clock))),
+    }
 }
 
 /// From how much on a message is called late, in microseconds.

@@ -296,6 +296,7 @@ impl Chance {
                 bind: c.maybe(Self::path),
                 otherwise: c.maybe(Self::code),
                 optional: c.flag(),
+                call: c.maybe(Self::code),
             }),
             calendars: self.each(1, Self::calendar),
             starts: self.some(Self::start),
