@@ -19,6 +19,7 @@ mod live;
 mod map;
 mod operation;
 mod outcome;
+mod paging;
 mod portal;
 mod route;
 mod runs;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use ::paging::Paging;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{any, get};
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) booking: Booking,
     pub(crate) routing: Routing,
     pub(crate) map: map::Shown,
+    pub(crate) paging: Paging,
     pub(crate) settings: Settings,
     pub(crate) tokens: access::Tokens,
     pub(crate) sign_ins: access::SignIns,
@@ -93,6 +96,7 @@ impl App {
             booking: Booking::new(record.clone(), settings.booking),
             routing: Routing::new(record.clone(), settings.routing.clone()),
             map: map::Shown::default(),
+            paging: Paging::new(record.clone(), settings.paging.clone()),
             record,
             engine,
             sign_ins: access::SignIns::default(),
@@ -122,6 +126,7 @@ impl App {
 /// - `/auth/…`: sign-in of people, of apps and of machines
 /// - `/audit/…`: the seals of the trail
 /// - `/protocols…`, `/runs…`: care processes
+/// - `/paging…`: who is on call, and how they are paged
 /// - `/live?topic=…`: server-sent events
 /// - `/map.json`: the published map of who treats emergencies, open to everybody
 /// - `/health`: whether the store answers
@@ -138,6 +143,7 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
         .route("/fhir/.well-known/openid-configuration", get(health::openid_configuration))
         .merge(access::routes())
         .merge(runs::routes())
+        .merge(paging::routes())
         .layer(middleware::from_fn_with_state(app.clone(), access::cross_origin))
         .merge(trail::routes())
         .route("/live", get(live::stream))

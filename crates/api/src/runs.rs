@@ -5,6 +5,7 @@
 //! - `GET /protocols/{code}/figures?from=&to=&organization=`: its indicators, with the runs behind each number
 //! - `GET /protocols/{code}/suggestions?patient=`, `POST` there: whom it is suggested for and why, and one declined
 //! - `POST /runs`, `GET /runs/{id}`, `POST /runs/{id}/acts`: a run started, shown and acted on
+//! - `GET /runs/{id}/pages`: whom it has paged
 //! - `GET /runs/{id}/documents`, `GET /runs/{id}/documents/{code}`: what it can be printed as
 //!
 //! Worklists need nothing of their own: they are searches for Tasks. What is refused is told as an OperationOutcome, as
@@ -17,6 +18,7 @@ mod document;
 pub(crate) mod figures;
 mod list;
 mod names;
+mod pages;
 mod rehearse;
 mod show;
 mod start;
@@ -62,6 +64,7 @@ enum Question {
     Start,
     Run(String),
     Act(String),
+    Pages(String),
     Documents(String),
     Document(String, String),
 }
@@ -88,6 +91,7 @@ impl Question {
             ["runs"] => post(Self::Start),
             ["runs", id] => get(Self::Run((*id).to_owned())),
             ["runs", id, "acts"] => post(Self::Act((*id).to_owned())),
+            ["runs", id, "pages"] => get(Self::Pages((*id).to_owned())),
             ["runs", id, "documents"] => get(Self::Documents((*id).to_owned())),
             ["runs", id, "documents", code] => get(Self::Document((*id).to_owned(), (*code).to_owned())),
             _ => Err(Error::not_found(format!("There is nothing at {}.", shortened(path))).into()),
@@ -132,16 +136,17 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
         Question::Start => start::run(&visit, &sent()?).await,
         Question::Run(id) => show::run(&visit, &id).await,
         Question::Act(id) => act::run(&visit, &id, &sent()?).await,
+        Question::Pages(id) => pages::run(&visit, &id).await,
         Question::Documents(id) => document::list(&visit, &id).await,
         Question::Document(id, code) => document::run(&visit, &id, &code).await,
     }
 }
 
 /// The JSON that came with a request.
-struct Sent(Value);
+pub(crate) struct Sent(Value);
 
 impl Sent {
-    async fn read(app: &App, parts: &Parts, body: Body) -> Result<Self, Failure> {
+    pub(crate) async fn read(app: &App, parts: &Parts, body: Body) -> Result<Self, Failure> {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !matches!(kind, "application/json" | "application/fhir+json") {
@@ -151,7 +156,7 @@ impl Sent {
     }
 
     /// It, as what is asked for here.
-    fn read_as<T: DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
+    pub(crate) fn read_as<T: DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
         sonic_rs::from_value(&self.0).map_err(|error| {
             // The message quotes the input after its first line, and the input may hold a patient.
             let told = error.to_string();
@@ -232,7 +237,7 @@ fn zone(app: &App) -> Offset {
 }
 
 /// An answer that is no resource.
-fn json(status: StatusCode, value: &impl Serialize) -> Result<Answer, Failure> {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Answer, Failure> {
     let body = sonic_rs::to_vec(value).map_err(Error::fault)?;
     Ok(Answer { body: Payload::Json(Bytes::from(body)), ..Answer::empty(status) })
 }

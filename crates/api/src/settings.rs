@@ -38,6 +38,8 @@ pub struct Settings {
     pub booking: booking::Settings,
     /// Where emergencies are brought.
     pub routing: routing::Settings,
+    /// Who is on call, and how they are paged.
+    pub paging: paging::Settings,
     /// What browsers are shown at every address that no other route has. Without it they are shown nothing.
     pub portal: Option<Portal>,
 }
@@ -59,6 +61,7 @@ impl Settings {
             export: Export { directory, keep: Duration::from_secs(24 * 3600), page: 1_000 },
             booking: booking::Settings::default(),
             routing: routing::Settings::default(),
+            paging: paging::Settings::default(),
             portal: None,
         }
     }

@@ -9,6 +9,7 @@ mod door;
 mod export;
 mod hooks;
 mod operations;
+mod paging;
 mod people;
 mod person;
 mod portal;

@@ -1,0 +1,316 @@
+//! Calling people over HTTP: a team that is started, who is on call, on which devices, and what does not go out.
+
+use axum::http::Method;
+use paging::stand_in::StandIn;
+use paging::{Channel, Paging, Settings};
+use protocol::{Library, Protocol};
+use record::{Caller, DUTIES};
+use serde_json::{Value, json};
+use testkit::institutions::{found, put};
+use testkit::place::{Place, on_both};
+
+use crate::adversary::region::Browser;
+use crate::{Door, Reply};
+
+const TEAM: &str = r#"
+code = "team"
+version = "1"
+title = { zh = "急救团队", en = "Team" }
+
+[cancel]
+who = ["emergency"]
+reach = ["stood-down"]
+
+[[role]]
+code = "emergency"
+title = { zh = "急诊科", en = "Emergency" }
+party = "institution"
+duties = ["nurse"]
+
+[[role]]
+code = "stroke"
+title = { zh = "卒中团队", en = "Stroke team" }
+party = "institution"
+call = "stroke"
+duties = ["doctor"]
+otherwise = "emergency"
+optional = true
+
+[[role]]
+code = "chief"
+title = { zh = "总值班", en = "Duty chief" }
+party = "institution"
+call = "chief"
+duties = ["quality"]
+otherwise = "emergency"
+optional = true
+
+[[start]]
+by = "hand"
+duties = ["nurse"]
+reach = ["activated"]
+
+[[milestone]]
+code = "activated"
+title = { zh = "团队启动", en = "Team activated" }
+tell = ["stroke", "emergency"]
+
+[[milestone]]
+code = "answered"
+title = { zh = "已应答", en = "Answered" }
+tell = ["stroke"]
+
+[[milestone]]
+code = "stood-down"
+title = { zh = "撤销", en = "Stood down" }
+ends = "cancelled"
+tell = ["stroke"]
+
+[[milestone]]
+code = "over"
+title = { zh = "结束", en = "Over" }
+ends = "completed"
+
+[[step]]
+code = "answer"
+title = { zh = "应答", en = "Answer" }
+who = "stroke"
+requires = ["activated"]
+acknowledgements = 1
+reach = ["answered"]
+
+[[step]]
+code = "end"
+title = { zh = "结束", en = "End" }
+who = "emergency"
+requires = ["answered"]
+reach = ["over"]
+
+[[clock]]
+code = "answer"
+title = { zh = "启动至应答", en = "To answer" }
+from = "activated"
+to = ["answered", "stood-down"]
+
+[[clock.limit]]
+warn = "2 min"
+breach = "5 min"
+source = "made up for this test"
+
+[[clock.rung]]
+at = "warn"
+tell = ["stroke"]
+
+[[clock.rung]]
+at = "breach"
+tell = ["stroke", "chief"]
+"#;
+
+struct Ward {
+    door: Door,
+    engine: protocol::Engine,
+    paging: Paging,
+    stand_in: StandIn,
+    outside: String,
+}
+
+impl Ward {
+    async fn of(place: Place) -> Self {
+        let stand_in = StandIn::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let outside = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(stand_in.clone().serve(listener));
+        let settings = Settings {
+            gateway: Some(format!("{outside}/messages")),
+            channels: vec![Channel::Sms],
+            allow_private: true,
+            ..Settings::default()
+        };
+        let protocol: Protocol = toml::from_str(TEAM).unwrap();
+        let library = Library::with([protocol.clone()]);
+        let told = settings.clone();
+        let door = Door::knowing(place, Library::with([protocol]), move |door| {
+            door.sign_in.demo = true;
+            door.sign_in.idle = door.sign_in.length;
+            door.paging = told;
+        });
+        let record = door.place.record.clone();
+        found(&record).await;
+        let accounts = api::Accounts::new(record.clone(), api::Password::default());
+        let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{}-{at}", duty.code)));
+        for login in staff {
+            let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
+            accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
+        }
+        let account = json!({"login": "p", "name": "p", "demo": true, "patients": ["p"]});
+        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
+        let people = [
+            r#"{"resourceType":"Patient","id":"p","name":[{"text":"林月"}]}"#,
+            r#"{"resourceType":"Encounter","id":"e","status":"in-progress","class":{"code":"EMER"},
+                "subject":{"reference":"Patient/p"},"serviceProvider":{"reference":"Organization/hospital"}}"#,
+            r#"{"resourceType":"Practitioner","id":"doctor-hospital","name":[{"text":"陈平"}],
+                "telecom":[{"system":"phone","use":"mobile","value":"13900000001"}]}"#,
+            r#"{"resourceType":"Practitioner","id":"quality-hospital","name":[{"text":"周山"}],
+                "telecom":[{"system":"phone","use":"mobile","value":"13900000002"}]}"#,
+        ];
+        record.session(Caller::system("SYSADMIN")).transact(people.map(put).to_vec()).await.unwrap();
+        let engine = protocol::Engine::with(record.clone(), library);
+        engine.prepare().await.unwrap();
+        door.place.clock.pass(10);
+        while record.index_due().await.unwrap() {}
+        let paging = Paging::new(record, settings);
+        assert!(paging.caught_up().await.unwrap());
+        Self { door, engine, paging, stand_in, outside }
+    }
+
+    async fn enter(&self, login: &str) -> Someone<'_> {
+        Someone { door: &self.door, browser: Browser::enter(&self.door, login).await }
+    }
+
+    /// A minute passes so often, clocks fire, and whoever is to be paged is.
+    async fn pass(&self, minutes: i64) {
+        self.door.place.clock.pass(minutes * 60);
+        self.engine.due(self.door.place.record.surroundings().clock.now()).await.unwrap();
+        while !self.paging.caught_up().await.unwrap() {}
+        self.paging.hand_due().await;
+    }
+
+    /// The numbers to which text messages went, in the order they did.
+    fn texted(&self) -> Vec<String> {
+        let taken = self.stand_in.taken().into_iter().filter(|one| one.path == "/messages");
+        taken.map(|one| one.body["to"].as_str().unwrap().trim_start_matches("1390000000").to_owned()).collect()
+    }
+}
+
+struct Someone<'d> {
+    door: &'d Door,
+    browser: Browser,
+}
+
+impl Someone<'_> {
+    async fn get(&self, path: &str) -> Reply {
+        self.browser.ask(self.door, Method::GET, path, "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.browser.ask(self.door, Method::POST, path, &body.to_string()).await
+    }
+
+    async fn on_call(&self, call: &str, who: &str) -> Reply {
+        let shift = json!({"institution": "Organization/hospital", "call": call, "who": format!("PractitionerRole/{who}"),
+            "from": "2026-05-04T08:00:00+08:00", "to": "2026-05-05T08:00:00+08:00"});
+        self.post("/paging/roster", &shift).await
+    }
+
+    async fn start(&self) -> Reply {
+        let roles = json!({"emergency": "Organization/hospital"});
+        self.post("/runs", &json!({"id": "run-1", "protocol": "team", "patient": "Patient/p", "roles": roles})).await
+    }
+}
+
+fn read(reply: &Reply) -> Value {
+    assert!(reply.status.is_success(), "{}", reply.text());
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+#[test]
+fn whoever_is_on_call_is_paged_until_they_answer_and_told_when_it_is_over() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let (nurse, doctor) = (ward.enter("nurse-hospital").await, ward.enter("doctor-hospital").await);
+        read(&nurse.on_call("stroke", "doctor-hospital").await);
+        read(&nurse.on_call("chief", "quality-hospital").await);
+        let roster = read(&doctor.get("/paging/roster?institution=hospital").await);
+        assert_eq!(roster["calls"].as_array().unwrap().len(), 2);
+        assert_eq!((&roster["shifts"][0]["name"], &roster["shifts"][0]["channels"]), (&json!("陈平"), &json!(["sms"])));
+        read(&nurse.start().await);
+        ward.pass(0).await;
+        assert_eq!(ward.texted(), ["1"], "those on call, and not the department that starts it");
+        ward.pass(2).await;
+        ward.pass(3).await;
+        let mut texted = ward.texted();
+        texted.sort();
+        assert_eq!(texted, ["1", "1", "1", "2"], "again after two minutes, with the chief after five");
+        let pages = read(&doctor.get("/runs/run-1/pages").await);
+        assert_eq!(pages.as_array().unwrap().len(), 4);
+        assert!(pages.as_array().unwrap().iter().all(|page| page["state"] == "handed" && page["channel"] == "sms"));
+        let acknowledged = json!({"deed": "acknowledge", "step": "answer", "n": 1});
+        read(&doctor.post("/runs/run-1/acts", &acknowledged).await);
+        ward.pass(10).await;
+        assert_eq!(ward.texted().len(), 4, "who has answered is left alone");
+        read(&nurse.post("/runs/run-1/acts", &json!({"deed": "cancel", "reason": "not a stroke"})).await);
+        ward.pass(0).await;
+        let mut last = ward.texted().split_off(4);
+        last.sort();
+        assert_eq!(last, ["1", "2"], "everybody who was called");
+    });
+}
+
+#[test]
+fn a_channel_that_is_down_is_told_to_those_who_may_see_the_run() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let nurse = ward.enter("nurse-hospital").await;
+        read(&nurse.on_call("stroke", "doctor-hospital").await);
+        ward.stand_in.set_down(true);
+        read(&nurse.start().await);
+        ward.pass(0).await;
+        let trouble = read(&nurse.get("/paging/trouble").await);
+        assert_eq!(trouble["runs"][0]["channels"], json!(["sms"]));
+        assert_eq!(trouble["runs"][0]["unreached"], json!(["陈平"]));
+        let stranger = ward.enter("doctor-other").await;
+        assert_eq!(read(&stranger.get("/paging/trouble").await)["runs"], json!([]));
+        stranger.get("/runs/run-1/pages").await.refused(404, "not-found");
+        let patient = ward.enter("p").await;
+        patient.get("/runs/run-1/pages").await.refused(403, "forbidden");
+        patient.get("/paging/trouble").await.refused(403, "forbidden");
+        ward.stand_in.set_down(false);
+        ward.pass(1).await;
+        assert_eq!(read(&nurse.get("/paging/trouble").await)["runs"][0]["channels"], json!([]));
+    });
+}
+
+#[test]
+fn devices_are_ones_own_and_of_staff() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let doctor = ward.enter("doctor-hospital").await;
+        let mut device = json!({"endpoint": format!("{}/push/1", ward.outside), "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "name": "Firefox", "locale": "zh-CN"});
+        let added = read(&doctor.post("/paging/devices", &device).await);
+        assert!(added.get("endpoint").is_none(), "where it is reached is nobody's to read");
+        let known = read(&doctor.get("/paging/devices").await);
+        assert_eq!((&known["devices"][0]["name"], &known["channels"]), (&json!("Firefox"), &json!(["push", "sms"])));
+        assert_eq!(known["key"].as_str().unwrap().len(), 87);
+        assert_eq!(read(&doctor.post("/paging/devices/trial", &json!({})).await)[0]["taken"], true);
+        let other = ward.enter("nurse-hospital").await;
+        assert_eq!(read(&other.get("/paging/devices").await)["devices"], json!([]));
+        let id = added["id"].as_str().unwrap();
+        read(&other.post(&format!("/paging/devices/{id}/off"), &json!({})).await);
+        assert_eq!(read(&doctor.get("/paging/devices").await)["devices"].as_array().unwrap().len(), 1);
+        read(&doctor.post(&format!("/paging/devices/{id}/off"), &json!({})).await);
+        assert_eq!(read(&doctor.get("/paging/devices").await)["devices"], json!([]));
+        device["p256dh"] = json!("AAAA");
+        doctor.post("/paging/devices", &device).await.refused(400, "invalid");
+        ward.door.get("/paging/devices").await.refused(401, "login");
+    });
+}
+
+#[test]
+fn a_roster_is_kept_at_home() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let (nurse, stranger) = (ward.enter("nurse-hospital").await, ward.enter("nurse-other").await);
+        stranger.on_call("stroke", "doctor-hospital").await.refused(403, "forbidden");
+        let people = read(&nurse.get("/paging/roster/people?institution=hospital&call=stroke").await);
+        let names: Vec<&str> = people.as_array().unwrap().iter().map(|one| one["who"].as_str().unwrap()).collect();
+        assert_eq!(names, ["PractitionerRole/doctor-hospital", "PractitionerRole/doctor-ward"]);
+        let shift = read(&nurse.on_call("stroke", "doctor-hospital").await);
+        nurse.on_call("stroke", "doctor-hospital").await.refused(409, "duplicate");
+        let off = format!("/paging/roster/{}/off", shift["id"].as_str().unwrap());
+        stranger.post(&off, &json!({})).await.refused(403, "forbidden");
+        read(&nurse.post(&off, &json!({})).await);
+        assert_eq!(read(&stranger.get("/paging/roster?institution=hospital").await)["shifts"], json!([]));
+    });
+}

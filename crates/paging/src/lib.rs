@@ -1,0 +1,198 @@
+//! Who is on call, and what care processes tell brought to them when they are not looking at a screen.
+//!
+//! A care process writes a Communication for whatever it tells ([`code::PAGE`] says for which of its roles somebody is
+//! to be paged). [`Paging::keep`] follows the change feed for them and decides once who is paged and how: for each person and
+//! channel it writes a child Communication, a *page*, before anything is handed over. What is still to be handed over
+//! stands in the record and nowhere else, so that another process goes on after one that died; the id of a page is the
+//! key by which whoever takes it over tells a repeat from a second one.
+//!
+//! Who is on call stands in Schedules and Slots ([`roster`]). What a page shows is what a lock screen may show: which
+//! pathway, what happened, when and at which house; never who the patient is.
+
+pub mod code;
+mod devices;
+mod gateway;
+mod hand;
+mod keep;
+mod page;
+mod people;
+mod push;
+mod resolve;
+pub mod roster;
+pub mod stand_in;
+mod tree;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fhir::{Category, Error, IssueCode};
+use jiff::tz::Offset;
+use parking_lot::Mutex;
+use record::{Caller, Follower, Record, ResourceType, SearchRequest, Session, Version};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+pub use devices::{Device, Subscription, Tried};
+pub use page::{Channel, State};
+pub use roster::{Call, Shift};
+pub use tree::Words;
+pub use view::{Reached, Trouble};
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the gateway for text messages and calls takes requests; none when there is no gateway.
+    pub gateway: Option<String>,
+    /// What this server shows the gateway as `Authorization: Bearer`; empty for nothing.
+    pub token: String,
+    /// The channels of the gateway that are used.
+    pub channels: Vec<Channel>,
+    /// The name of the template for text messages at the gateway's operator, and of the one for calls.
+    pub templates: (String, String),
+    /// What a text message or a call says; `{pathway}`, `{what}`, `{time}`, `{place}` and `{role}` are filled in.
+    pub text: String,
+    /// Where the operators of push services find ours: a `mailto:` or `https:` address.
+    pub contact: String,
+    /// Whether the gateway and push services may be at loopback, link-local and private addresses.
+    pub allow_private: bool,
+    /// How often a page is tried over its channel before it is given up.
+    pub tries: u32,
+    /// The wait after the first failure; it doubles with each further one up to a minute.
+    pub first_wait: Duration,
+    /// How long one attempt may take.
+    pub attempt_time: Duration,
+    /// Where nobody is on call and more than so many hold the post, only their devices are paged.
+    pub everyone_most: usize,
+    /// What the duty chief is on call for, who hears of a channel that is down.
+    pub chief: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gateway: None,
+            token: String::new(),
+            channels: vec![Channel::Sms, Channel::Voice],
+            templates: (String::new(), String::new()),
+            text: "{pathway}：{what}，{time}，{place}（{role}）。请登录平台应答。".to_owned(),
+            contact: "mailto:qingshan@localhost".to_owned(),
+            allow_private: false,
+            tries: 10,
+            first_wait: Duration::from_secs(2),
+            attempt_time: Duration::from_secs(10),
+            everyone_most: 30,
+            chief: "chief".to_owned(),
+        }
+    }
+}
+
+/// Paging at work on a record. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Paging(Arc<Inner>);
+
+struct Inner {
+    record: Record,
+    settings: Settings,
+    /// Speaks to push services, whose addresses browsers name.
+    push: outward::Client,
+    /// Speaks to the gateway, whose address stands in the settings: it is usually inside.
+    gateway: outward::Client,
+    /// The pair by which push services know this server.
+    pair: OnceCell<push::Pair>,
+    /// Follows what is written.
+    follower: Follower,
+    /// Pages that are to be handed over, by id.
+    waiting: Mutex<hand::Waiting>,
+}
+
+impl Paging {
+    /// Paging on a record.
+    pub fn new(record: Record, settings: Settings) -> Self {
+        let push = outward::Client::new(settings.allow_private, settings.attempt_time);
+        let gateway = outward::Client::new(true, settings.attempt_time);
+        let follower = Follower::new(&record, "paging");
+        let (pair, waiting) = (OnceCell::new(), Mutex::default());
+        Self(Arc::new(Inner { record, settings, push, gateway, pair, follower, waiting }))
+    }
+
+    /// The record that is paged from.
+    pub fn record(&self) -> &Record {
+        &self.0.record
+    }
+
+    /// What was set.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// A session that sees everything: whom a message reaches does not depend on what anybody may see.
+    fn platform(&self) -> Session {
+        self.0.record.session(Caller::system("HOPERAT"))
+    }
+
+    fn now(&self) -> i64 {
+        self.0.record.surroundings().clock.now()
+    }
+
+    fn zone(&self) -> Offset {
+        Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
+    }
+
+    /// A resource and its version; none when it is not there or was deleted.
+    async fn read(&self, reference: &str) -> Result<Option<(Value, u64)>, Error> {
+        let Some(key) = tree::key(reference) else { return Ok(None) };
+        let Some(version) = self.platform().read(&key).await? else { return Ok(None) };
+        let Some(body) = &version.body else { return Ok(None) };
+        Ok(Some((tree::parsed(body)?, version.version)))
+    }
+
+    /// Everything that matches, page by page, each with its version.
+    async fn every(&self, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<(Value, u64)>, Error> {
+        let type_ = Some(ResourceType::parse(type_)?);
+        let mut parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut found = Vec::new();
+        loop {
+            let request = SearchRequest { type_, compartment: None, parameters, strict: true };
+            let page = self.platform().search(&request).await?;
+            let bodies = page.matches.into_iter().filter_map(|Version { body, version, .. }| Some((body?, version)));
+            for (body, version) in bodies {
+                found.push((tree::parsed(&body)?, version));
+            }
+            match page.next {
+                Some(next) => parameters = SearchRequest::parameters_of(&next)?,
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The ids of an organization and, of a department, those it is part of, up to its institution.
+    async fn up_from(&self, organization: &str) -> Result<Vec<String>, Error> {
+        /// A tree of institutions is not higher.
+        const LEVELS: usize = 8;
+        let (mut at, mut found) = (Some(organization.to_owned()), Vec::new());
+        while let Some(one) = at.take().filter(|_| found.len() < LEVELS) {
+            let Some(id) = one.strip_prefix("Organization/") else { break };
+            found.push(id.to_owned());
+            let tree = self.read(&one).await?;
+            let is_department =
+                |tree: &Value| tree::codes(&tree["type"], code::ORGANIZATION).any(|code| code == "dept");
+            let department = tree.filter(|(tree, _)| is_department(tree));
+            at = department.and_then(|(tree, _)| tree::referred(&tree["partOf"]).map(str::to_owned));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a transaction failed because others changed the same meanwhile, or had done so before.
+fn is_overtaken(error: &Error) -> bool {
+    error.category() == Category::PreconditionFailed
+}
+
+fn conflict(text: impl Into<String>) -> Error {
+    Error::new(Category::Conflict, IssueCode::Conflict, text)
+}
+
+fn forbidden(text: impl Into<String>) -> Error {
+    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
+}
