@@ -62,6 +62,8 @@ enum Subject {
     Protocol,
     /// The trail: what keeping it costs, and how long it takes to say who looked.
     Audit,
+    /// Paging: from starting a team to its last page.
+    Paging,
     /// Worklists: how long staff wait for them, and for a change to be on another's screen.
     Work,
     /// Stroke: the same cases one after another and side by side, in a hospital under a clock of its own.
@@ -89,6 +91,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         Subject::Person => person(options),
         Subject::Protocol => protocol(options),
         Subject::Audit => audit(options),
+        Subject::Paging => paging(options),
         Subject::Work => work(options),
         Subject::Pathway => pathway(options),
         Subject::Board => board(options),
@@ -253,6 +256,32 @@ fn board(options: &Options) -> Outcome<()> {
         machine()?
     );
     put(Some(BOARD), &text)
+}
+
+/// The heading of the part about paging.
+const PAGING: &str = "One touch starts the team";
+
+fn paging(_: &Options) -> Outcome<()> {
+    shell::need_debian_packages(&["postgresql"])?;
+    must_succeed(cargo().args(["build", "--release", "--package", "qingshan", "--package", "testkit", "--bins"]))?;
+    let folder = tempfile::tempdir_in(root().join("target")).map_err(|error| format!("No room to work in: {error}"))?;
+    let release = root().join("target/release");
+    let measured = output_of(
+        command(release.join("with-postgres"))
+            .arg(release.join("qingshan"))
+            .arg("bench-paging")
+            .arg("--folder")
+            .arg(folder.path())
+            .env("QINGSHAN__LOG__FILTER", "warn,qingshan=info"),
+    )?;
+    let text = format!(
+        "## {PAGING}\n\nWritten by `cargo xtask bench paging`. A doctor starts the stroke team at the door; everybody who is on \
+         call for it has a browser that takes messages and a mobile number. Counted is from when the request is sent to when \
+         the push service and the gateway, which this machine stands in for, have the last page, sealed for its browser; \
+         how long theirs takes to a pocket is not in it. {}\n{measured}",
+        machine()?
+    );
+    put(Some(PAGING), &text)
 }
 
 /// Puts a part of the page in the place of the one that was there; the first part has no heading of its own.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{Bench, BenchPathway, BenchTrail, BenchWork};
+use crate::bench::{Bench, BenchPaging, BenchPathway, BenchTrail, BenchWork};
 use crate::settings::Part;
 
 /// One shared health record for every institution of a medical consortium, spoken to in FHIR R4.
@@ -50,6 +50,16 @@ pub(crate) enum Command {
     BenchWork(BenchWork),
     /// Plays cases of stroke through a serial and the parallel protocol; `cargo xtask bench pathway` prepares and runs it.
     BenchPathway(BenchPathway),
+    /// Measures from starting a team to its last page on this machine; `cargo xtask bench paging` prepares and runs it.
+    BenchPaging(BenchPaging),
+    /// Stands in for a gateway of text messages and for push services: takes what it is given and sends nothing. What
+    /// it has taken is at /messages.
+    #[command(hide = true)]
+    StandInGateway {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8093")]
+        listen: std::net::SocketAddr,
+    },
     /// The trail of who did what: whether it is whole, and its seals.
     #[command(subcommand)]
     Audit(Audit),

@@ -4,6 +4,7 @@
 //! Server, database and load share the machine's cores, as they would in a clinic, so the rates are those of the whole.
 
 mod load;
+mod paging;
 mod pathway;
 mod region;
 mod server;
@@ -23,6 +24,7 @@ use fhir::json;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use tokio::time::Instant;
 
+pub(crate) use self::paging::{BenchPaging, run as run_paging};
 use crate::Outcome;
 use load::{Connection, Measured, Until, get, post};
 pub(crate) use pathway::{BenchPathway, run as run_pathway};

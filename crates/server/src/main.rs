@@ -57,6 +57,14 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         Command::BenchTrail(bench) => bench::run_trail(&bench).await.and_then(|page| say(&page)),
         Command::BenchWork(bench) => bench::run_work(&bench).await.and_then(|page| say(&page)),
         Command::BenchPathway(bench) => bench::run_pathway(&bench).and_then(|page| say(&page)),
+        Command::BenchPaging(bench) => bench::run_paging(&bench).await.and_then(|page| say(&page)),
+        Command::StandInGateway { listen } => {
+            let listener = tokio::net::TcpListener::bind(listen).await;
+            let listener = listener.map_err(|error| format!("{listen} cannot be listened on: {error}"))?;
+            tracing::info!("a gateway is stood in for at http://{listen}/messages");
+            paging::stand_in::StandIn::default().serve(listener).await;
+            Ok(())
+        }
         Command::Constant { size } => bench::constantly(size).await,
         Command::Settings => say(settings::DEFAULTS.trim_end()),
         Command::Serve(serve) => {

@@ -35,6 +35,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     }
     let booking = booking::Booking::new(record.clone(), told.booking);
     booking.prepare().await.map_err(|error| place::describe(&error))?;
+    let paging = paging::Paging::new(record.clone(), told.paging.clone());
     // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
     let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
@@ -52,6 +53,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
             None => drop(jobs.spawn(engine.clone().keep())),
         }
         jobs.spawn(booking.keep());
+        jobs.spawn(paging.keep());
     }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
@@ -187,6 +189,7 @@ fn told(settings: &Settings) -> api::Settings {
         export: api::Export { keep: seconds(settings.export.keep_hours * 3_600), ..defaults.export },
         booking: places(settings),
         routing: defaults.routing,
+        paging: paging(settings),
         portal: None,
     }
 }
@@ -203,6 +206,26 @@ fn places(settings: &Settings) -> booking::Settings {
         pool_release: i64::from(told.pool_release_hours) * HOUR,
         open_bookings: told.open_bookings,
         horizon: i64::from(told.horizon_days) * 24 * HOUR,
+    }
+}
+
+/// How people are paged.
+fn paging(settings: &Settings) -> paging::Settings {
+    let told = &settings.paging;
+    let gateway = told.gateway.trim();
+    paging::Settings {
+        gateway: (!gateway.is_empty()).then(|| gateway.to_owned()),
+        token: told.token.clone(),
+        channels: told.channels.clone(),
+        templates: (told.sms_template.clone(), told.voice_template.clone()),
+        text: told.text.clone(),
+        contact: told.contact.clone(),
+        allow_private: told.allow_private,
+        tries: told.tries,
+        first_wait: Duration::from_secs(told.wait_seconds),
+        attempt_time: Duration::from_secs(told.attempt_seconds),
+        everyone_most: told.everyone_most,
+        chief: told.chief.clone(),
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) protocols: Protocols,
     pub(crate) booking: Booking,
     pub(crate) routing: Routing,
+    pub(crate) paging: Paging,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -154,6 +155,23 @@ pub(crate) struct Booking {
 pub(crate) struct Routing {
     pub(crate) rules: PathBuf,
     pub(crate) roads: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Paging {
+    pub(crate) gateway: String,
+    pub(crate) token: String,
+    pub(crate) channels: Vec<paging::Channel>,
+    pub(crate) sms_template: String,
+    pub(crate) voice_template: String,
+    pub(crate) text: String,
+    pub(crate) contact: String,
+    pub(crate) allow_private: bool,
+    pub(crate) tries: u32,
+    pub(crate) wait_seconds: u64,
+    pub(crate) attempt_seconds: u64,
+    pub(crate) everyone_most: usize,
+    pub(crate) chief: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -34,6 +34,13 @@ impl Server {
         Self::begun(&[&serve, place].concat(), &[("QINGSHAN__SIGN_IN__DEMO", "true")]).await
     }
 
+    /// The same with more settings than that.
+    pub(crate) async fn guarded_with(place: &[String], settings: &[(&str, &str)]) -> Outcome<Self> {
+        let serve = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned);
+        let settings = [&[("QINGSHAN__SIGN_IN__DEMO", "true")], settings].concat();
+        Self::begun(&[&serve, place].concat(), &settings).await
+    }
+
     /// Starts one that answers every request with so many bytes, through the HTTP library that the real one uses. It
     /// too is a process of its own, so that both pay the same for reaching the program that asks.
     pub(crate) async fn constant(size: usize) -> Outcome<Self> {
