@@ -14,6 +14,6 @@ export default defineConfig({
   // The oldest browsers that ward computers still run.
   build: { target: ["chrome109", "firefox115", "safari16"], modulePreload: { polyfill: false }, manifest: true },
   server: {
-    proxy: { "/fhir": record, "/auth": record, "/live": record, "/protocols": data, "/runs": data },
+    proxy: { "/fhir": record, "/auth": record, "/live": record, "/paging": record, "/protocols": data, "/runs": data },
   },
 });

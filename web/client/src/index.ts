@@ -12,5 +12,6 @@ export {
 export * from "./failure";
 export * from "./fhir";
 export { follow, type Change, type Following, type LiveState } from "./live";
+export * from "./paging";
 export * from "./runs";
 export { Service, type Answer, type Credentials, type Page } from "./service";

@@ -190,6 +190,8 @@ export interface Protocol {
     bind?: string;
     otherwise?: string;
     optional?: boolean;
+    /** What somebody is on call for who answers in it. */
+    call?: string;
   }[];
   start?: ProtocolStart[];
   /** How a run is taken back. */

@@ -33,6 +33,7 @@ const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const PlacesPage = lazy(() => import("./places/PlacesPage"));
 const SessionsPage = lazy(() => import("./sessions/SessionsPage"));
+const RosterPage = lazy(() => import("./paging/RosterPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
 const RegistryPage = lazy(() => import("./routing/RegistryPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
@@ -182,6 +183,7 @@ function Screens() {
         <Route path={places.consortium} component={ConsortiumPage} />
         <Route path={places.registry} component={RegistryPage} />
         <Route path="/authorize" component={AuthorizePage} />
+        <Route path="/roster" component={RosterPage} />
         <Route path="/settings" component={SettingsPage} />
         <Route path={places.register} component={Register} />
         <Route path="/patients/:id">{({ id }) => <PatientPage key={id} id={decodeURIComponent(id)} />}</Route>

@@ -3,10 +3,13 @@ import { Alert, Button } from "antd";
 import { useState } from "react";
 import { showDate, showTime } from "../calendar";
 import { Choice } from "../Field";
+import { isLay, postOf } from "../duties";
 import { useTexts } from "../language";
+import { Notifications } from "../paging/Notifications";
 import { useDoor, useSession } from "../session";
 import { useSettings, type Settings } from "../settings";
 import { FailureNotice, Loading } from "../states";
+import { browserOf } from "./browser";
 import { NewPassword } from "./NewPassword";
 import { SecondFactor } from "./SecondFactor";
 
@@ -14,6 +17,7 @@ import { SecondFactor } from "./SecondFactor";
 export default function SettingsPage() {
   const { t, locale, choose } = useTexts();
   const settings = useSettings();
+  const session = useSession();
   const { enter } = useDoor();
   const [isChanged, setIsChanged] = useState(false);
   const themes: Settings["theme"][] = ["device", "light", "dark"];
@@ -60,6 +64,7 @@ export default function SettingsPage() {
           />
         )}
       </section>
+      {!isLay(session) && postOf(session) !== undefined && <Notifications />}
       <SecondFactor />
       <OpenSessions />
     </div>
@@ -102,11 +107,4 @@ function OpenSessions() {
       </ul>
     </section>
   );
-}
-
-/** A browser and its system, as people call them, out of what it calls itself. */
-function browserOf(agent: string): string | undefined {
-  const browser = /(Edg|Firefox|MicroMessenger|Chrome|Safari)/.exec(agent)?.[1]?.replace("Edg", "Edge").replace("MicroMessenger", "WeChat");
-  const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(agent)?.[1];
-  return [browser, system].filter(Boolean).join(" · ") || undefined;
 }

@@ -1,17 +1,19 @@
 import type { LiveState, Organization, Protocol } from "@qingshan/client";
 import { useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode, type RefObject } from "react";
-import { useLocation, useSearch } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 import { timeAt } from "../calendar";
 import { postOf } from "../duties";
 import { useTexts } from "../language";
 import { LiveMark, useNow } from "../live";
+import { useTroubles } from "../paging/Pages";
+import { Tone } from "../paging/Tone";
 import { showAgo } from "../patients/show";
 import { useInstitutions } from "../protocols/Figures";
 import { LevelSign } from "../runs/ClockMark";
 import { say } from "../runs/words";
 import { useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
-import { count, heldStill, pageOf, partiesOf, sorted, worstOf, type Case, type Count } from "./board";
+import { calledIn, count, heldStill, pageOf, partiesOf, sorted, worstOf, type Case, type Count } from "./board";
 import { BoardRow } from "./BoardRow";
 import { useBoardProtocols, useCases } from "./reading";
 import "../runs/runs.css";
@@ -63,6 +65,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
   const device = useNow(1_000);
   const now = device + behind;
   const institutions = useInstitutions();
+  const troubles = useTroubles();
   const known = useMemo(() => new Map(protocols.map((one) => [one.code, one])), [protocols]);
   const mine = cases.filter(
     (one) =>
@@ -77,6 +80,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       key={one.chain}
       one={one}
       protocols={known}
+      troubles={one.runs.flatMap(({ id }) => troubles.get(id) ?? [])}
       now={now}
       isWall={asked.isWall}
       isStale={isLost || (one.isOld && device - one.readAt > 3_000)}
@@ -95,6 +99,8 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
         device={device}
         isWall={asked.isWall}
         onWall={(isWall) => asked.ask("wall", isWall ? "1" : undefined)}
+        called={calledIn(mine)}
+        isWhole={isWhole}
       />
       {!asked.isWall && (
         <div className="board-narrow">
@@ -110,6 +116,9 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
               ))}
             </select>
           </label>
+          <Link className="button-link" href="/roster">
+            {t("roster.title")}
+          </Link>
         </div>
       )}
       {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
@@ -131,8 +140,10 @@ function Head(props: {
   device: number;
   isWall: boolean;
   onWall(isWall: boolean): void;
+  called: readonly string[];
+  isWhole: boolean;
 }) {
-  const { counted, scope, live, isLost, retry, device, isWall, onWall } = props;
+  const { counted, scope, live, isLost, retry, device, isWall, onWall, called, isWhole } = props;
   const { t } = useTexts();
   return (
     <header className="board-head">
@@ -159,6 +170,7 @@ function Head(props: {
         )}
       </p>
       <div className="board-end">
+        <Tone called={called} isWhole={isWhole} />
         <Age live={live} isLost={isLost} retry={retry} device={device} />
         {isWall ? (
           <button type="button" className="board-leave" aria-label={t("board.wall.leave")} onClick={() => onWall(false)}>

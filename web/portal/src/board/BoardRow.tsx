@@ -1,10 +1,11 @@
-import type { Protocol, RunClock, RunStep, RunView } from "@qingshan/client";
+import type { PagingTrouble, Protocol, RunClock, RunStep, RunView } from "@qingshan/client";
 import { memo } from "react";
 import { Link } from "wouter";
 import { timeAt } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { nameOf as nameOfPatient } from "../patients/person";
 import { useShown } from "../patients/show";
+import { TroubleMarks } from "../paging/Pages";
 import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
@@ -17,6 +18,8 @@ const MOST_ON_WALL = 2;
 interface Props {
   one: Case;
   protocols: ReadonlyMap<string, Protocol>;
+  /** What stands between it and the people it called. */
+  troubles: readonly PagingTrouble[];
   now: number;
   isWall: boolean;
   /** What is shown may no longer be so. */
@@ -29,13 +32,14 @@ interface Props {
 function isSame(before: Props, after: Props): boolean {
   const { one, protocols, isWall, isStale } = before;
   if (one !== after.one || protocols !== after.protocols || isWall !== after.isWall || isStale !== after.isStale) return false;
+  if (JSON.stringify(before.troubles) !== JSON.stringify(after.troubles)) return false;
   if (isStale && before.asOf !== after.asOf) return false;
   const face = (now: number) => openClocks(one.runs).map((clock) => levelAt(clock, now)).join();
   return Math.floor(before.now / 5_000) === Math.floor(after.now / 5_000) && face(before.now) === face(after.now);
 }
 
 /** One patient: which pathway, where they are, which clocks run, what is next and who is waited for. */
-export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, isStale, asOf }: Props) {
+export const BoardRow = memo(function BoardRow({ one, protocols, troubles, now, isWall, isStale, asOf }: Props) {
   const texts = useTexts();
   const { t, locale } = texts;
   const { runs } = one;
@@ -68,6 +72,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, now, isWall, is
         </span>
         <NextAction one={one} protocols={protocols} now={now} />
         <Answered runs={runs} />
+        <TroubleMarks troubles={troubles} />
         {isStale && <span className="board-stale">{t("board.stale", { time: timeAt(asOf).slice(0, 5) })}</span>}
       </Link>
     </li>

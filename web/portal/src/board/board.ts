@@ -182,6 +182,13 @@ export function teamOf(runs: readonly RunView[]): Team | undefined {
   };
 }
 
+/** What waits for somebody's answer, each by a name of its own. */
+export function calledIn(cases: readonly Case[]): string[] {
+  const waits = ({ acknowledgements, acknowledged, state }: RunStep) =>
+    (acknowledgements ?? 0) > (acknowledged ?? []).length && (state === "ready" || state === "taken");
+  return cases.flatMap(({ runs }) => runs).flatMap((run) => run.steps.filter(waits).map(({ code, n }) => `${run.id}/${code}/${n}`));
+}
+
 /** What breaks first stands first; a drill stands below everybody who is ill. */
 export function sorted(cases: readonly Case[], now: number): Case[] {
   const due = ({ runs }: Case) => {

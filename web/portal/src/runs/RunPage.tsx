@@ -10,6 +10,8 @@ import { useTexts, type Texts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
 import { useSession } from "../session";
 import { useMatch } from "../settings";
+import { AnswerCall } from "../paging/AnswerCall";
+import { Pages } from "../paging/Pages";
 import { FailureNotice, Loading } from "../states";
 import { AskReason } from "../tasks/Ask";
 import { showMoment } from "../views/Readable";
@@ -55,6 +57,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
   const mayCorrect = !isLay(useSession());
   return (
     <>
+      <AnswerCall run={run} />
       <header className="card run-head" aria-label={label}>
         <div className="run-title">
           <h1>
@@ -106,6 +109,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           (isNarrow ? <Lanes protocol={protocol.data} run={run} /> : <Graph protocol={protocol.data} run={run} />)}
       </section>
       <Acknowledgements run={run} />
+      <Pages run={run} />
       <Milestones run={run} mayCorrect={mayCorrect} />
       <Messages run={run} />
       <Chain run={run} />
