@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use fhir::definitions::r4;
 use fhir::path::{Environment, Expression};
 use fhir::{Value, json, patch};
+use jiff::tz::Offset;
 use sonic_rs::JsonValueTrait;
 
 /// Few enough for a fuzzer to try thousands of expressions in a second.
@@ -56,5 +57,32 @@ pub fn patch(bytes: &[u8]) {
         let written = json::to_bytes(&patched);
         let again = json::parse(&written).expect("a patched tree can be read");
         assert!(json::same(&patched, &again), "nothing is lost");
+    }
+}
+
+/// Any bytes are an electrocardiogram or an error; what is read tells as many samples as it counts, and each is a number
+/// of the file or none.
+pub fn ecg(bytes: &[u8]) {
+    let Ok(tracing) = ecg::read(bytes, Offset::UTC) else { return };
+    for lead in tracing.stretches.iter().flat_map(|stretch| &stretch.leads) {
+        let Ok(samples) = &lead.samples else { continue };
+        assert_eq!(samples.data.split(' ').count(), samples.count, "every sample is told");
+        for sample in samples.data.split(' ') {
+            assert!(sample == "E" || sample.parse::<f64>().is_ok_and(f64::is_finite), "{sample} is a number");
+        }
+        let factor: f64 = samples.factor.parse().expect("a factor is a number");
+        assert!(factor != 0.0 && factor.is_finite(), "a sample stands for something");
+    }
+    let about = ecg::About {
+        patient: "Patient/p",
+        encounter: None,
+        received: 0,
+        zone: Offset::UTC,
+        content_type: "application/xml",
+        title: None,
+    };
+    for resource in ecg::resources(&tracing, bytes, &about).unwrap_or_default() {
+        let written = serde_json::to_vec(&resource).expect("a tree can be written");
+        json::parse(&written).expect("what is kept can be read");
     }
 }

@@ -29,6 +29,11 @@ const JSON: &[&str] = &[
     r#"{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Patient.deceased"},{"name":"value","valueDateTime":"2020"}]},{"name":"operation","part":[{"name":"type","valueCode":"delete"},{"name":"path","valueString":"Patient.name[0].given[1]"}]}]}"#,
 ];
 
+const ELECTROCARDIOGRAMS: &[&str] = &[
+    r#"<AnnotatedECG xmlns="urn:hl7-org:v3"><effectiveTime><low value="20261122153000.250+0800"/></effectiveTime><component><series><code code="RHYTHM"/><component><sequenceSet><component><sequence><code code="TIME_ABSOLUTE"/><value><head value="20261122153000.250"/><increment value="0.002" unit="s"/></value></sequence></component><component><sequence><code code="MDC_ECG_LEAD_I"/><value><origin value="0" unit="uV"/><scale value="4.88" unit="uV"/><digits>1 -2 3 -32768 . 5</digits></value></sequence></component><component><sequence><code code="MDC_ECG_LEAD_AVR"/><value nullFlavor="NA"/></sequence></component></sequenceSet></component></series></component></AnnotatedECG>"#,
+    r#"<AnnotatedECG><series><effectiveTime><center value="202611221530"/></effectiveTime><sequenceSet><component><sequence><code code="TIME_RELATIVE"/><value><head value="-1.5" unit="ms"/><increment value="4" unit="ms"/></value></sequence></component><component><sequence><code code="MDC_ECG_LEAD_V3"/><value><origin value="+.5" unit="mV"/><scale value="0.001" unit="mV"/><digits>10 20 30</digits></value></sequence></component></sequenceSet><subjectOf><annotationSet><component><annotation><code code="MDC_ECG_HEART_RATE"/><value value="72" unit="bpm"/></annotation></component></annotationSet></subjectOf></series></AnnotatedECG>"#,
+];
+
 /// A small generator of numbers that only have to be varied.
 struct Dice(u64);
 
@@ -90,4 +95,9 @@ fn no_bytes_make_json_panic_or_lose_anything() {
 #[test]
 fn no_document_makes_a_patch_panic_or_lose_anything() {
     throw(JSON, hostile::patch);
+}
+
+#[test]
+fn no_bytes_make_an_electrocardiogram_panic_or_add_a_sample() {
+    throw(ELECTROCARDIOGRAMS, hostile::ecg);
 }

@@ -50,6 +50,8 @@ use crate::route::{Interaction, On};
 pub(crate) struct Grant {
     /// Who it is, as [`Caller::actor`] has it.
     pub(crate) actor: Arc<str>,
+    /// What they are called, as they are shown themselves.
+    pub(crate) name: Arc<str>,
     /// What they may do.
     pub(crate) scopes: Arc<Scopes>,
     /// As what they act.
@@ -72,6 +74,7 @@ impl Grant {
     pub(crate) fn open() -> Self {
         Self {
             actor: "client/anyone".into(),
+            name: "anyone".into(),
             scopes: Arc::new(Scopes::everything()),
             standing: Standing::System,
             patient: None,
@@ -214,10 +217,18 @@ pub(crate) fn needs(
                 | crate::operation::Operation::CancelSession
                 | crate::operation::Operation::CentreStatus
                 | crate::operation::Operation::Suspend
-                | crate::operation::Operation::PublishMap => vec![(Update, type_)],
+                | crate::operation::Operation::PublishMap
+                | crate::operation::Operation::Clock => vec![(Update, type_)],
                 crate::operation::Operation::Hold
                 | crate::operation::Operation::PlanSession
                 | crate::operation::Operation::DraftMap => vec![(Create, type_)],
+                crate::operation::Operation::Clocks => vec![(Search, type_)],
+                // What is written is what a result consists of.
+                crate::operation::Operation::Ecg => {
+                    let written = ["DiagnosticReport", "DocumentReference", "Observation"];
+                    let written = written.into_iter().map(|name| (Create, ResourceType::named(name)));
+                    std::iter::once((Read, type_)).chain(written).collect()
+                }
                 crate::operation::Operation::Availability | crate::operation::Operation::Sessions => {
                     vec![(Search, type_), (Search, ResourceType::named("Slot"))]
                 }

@@ -2,6 +2,8 @@
 //! <http://hl7.org/fhir/R4/operations.html>
 
 mod booking;
+mod clock;
+mod ecg;
 mod everything;
 mod meta;
 mod parameters;
@@ -66,6 +68,12 @@ pub(crate) enum Operation {
     BreakGlass,
     /// `Measure/id/$evaluate-measure`
     EvaluateMeasure,
+    /// `Device/$clock`, `Device/id/$clock`: what time a source has.
+    Clock,
+    /// `Device/$clocks`: how far the clocks of sources are off.
+    Clocks,
+    /// `Patient/id/$ecg`: an electrocardiogram is kept.
+    Ecg,
     /// `$everything` of a patient.
     Everything,
     /// `$export`: bulk data.
@@ -140,6 +148,9 @@ const PUBLISH_MAP: &str = "https://qingshan.dev/fhir/OperationDefinition/publish
 const MAP_EDITIONS: &str = "https://qingshan.dev/fhir/OperationDefinition/map-editions";
 const MAP_DIFFERENCE: &str = "https://qingshan.dev/fhir/OperationDefinition/map-difference";
 const BREAK_GLASS: &str = "https://qingshan.dev/fhir/OperationDefinition/break-glass";
+const CLOCK: &str = "https://qingshan.dev/fhir/OperationDefinition/clock";
+const CLOCKS: &str = "https://qingshan.dev/fhir/OperationDefinition/clocks";
+const ECG: &str = "https://qingshan.dev/fhir/OperationDefinition/ecg";
 const RELATION: &str = "https://qingshan.dev/fhir/OperationDefinition/relation";
 const UNMERGE: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-unmerge";
 const PERSON: &str = "https://qingshan.dev/fhir/OperationDefinition/Patient-person";
@@ -175,6 +186,9 @@ pub(crate) const OFFERED: &[Row] = &[
         true,
         "Measure-evaluate-measure",
     ),
+    row(Operation::Clock, "clock", Some("Device"), false, true, true, CLOCK),
+    row(Operation::Clocks, "clocks", Some("Device"), false, true, false, CLOCKS),
+    row(Operation::Ecg, "ecg", Some("Patient"), false, false, true, ECG),
     row(Operation::Everything, "everything", Some("Patient"), false, false, true, "Patient-everything"),
     row(Operation::Export, "export", None, true, false, false, BULK),
     row(Operation::Export, "export", Some("Patient"), false, true, false, BULK_PATIENTS),
@@ -264,6 +278,8 @@ impl Operation {
                 | Self::Suspend
                 | Self::DraftMap
                 | Self::PublishMap
+                | Self::Clock
+                | Self::Ecg
         )
     }
 
@@ -294,6 +310,9 @@ impl Operation {
             | Self::PublishMap
             | Self::MapEditions
             | Self::MapDifference => routing::run(self, app, session, ask, on).await,
+            Self::Clock => clock::take(app, grant, session, ask, on).await,
+            Self::Clocks => clock::show(app, session, ask).await,
+            Self::Ecg => ecg::run(app, session, ask, on).await,
             Self::EvaluateMeasure => runs::figures::measure(app, session, ask, on).await,
             Self::Everything => everything::run(app, grant, session, ask, on).await,
             Self::BreakGlass => relation::break_glass(session, ask, on).await,

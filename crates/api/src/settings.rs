@@ -40,6 +40,8 @@ pub struct Settings {
     pub routing: routing::Settings,
     /// Who is on call, and how they are paged.
     pub paging: paging::Settings,
+    /// How far the clock of a source may be off before somebody is told.
+    pub clock_skew: Duration,
     /// What browsers are shown at every address that no other route has. Without it they are shown nothing.
     pub portal: Option<Portal>,
 }
@@ -62,6 +64,7 @@ impl Settings {
             booking: booking::Settings::default(),
             routing: routing::Settings::default(),
             paging: paging::Settings::default(),
+            clock_skew: Duration::from_secs(1),
             portal: None,
         }
     }

@@ -190,6 +190,7 @@ fn told(settings: &Settings) -> api::Settings {
         booking: places(settings),
         routing: defaults.routing,
         paging: paging(settings),
+        clock_skew: std::time::Duration::from_millis(settings.clocks.skew_ms),
         portal: None,
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) booking: Booking,
     pub(crate) routing: Routing,
     pub(crate) paging: Paging,
+    pub(crate) clocks: Clocks,
     pub(crate) live: Live,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) export: Export,
@@ -172,6 +173,11 @@ pub(crate) struct Paging {
     pub(crate) attempt_seconds: u64,
     pub(crate) everyone_most: usize,
     pub(crate) chief: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Clocks {
+    pub(crate) skew_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -143,8 +143,9 @@ impl Known {
     async fn grant(self, record: &Record) -> Result<Option<Grant>, Error> {
         let scopes = Arc::new(Scopes::parse(&self.paper.scope)?);
         let Some(allowed) = self.allowed else {
-            let actor = format!("client/{}", self.paper.client);
-            return Ok(Some(Grant { actor: actor.into(), scopes, standing: Standing::System, patient: None }));
+            let actor = format!("client/{}", self.paper.client).into();
+            let name = self.paper.client.as_str().into();
+            return Ok(Some(Grant { actor, name, scopes, standing: Standing::System, patient: None }));
         };
         let Some(account) = Account::named(record, &allowed.login).await?.filter(|account| !account.disabled) else {
             return Ok(None);
@@ -169,7 +170,8 @@ impl Known {
             }
         };
         let patient = allowed.patient.map(Arc::from);
-        Ok(Some(Grant { actor: account.actor().into(), scopes, standing, patient }))
+        let name = account.name.as_str().into();
+        Ok(Some(Grant { actor: account.actor().into(), name, scopes, standing, patient }))
     }
 }
 

@@ -257,6 +257,7 @@ impl SignedIn {
         };
         Ok(Grant {
             actor: self.account.actor().into(),
+            name: self.account.name.as_str().into(),
             scopes: Arc::new(Scopes::of_a_person()),
             standing,
             patient: None,
