@@ -640,6 +640,9 @@ pub struct Activity {
     /// What is taken over instead of one being created, where there is such a thing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adopt>,
+    /// What must hold of what the run knows, as FHIRPath; where it does not, nothing is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Code>,
     /// Element by element, in order: where, and what as FHIRPath on what the run knows. An empty result leaves the
     /// element out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -230,12 +230,29 @@ impl Engine {
         match self.commit(caller, &draft).await {
             Ok(()) => draft.standing(&id).ok_or_else(|| Error::fault("a run that was begun is not there")),
             Err(error) if is_overtaken(&error) => match self.load(&id).await? {
-                Some(there) if is_same(&there.run, &start) => Ok(there),
+                Some(there) if is_same(&there.run, &start) => {
+                    if !self.says_the_same(&there.run, &start).await? {
+                        let text =
+                            "This run is there and began with other answers; tell what has changed by a step of it.";
+                        return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
+                    }
+                    Ok(there)
+                }
                 Some(_) => Err(Error::new(Category::Conflict, IssueCode::Duplicate, "Another run has this id.")),
                 None => Err(error),
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a run that is there began with the answers with which somebody asks to start it. What is other must not be
+    /// taken for kept.
+    async fn says_the_same(&self, run: &Run, start: &Start) -> Result<bool, Error> {
+        let Some(asked) = start.response.as_ref().and_then(|response| response.get("item")) else { return Ok(true) };
+        let stored = scene::read(&self.platform(), None, run.response.as_deref()).await?;
+        let stored = stored.as_ref().and_then(|response| response.get("item"));
+        // What cannot be found any more cannot be compared.
+        Ok(stored.is_none_or(|stored| json::same(stored, asked)))
     }
 
     /// Does something to a run, and answers where it stands then.
@@ -529,9 +546,10 @@ fn beginning(first: &Run) -> Run {
     }
 }
 
-/// Whether a run is the one somebody asks to start a second time.
+/// Whether a run is the one somebody asks to start a second time. Where it made what it is about, nobody names that.
 fn is_same(run: &Run, start: &Start) -> bool {
-    run.protocol == start.protocol && run.patient == start.patient && run.focus == start.focus
+    let is_focus = start.focus.is_none() || run.focus == start.focus;
+    run.protocol == start.protocol && run.patient == start.patient && is_focus
 }
 
 /// Whether a deed was done before by the same person, with the same outcome.

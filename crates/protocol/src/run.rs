@@ -93,6 +93,10 @@ pub struct Reached {
     pub by: String,
     /// Why it was corrected.
     pub reason: Option<String>,
+    /// With what name whoever corrected it signed.
+    pub signed: Option<String>,
+    /// When its source says that it came about, where that is later than the source was written.
+    pub said: Option<i64>,
     /// A correction took its place.
     pub superseded: bool,
 }
@@ -263,6 +267,8 @@ pub enum Deed {
         source: String,
         /// When it came about.
         at: i64,
+        /// When the source says that it came about, where that is later than the source was written: a clock that is wrong.
+        said: Option<i64>,
     },
     /// The time of a milestone was wrong.
     Correct {
@@ -274,6 +280,8 @@ pub enum Deed {
         at: i64,
         /// Why that is known.
         reason: String,
+        /// With what name whoever says so signs.
+        signed: Option<String>,
     },
     /// A point of a clock was due.
     Tick {

@@ -231,6 +231,7 @@ fn status_system(protocol: &str) -> String {
 fn milestone(protocol: &Protocol, run: &Run, one: &Reached) -> Json {
     let part = Part::default().number("n", one.n).time("recorded", one.recorded).text("by", &one.by);
     let part = part.some_text("source", one.source.as_deref()).some_text("reason", one.reason.as_deref());
+    let part = part.some_text("signed", one.signed.as_deref()).some_time("said", one.said);
     let part = if one.superseded { part.flag("superseded", true) } else { part };
     let title = protocol.milestone(&one.code).map(|milestone| &milestone.title);
     json!({
@@ -330,6 +331,8 @@ pub fn run(task: &Value) -> Result<Run, Error> {
             source: parts.some_text("source"),
             by: parts.some_text("by").unwrap_or_default(),
             reason: parts.some_text("reason"),
+            signed: parts.some_text("signed"),
+            said: parts.some_time("said"),
             superseded: parts.flag("superseded"),
         });
     }

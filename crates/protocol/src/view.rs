@@ -72,6 +72,9 @@ pub struct View<'v> {
     /// What it is about besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub focus: Option<&'v str>,
+    /// The form it was started with, filled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<&'v str>,
     /// The id of the first run of its chain.
     pub chain: &'v str,
     /// The run one of whose steps it is.
@@ -171,6 +174,12 @@ pub struct MilestoneView<'v> {
     /// Why it was corrected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'v str>,
+    /// With what name whoever corrected it signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<&'v str>,
+    /// When its source says that it came about, where that is later than the source was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<Moment>,
     /// A correction took its place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
@@ -386,6 +395,7 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
         protocol: Named { code: &protocol.code, version: &protocol.version, title: &protocol.title },
         patient: run.patient.as_deref().map(|patient| eye.someone(patient, None)),
         focus: run.focus.as_deref(),
+        response: run.response.as_deref(),
         chain: &run.chain,
         parent: run.parent.as_ref(),
         class: run.class.as_deref().and_then(|code| protocol.class(code)).map(|class| coded(&class.code, &class.title)),
@@ -478,6 +488,8 @@ impl<'v> Eye<'v> {
             source: reached.source.as_deref(),
             by: Some(&reached.by),
             reason: reached.reason.as_deref(),
+            signed: reached.signed.as_deref(),
+            said: reached.said.map(|at| self.moment(at)),
             superseded: reached.superseded,
             early: !reached.superseded && milestone.after.iter().any(later),
         })
@@ -624,6 +636,7 @@ impl<'v> View<'v> {
         for one in &mut self.milestones {
             one.title = one.patient.unwrap_or(one.title);
             (one.source, one.by, one.reason, one.early) = (None, None, None, false);
+            (one.signed, one.said) = (None, None);
         }
         let worded = |one: &Coded<'v>| {
             let patient = protocol.milestone(one.code)?.patient.as_ref()?;
@@ -638,7 +651,7 @@ impl<'v> View<'v> {
         self.clocks.clear();
         self.summary.clear();
         self.blocking.clear();
-        (self.parent, self.status) = (None, None);
+        (self.parent, self.status, self.response) = (None, None, None);
     }
 }
 

@@ -1,8 +1,9 @@
 //! `POST /runs/{id}/acts`: something is done to a run.
 
 use axum::http::StatusCode;
-use fhir::{Category, Error, Issue};
-use protocol::Act;
+use fhir::{Category, Error, Issue, IssueCode};
+use protocol::{Act, Deed};
+use record::Standing;
 use sonic_rs::JsonValueTrait;
 
 use super::{Sent, Visit, deed, names, show};
@@ -14,12 +15,27 @@ pub(super) async fn run(visit: &Visit<'_>, id: &str, sent: &Sent) -> Result<Answ
     let told: deed::Told = sent.read_as("an act")?;
     let deed = told.deed(visit.app)?;
     visit.run(id, Interaction::Update).await?;
+    if let Deed::Correct { signed, .. } = &deed {
+        signed_by_themselves(visit, signed.as_deref())?;
+    }
     let response = sent.0.get("response").filter(|response| !response.is_null()).cloned();
     match visit.app.engine.act(visit.session.caller(), id, Act { deed, response }).await {
         Ok(standing) => show::shown(visit, &standing, StatusCode::OK).await,
         Err(error) if error.category() == Category::Conflict => Err(told_by_name(visit, id, error).await?.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Refuses a correction that a person has not signed with their own name. A machine signs by its credentials.
+fn signed_by_themselves(visit: &Visit<'_>, signed: Option<&str>) -> Result<(), Error> {
+    // Spaces between the parts of a name are written or not.
+    let bare = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+    let is_own = signed.is_some_and(|signed| bare(signed) == bare(&visit.grant.name));
+    if is_own || matches!(visit.session.caller().standing, Standing::System) {
+        return Ok(());
+    }
+    let text = "A correction is signed: write your own name, as your account has it, as “signature”.";
+    Err(Error::new(Category::Unprocessable, IssueCode::Required, text))
 }
 
 /// The same refusal, in which those who were first are called by their names.

@@ -25,6 +25,8 @@ pub(super) struct Told {
     milestone: Option<String>,
     class: Option<String>,
     protocol: Option<String>,
+    /// The name of whoever corrects a time, written by themselves.
+    signature: Option<String>,
     #[serde(rename = "response")]
     _response: Option<IgnoredAny>,
     /// In a rehearsal only.
@@ -88,7 +90,8 @@ impl Told {
             "acknowledge" => Deed::Acknowledge { step: step()?, n },
             "correct" => {
                 let (milestone, at) = (needed(self.milestone, &deed, "milestone")?, needed(at, &deed, "at")?);
-                Deed::Correct { milestone, n, at, reason: words(reason) }
+                let signed = self.signature.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+                Deed::Correct { milestone, n, at, reason: words(reason), signed }
             }
             "regrade" => Deed::Regrade { class: needed(self.class, &deed, "class")?, reason: words(reason) },
             "switch" => Deed::Switch { protocol: needed(self.protocol, &deed, "protocol")?, reason: words(reason) },

@@ -5,6 +5,7 @@
 mod adversary;
 mod batch;
 mod booking;
+mod case;
 mod door;
 mod export;
 mod hooks;

@@ -265,6 +265,29 @@ fn a_run_is_started_by_one_hospital_and_ended_by_another() {
 }
 
 #[test]
+fn a_corrected_time_needs_a_reason_and_the_name_of_who_corrects_it() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        asker.start("run-1").await;
+        let correct = async |more: Value| {
+            let mut act = json!({"deed": "correct", "milestone": "asked", "n": 1, "at": "2026-05-04T07:50:00+08:00"});
+            act.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            asker.post("/runs/run-1/acts", &act).await
+        };
+        correct(json!({"reason": "typed wrongly"})).await.refused(422, "required");
+        correct(json!({"reason": "typed wrongly", "signature": "doctor-other"})).await.refused(422, "required");
+        correct(json!({"reason": " ", "signature": "doctor-hospital"})).await.refused(400, "required");
+        let view = read(&correct(json!({"reason": "typed wrongly", "signature": " Doctor-Hospital "})).await);
+        let asked: Vec<&Value> =
+            view["milestones"].as_array().unwrap().iter().filter(|one| one["code"] == "asked").collect();
+        assert_eq!((&asked[0]["superseded"], &asked[0]["at"]), (&json!(true), &json!("2026-05-04T08:00:00.000+08:00")));
+        assert_eq!((&asked[1]["reason"], &asked[1]["signed"]), (&json!("typed wrongly"), &json!("Doctor-Hospital")));
+        assert_eq!(asked[1]["at"], "2026-05-04T07:50:00.000+08:00");
+    });
+}
+
+#[test]
 fn a_department_is_called_with_its_hospital_wherever_a_run_names_it() {
     on_both(async |place| {
         let door = door(place).await;

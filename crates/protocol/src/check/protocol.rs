@@ -354,6 +354,9 @@ impl<'a> Desk<'a> {
                 self.error(&adopt.from, format!("The activity `{}` {told}.", activity.code));
             }
         }
+        if let Some(when) = &activity.when {
+            self.expression(when, "Element", &variables);
+        }
         for set in &activity.set {
             self.place(&set.path, made_by(protocol, activity));
             self.expression(&set.value, "Element", &variables);

@@ -312,8 +312,14 @@ impl<'e> Draft<'e> {
             run.made.remove(code);
             run.made.extend(adopted.as_ref().map(|(reference, ..)| (code.to_owned(), reference.clone())));
         }
-        let texts: Vec<&str> = activity.set.iter().map(|set| set.value.as_str()).collect();
+        let texts = activity.set.iter().map(|set| &set.value).chain(&activity.when);
+        let texts: Vec<&str> = texts.map(crate::Code::as_str).collect();
         let scene = self.scene(protocol, &run, frame, &texts).await?;
+        if let Some(when) = &activity.when
+            && scene.holds(&self.engine.expression(when)?)? != Some(true)
+        {
+            return Ok(None);
+        }
         let material = match adopted {
             Some(adopted) => Some(adopted),
             None => self.material(&run, activity).await?,

@@ -32,6 +32,9 @@ const KEEP: i64 = 1_500_000;
 const PAGE: usize = 500;
 /// How often a change that makes the follower fail by itself is tried before it is left behind.
 const FAULTS: u32 = 20;
+/// How much later than it was written something may be said to come about before that is told, in microseconds: clocks of
+/// one house differ by so much (急诊各系统时钟最大偏差1秒).
+const AHEAD: i64 = 1_000_000;
 /// How long following rests when there is nothing to follow.
 const REST: Duration = Duration::from_secs(1);
 
@@ -308,9 +311,9 @@ impl Engine {
         let mut deeds = Vec::new();
         for work in run.open() {
             let Some(fact) = protocol.step(&work.step).and_then(|step| step.fact.as_ref()).filter(on) else { continue };
-            if let Some(at) = self.said(fact, protocol, run, frame, change).await? {
+            if let Some((at, said)) = self.said(fact, protocol, run, frame, change).await? {
                 let step = Some((work.step.clone(), work.n));
-                deeds.push(Deed::Fact { step, milestone: None, source: source.clone(), at });
+                deeds.push(Deed::Fact { step, milestone: None, source: source.clone(), at, said });
             }
         }
         for milestone in &protocol.milestones {
@@ -320,15 +323,16 @@ impl Engine {
             if known {
                 continue;
             }
-            if let Some(at) = self.said(fact, protocol, run, frame, change).await? {
+            if let Some((at, said)) = self.said(fact, protocol, run, frame, change).await? {
                 let milestone = Some(code.to_owned());
-                deeds.push(Deed::Fact { step: None, milestone, source: source.clone(), at });
+                deeds.push(Deed::Fact { step: None, milestone, source: source.clone(), at, said });
             }
         }
         Ok(deeds)
     }
 
-    /// When a fact came about, if a resource says it; when it was written where it does not say when.
+    /// When a fact came about, if a resource says it; when it was written where it does not say when. What is said to come
+    /// about later than it was written counts from when it was written, and what was said is told besides.
     async fn said(
         &self,
         fact: &Fact,
@@ -336,10 +340,10 @@ impl Engine {
         run: &Run,
         frame: &Frame,
         change: &Written<'_>,
-    ) -> Result<Option<i64>, Error> {
+    ) -> Result<Option<(i64, Option<i64>)>, Error> {
         let texts: Vec<&str> = fact.when.iter().chain(&fact.at).map(crate::Code::as_str).collect();
         if texts.is_empty() {
-            return Ok(Some(change.at));
+            return Ok(Some((change.at, None)));
         }
         let about = About { resource: Some(change.value), ..About::default() };
         let told = async {
@@ -349,12 +353,13 @@ impl Engine {
             {
                 return Ok(None);
             }
-            let Some(at) = &fact.at else { return Ok(Some(change.at)) };
+            let Some(at) = &fact.at else { return Ok(Some((change.at, None))) };
             let at = scene.evaluate(&self.expression(at)?, |items| {
                 Ok(items.first().and_then(|item| scene::instant(item, frame.zone)))
             })?;
             // What is said to come about later than it was written is a plan, or a clock that goes wrong.
-            Ok(Some(at.unwrap_or(change.at).min(change.at)))
+            let at = at.unwrap_or(change.at);
+            Ok(Some((at.min(change.at), (at > change.at + AHEAD).then_some(at))))
         };
         match told.await {
             Err(error) if Error::category(&error) == Category::Invalid => {

@@ -23,8 +23,8 @@ pub fn step(protocol: &Protocol, run: &Run, event: &Event, now: i64) -> Result<(
         return match event.deed {
             // A clock, a fact or another run may speak after the end; a correction must be possible for ever.
             Deed::Tick { .. } | Deed::Fact { .. } | Deed::Ended { .. } | Deed::Look => Ok((run.clone(), Vec::new())),
-            Deed::Correct { ref milestone, n, at, ref reason } => {
-                course.correct(milestone, n, at, reason)?;
+            Deed::Correct { ref milestone, n, at, ref reason, ref signed } => {
+                course.correct(milestone, n, at, (reason, signed.as_deref()))?;
                 Ok((course.run, course.effects))
             }
             _ => Err(conflict("This has already been closed.")),
@@ -104,10 +104,12 @@ impl<'p> Course<'p> {
                 (work.by, work.reason) = (Some(by), Some(reason.clone()));
             }
             Deed::Acknowledge { step, n } => self.acknowledge(step, *n)?,
-            Deed::Fact { step, milestone, source, at } => {
-                self.fact(step.as_ref(), milestone.as_deref(), source, *at)?
+            Deed::Fact { step, milestone, source, at, said } => {
+                self.fact(step.as_ref(), milestone.as_deref(), source, (*at, *said))?
             }
-            Deed::Correct { milestone, n, at, reason } => self.correct(milestone, *n, *at, reason)?,
+            Deed::Correct { milestone, n, at, reason, signed } => {
+                self.correct(milestone, *n, *at, (reason, signed.as_deref()))?
+            }
             Deed::Tick { clock, n, point, .. } => self.point(clock, *n, *point),
             Deed::Ended { run, .. } => {
                 let now = self.now;
@@ -263,14 +265,14 @@ impl<'p> Course<'p> {
         step: Option<&(String, u32)>,
         milestone: Option<&str>,
         source: &str,
-        at: i64,
+        (at, said): (i64, Option<i64>),
     ) -> Result<(), Error> {
         if let Some(code) = milestone {
             let fact = self.known(code)?.fact.as_ref();
             let over = fact.is_some_and(|fact| fact.until.iter().any(|until| self.run.reached(until).is_some()));
             let again = self.run.milestones.iter().any(|one| one.code == code && one.source.as_deref() == Some(source));
             if !again && !over {
-                self.reach(code, at, Some(source));
+                self.reach_as_said(code, at, said, Some(source));
             }
         }
         if let Some((step, n)) = step {
@@ -283,7 +285,7 @@ impl<'p> Course<'p> {
     }
 
     /// A milestone gets another time. The old one stays, superseded; clocks that hung on it hang on the new one.
-    fn correct(&mut self, code: &str, n: u32, at: i64, reason: &str) -> Result<(), Error> {
+    fn correct(&mut self, code: &str, n: u32, at: i64, (reason, signed): (&str, Option<&str>)) -> Result<(), Error> {
         if reason.trim().is_empty() {
             return Err(required("Say why the time is another."));
         }
@@ -301,6 +303,8 @@ impl<'p> Course<'p> {
             source,
             by,
             reason: Some(reason.to_owned()),
+            signed: signed.map(str::to_owned),
+            said: None,
             superseded: false,
         });
         for ticking in &mut self.run.clocks {

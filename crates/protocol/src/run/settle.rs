@@ -36,6 +36,11 @@ impl Run {
 impl Course<'_> {
     /// A milestone comes about, and everything that hangs on it.
     pub(super) fn reach(&mut self, code: &str, at: i64, source: Option<&str>) {
+        self.reach_as_said(code, at, None, source);
+    }
+
+    /// The same, from a source that says another time than can be.
+    pub(super) fn reach_as_said(&mut self, code: &str, at: i64, said: Option<i64>, source: Option<&str>) {
         if self.run.end.is_some() {
             return;
         }
@@ -48,6 +53,8 @@ impl Course<'_> {
             source: source.map(str::to_owned),
             by: self.by.clone(),
             reason: None,
+            signed: None,
+            said,
             superseded: false,
         });
         self.tick(code, at);

@@ -381,6 +381,7 @@ fn a_corrected_milestone_keeps_the_old_time_and_moves_the_clock() {
         n: 1,
         at: at(minutes),
         reason: reason.to_owned(),
+        signed: None,
     };
     assert!(play.tries("one", correct(-30, " "), 1).is_err());
     assert!(play.tries("one", correct(300, "typed wrongly"), 1).is_err());
@@ -395,8 +396,13 @@ fn a_corrected_milestone_keeps_the_old_time_and_moves_the_clock() {
 fn a_fact_that_comes_twice_counts_once() {
     let mut play = Play::new();
     play.does("two", complete("review", 1, Some("accept")), 5);
-    let fact =
-        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(40) };
+    let fact = Deed::Fact {
+        step: None,
+        milestone: Some("arrived".to_owned()),
+        source: "Encounter/e".to_owned(),
+        at: at(40),
+        said: None,
+    };
     play.does("system", fact.clone(), 41);
     play.does("system", fact, 42);
     assert_eq!(play.run.occurrences("arrived"), 1);
@@ -434,8 +440,13 @@ fn a_run_is_taken_back_for_a_coded_reason_and_in_time() {
     assert!(play.tries("one", Deed::Cancel { reason: words }, 1).is_err());
     let coded = Deed::Cancel { reason: Reason { code: "patient".to_owned(), text: None } };
     let mut late = Play::new();
-    let arrived =
-        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(1) };
+    let arrived = Deed::Fact {
+        step: None,
+        milestone: Some("arrived".to_owned()),
+        source: "Encounter/e".to_owned(),
+        at: at(1),
+        said: None,
+    };
     late.does("system", arrived, 1);
     assert_eq!(late.tries("one", coded.clone(), 2).unwrap_err().category(), Category::Conflict);
     play.does("one", coded, 2);
@@ -503,6 +514,7 @@ fn a_fact_that_is_no_longer_asked_for_says_nothing() {
         milestone: Some("arrived".to_owned()),
         source: source.to_owned(),
         at: at(minutes),
+        said: None,
     };
     play.does("system", arrival("Encounter/emergency", 40), 41);
     play.does("system", arrival("Encounter/ward", 200), 201);
@@ -541,7 +553,7 @@ fn a_clock_that_its_own_beginning_stops_measures_one_stretch_after_another() {
     play.protocol.clocks = vec![asked];
     let ask = |minutes: i64| {
         let source = format!("Observation/{minutes}");
-        Deed::Fact { step: None, milestone: Some("asked".to_owned()), source, at: at(minutes) }
+        Deed::Fact { step: None, milestone: Some("asked".to_owned()), source, at: at(minutes), said: None }
     };
     play.does("crew", ask(1), 1);
     assert_eq!(play.run.due(&play.protocol, zone()).unwrap().at, at(6));
@@ -552,8 +564,13 @@ fn a_clock_that_its_own_beginning_stops_measures_one_stretch_after_another() {
         stretches.iter().map(|one| (one.n, one.began, one.stopped)).collect::<Vec<_>>(),
         [(1, at(1), Some(at(4))), (2, at(4), None),]
     );
-    let there =
-        Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source: "Encounter/e".to_owned(), at: at(6) };
+    let there = Deed::Fact {
+        step: None,
+        milestone: Some("arrived".to_owned()),
+        source: "Encounter/e".to_owned(),
+        at: at(6),
+        said: None,
+    };
     play.does("crew", there, 6);
     assert!(play.run.clocks.iter().all(|one| one.clock != "silence" || one.stopped.is_some()));
 }

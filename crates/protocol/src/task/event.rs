@@ -78,16 +78,17 @@ fn deed(part: Part, deed: &Deed) -> Part {
         Deed::Hand { step, n, party } => on(part, "hand", step, *n).party("party", party),
         Deed::Skip { step, n, reason } => on(part, "skip", step, *n).some_reason(Some(reason)),
         Deed::Acknowledge { step, n } => on(part, "acknowledge", step, *n),
-        Deed::Fact { step, milestone, source, at } => {
+        Deed::Fact { step, milestone, source, at, said } => {
             let part = match step {
                 Some((step, n)) => on(part, "fact", step, *n),
                 None => part.code("deed", "fact"),
             };
-            part.some_text("milestone", milestone.as_deref()).text("source", source).time("when", *at)
+            let part = part.some_text("milestone", milestone.as_deref()).text("source", source);
+            part.time("when", *at).some_time("said", *said)
         }
-        Deed::Correct { milestone, n, at, reason } => {
+        Deed::Correct { milestone, n, at, reason, signed } => {
             let part = part.code("deed", "correct").text("milestone", milestone).number("n", *n);
-            part.time("when", *at).text("reason", reason)
+            part.time("when", *at).text("reason", reason).some_text("signed", signed.as_deref())
         }
         Deed::Tick { clock, n, point, due } => {
             let part = part.code("deed", "tick").code("clock", clock).number("n", *n);
@@ -134,9 +135,11 @@ fn deed_of(parts: Parts<'_>) -> Result<Deed, Error> {
             milestone: parts.some_text("milestone"),
             source: parts.text("source")?,
             at: parts.time("when")?,
+            said: parts.some_time("said"),
         },
         "correct" => {
-            Deed::Correct { milestone: parts.text("milestone")?, n: n()?, at: parts.time("when")?, reason: plain() }
+            let (milestone, at) = (parts.text("milestone")?, parts.time("when")?);
+            Deed::Correct { milestone, n: n()?, at, reason: plain(), signed: parts.some_text("signed") }
         }
         "tick" => {
             Deed::Tick { clock: parts.text("clock")?, n: n()?, point: parts.number("point")?, due: parts.time("due")? }

@@ -57,6 +57,8 @@ fn reached(dice: &mut Dice) -> Reached {
         source: maybe(dice, text),
         by: text(dice),
         reason: maybe(dice, text),
+        signed: maybe(dice, text),
+        said: maybe(dice, time),
         superseded: dice.chance(0.3),
     }
 }
@@ -140,8 +142,12 @@ fn deed(dice: &mut Dice) -> Deed {
             milestone: maybe(dice, code),
             source: text(dice),
             at: time(dice),
+            said: maybe(dice, time),
         },
-        7 => Deed::Correct { milestone: code(dice), n, at: time(dice), reason: text(dice) },
+        7 => {
+            let (milestone, at, reason) = (code(dice), time(dice), text(dice));
+            Deed::Correct { milestone, n, at, reason, signed: maybe(dice, text) }
+        }
         8 => Deed::Tick { clock: code(dice), n, point: number(dice), due: time(dice) },
         9 => Deed::Ended { run: code(dice), end: end(dice) },
         10 => Deed::Regrade { class: code(dice), reason: String::new() },

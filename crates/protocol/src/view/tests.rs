@@ -124,6 +124,7 @@ fn a_milestone_before_one_that_comes_before_it_is_marked() {
         milestone: Some("arrived".to_owned()),
         source: source.to_owned(),
         at: at(minutes),
+        said: None,
     };
     play.does("x", arrived("Encounter/a", -5), 10);
     play.does("x", arrived("Encounter/b", 5), 10);

@@ -173,7 +173,7 @@ fn the_protocol_that_follows_begins_in_the_same_chain() {
         town.act(&machine, "r1", complete("review", 1, Some("accept"))).await.unwrap();
         let at = town.engine.load("r1").await.unwrap().unwrap().run.began;
         let source = "Encounter/e".to_owned();
-        let fact = Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source, at };
+        let fact = Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source, at, said: None };
         town.act(&machine, "r1", fact).await.unwrap();
         let closed = town.act(&machine, "r1", complete("close", 1, None)).await.unwrap();
         assert_eq!(closed.run.end, Some(End::Completed));

@@ -52,15 +52,21 @@ fn attempt(dice: &mut Dice, protocol: &Protocol, run: &Run, now: i64) -> Deed {
         9 => Deed::Skip { step, n, reason: Reason { code: "x".to_owned(), text: None } },
         10..=11 => {
             let source = format!("Encounter/{}", dice.below(3));
-            Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source, at: now - MINUTE }
+            Deed::Fact { step: None, milestone: Some("arrived".to_owned()), source, at: now - MINUTE, said: None }
         }
         12 => {
             let source = format!("DiagnosticReport/{}", dice.below(3));
-            Deed::Fact { step: Some(("report".to_owned(), 1)), milestone: None, source, at: now }
+            Deed::Fact { step: Some(("report".to_owned(), 1)), milestone: None, source, at: now, said: None }
         }
         13 => {
             let milestone = dice.pick(&protocol.milestones).code.to_string();
-            Deed::Correct { milestone, n: 1, at: now - dice.between(0, 300) * MINUTE, reason: "typed".to_owned() }
+            Deed::Correct {
+                milestone,
+                n: 1,
+                at: now - dice.between(0, 300) * MINUTE,
+                reason: "typed".to_owned(),
+                signed: None,
+            }
         }
         14 if dice.chance(0.5) => Deed::Regrade { class: "routine".to_owned(), reason: "calm".to_owned() },
         14 if dice.chance(0.3) => Deed::Cancel { reason: Reason { code: "patient".to_owned(), text: None } },

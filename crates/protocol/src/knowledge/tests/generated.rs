@@ -316,6 +316,7 @@ impl Chance {
                 create: c.maybe(|c| c.of(&["ServiceRequest", "Communication"]).into()),
                 change: c.maybe(Self::code),
                 adopt: c.maybe(|c| Adopt { from: c.path(), when: c.maybe(Self::path) }),
+                when: c.maybe(Self::path),
                 set: c.some(|c| Assignment { path: "status".into(), value: c.path() }),
             }),
             indicators: self.each(3, Self::indicator),
