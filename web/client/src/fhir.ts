@@ -119,6 +119,24 @@ export interface ObservationComponent {
   valueQuantity?: Quantity;
   valueCodeableConcept?: CodeableConcept;
   valueString?: string;
+  valueSampledData?: SampledData;
+  dataAbsentReason?: CodeableConcept;
+}
+
+export interface Device extends Resource {
+  resourceType: "Device";
+  identifier?: Identifier[];
+  deviceName?: { name: string; type: string }[];
+}
+
+/** What was sampled at equal distances of time, in milliseconds. <http://hl7.org/fhir/R4/datatypes.html#SampledData> */
+export interface SampledData {
+  origin: Quantity;
+  period: number;
+  factor?: number;
+  dimensions?: number;
+  /** Numbers, and `E`, `U` or `L` where there is none, with a space between. */
+  data?: string;
 }
 
 export interface Observation extends Resource {
@@ -138,6 +156,10 @@ export interface Observation extends Resource {
   valueInteger?: number;
   component?: ObservationComponent[];
   interpretation?: CodeableConcept[];
+  referenceRange?: { low?: Quantity; high?: Quantity; text?: string }[];
+  note?: { text?: string }[];
+  device?: Reference;
+  extension?: Extension[];
 }
 
 export interface Encounter extends Resource {
@@ -184,6 +206,10 @@ export interface DiagnosticReport extends Resource {
   code: CodeableConcept;
   effectiveDateTime?: When;
   effectivePeriod?: Period;
+  subject?: Reference;
+  issued?: When;
+  result?: Reference[];
+  resultsInterpreter?: Reference[];
   conclusion?: string;
 }
 
@@ -496,6 +522,7 @@ export interface Parameter {
   valueReference?: Reference;
   resource?: Resource;
   part?: Parameter[];
+  valueAttachment?: Attachment;
 }
 
 export interface Parameters extends Resource {

@@ -52,6 +52,10 @@ export interface RunMilestone extends Coded {
   source?: string;
   by?: string;
   reason?: string;
+  /** With what name whoever corrected it signed. */
+  signed?: string;
+  /** When its source says that it came about, where that is later than the source was written. */
+  said?: When;
   superseded?: boolean;
   /** It lies before one that should have come first. */
   early?: boolean;
@@ -116,6 +120,8 @@ export interface RunView {
   protocol: Coded & { version: string };
   patient?: Party;
   focus?: string;
+  /** The form it was started with, filled in. */
+  response?: string;
   chain: string;
   parent?: { run: string; step: string; n: number };
   class?: Coded;
@@ -387,7 +393,7 @@ export type Act =
   | { deed: "take" | "acknowledge"; step: string; n: number }
   | { deed: "hand"; step: string; n: number; party: Party }
   | { deed: "skip"; step: string; n: number; reason: Reason }
-  | { deed: "correct"; milestone: string; n: number; at: When; reason: Reason }
+  | { deed: "correct"; milestone: string; n: number; at: When; reason: Reason; signature: string }
   | { deed: "regrade"; class: string; reason: Reason }
   | { deed: "switch"; protocol: string; reason: Reason }
   | { deed: "cancel"; reason: Reason };

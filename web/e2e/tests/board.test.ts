@@ -64,6 +64,13 @@ async function start(page: Page, name: string, isDrill = false): Promise<string>
 }
 
 const act = (page: Page, run: string, deed: object) => ask(page, "POST", `/runs/${run}/acts`, deed);
+
+/** Corrects when somebody came, signed by whoever does. */
+async function correct(page: Page, run: string, minutes: number): Promise<void> {
+  const { name } = await ask(page, "GET", "/auth/session");
+  const at = new Date(Date.now() - minutes * 60_000).toISOString();
+  await act(page, run, { deed: "correct", milestone: "door", n: 1, at, reason: "门口登记", signature: name });
+}
 const row = (page: Page, name: string) => page.locator(".board-row", { hasText: name });
 
 test("a case stands on the board as soon as it begins, moves up when it is late, and one touch opens it", async () => {
@@ -75,13 +82,13 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
   await row(nurse, "张早来").waitFor();
   const second = await start(doctor, "李晚来");
   await row(nurse, "李晚来").waitFor();
-  await act(doctor, second, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 27 * 60_000).toISOString(), reason: "门口登记" });
+  await correct(doctor, second, 27);
   await nurse.locator(".board-row.is-breach", { hasText: "李晚来" }).waitFor();
   const names = await nurse.locator(".board-person strong").allInnerTexts();
   expect(names).toEqual(["李晚来", "张早来"]);
   // Whoever is about to touch a row touches the patient they saw.
   await row(nurse, "李晚来").hover();
-  await act(doctor, first, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 65 * 60_000).toISOString(), reason: "门口登记" });
+  await correct(doctor, first, 65);
   await nurse.locator(".board-row.is-breach", { hasText: "张早来" }).waitFor();
   expect(await nurse.locator(".board-person strong").allInnerTexts()).toEqual(["李晚来", "张早来"]);
   await nurse.mouse.move(2, 2);
@@ -152,7 +159,7 @@ test("while the line is cut every row says so, nothing looks calm, and what happ
   await nurse.screenshot({ path: join(pictures, "board-cut.png") });
   // A clock goes on by itself: what falls due while nobody is told is late all the same.
   await act(doctor, ended, { deed: "cancel", reason: "非卒中" });
-  await act(doctor, changed, { deed: "correct", milestone: "door", n: 1, at: new Date(Date.now() - 70 * 60_000).toISOString(), reason: "门口登记" });
+  await correct(doctor, changed, 70);
   const late = await start(doctor, "吴新来");
   await context.setOffline(false);
   await row(nurse, "吴新来").waitFor();

@@ -74,9 +74,9 @@ test("who is adjusted by hand needs a reason, and who waits too long is to be lo
   expect(await waiting.innerText()).toMatch(/剩 \d+ 分钟/);
   const run = /\/runs\/(.+)$/.exec((await page.getByRole("link", { name: "打开病例" }).getAttribute("href")) ?? "")?.[1] ?? "";
   await page.evaluate(async (run) => {
-    const { csrf } = (await (await fetch("/auth/session")).json()) as { csrf: string };
+    const { csrf, name: signature } = (await (await fetch("/auth/session")).json()) as { csrf: string; name: string };
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf, "X-Purpose-Of-Use": "TREAT" };
-    const body = JSON.stringify({ deed: "correct", milestone: "triaged", n: 1, at: new Date(Date.now() - 40 * 60_000).toISOString(), reason: "补录" });
+    const body = JSON.stringify({ deed: "correct", signature, milestone: "triaged", n: 1, at: new Date(Date.now() - 40 * 60_000).toISOString(), reason: "补录" });
     const answer = await fetch(`/runs/${run}/acts`, { method: "POST", headers, body });
     if (!answer.ok) throw new Error(await answer.text());
   }, run);

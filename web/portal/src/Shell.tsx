@@ -27,11 +27,13 @@ const TaskPage = lazy(() => import("./tasks/TaskPage"));
 const RunPage = lazy(() => import("./runs/RunPage"));
 const AmbulancePage = lazy(() => import("./ambulance/AmbulancePage"));
 const BoardPage = lazy(() => import("./board/BoardPage"));
+const EcgPage = lazy(() => import("./ecg/EcgPage"));
 const DocumentPage = lazy(() => import("./documents/DocumentPage"));
 const TriagePage = lazy(() => import("./triage/TriagePage"));
 const ProtocolsPage = lazy(() => import("./protocols/ProtocolsPage"));
 const ProtocolPage = lazy(() => import("./protocols/ProtocolPage"));
 const PlacesPage = lazy(() => import("./places/PlacesPage"));
+const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SessionsPage = lazy(() => import("./sessions/SessionsPage"));
 const RosterPage = lazy(() => import("./paging/RosterPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
@@ -169,6 +171,7 @@ function Screens() {
           {({ id, code }) => <DocumentPage key={`${id} ${code}`} run={decodeURIComponent(id)} code={decodeURIComponent(code)} />}
         </Route>
         <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
+        <Route path="/ecgs/:id">{({ id }) => <EcgPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.board} component={BoardPage} />
         <Route path={places.ambulance} component={AmbulancePage} />
         <Route path={places.triage} component={TriagePage} />
@@ -180,6 +183,7 @@ function Screens() {
         <Route path={places.people} component={PeoplePage} />
         <Route path={places.places} component={PlacesPage} />
         <Route path={places.sessions} component={SessionsPage} />
+        <Route path={places.sources} component={SourcesPage} />
         <Route path={places.consortium} component={ConsortiumPage} />
         <Route path={places.registry} component={RegistryPage} />
         <Route path="/authorize" component={AuthorizePage} />

@@ -40,6 +40,7 @@ export type Screen =
   | "places"
   | "sessions"
   | "registry"
+  | "sources"
   | "consortium";
 
 /** Where each screen is. */
@@ -57,6 +58,7 @@ export const places: Readonly<Record<Screen, string>> = {
   places: "/places",
   sessions: "/sessions",
   registry: "/registry",
+  sources: "/sources",
   consortium: "/consortium",
 };
 
@@ -92,6 +94,7 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
   // Everybody else comes to it from the page of the consortium.
   registry: ["dispatcher", "quality"],
+  sources: ["quality", "privacy-officer", "data-officer", "system-admin"],
 };
 
 /** Duties that begin with what is waiting, and not with a person who stands before them. */
@@ -113,8 +116,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols", "sources"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols", "sources"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   return [...order.filter(has), "consortium"];
 }

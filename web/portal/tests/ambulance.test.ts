@@ -61,6 +61,7 @@ function store(fail: (what: string) => Failure | undefined = () => undefined) {
       if (had.has(name)) return Promise.reject(new Failure("conflict", 409));
       return act(name, told);
     },
+    ecg: (patient, letter) => act(letter.id, { patient, ...letter }),
   };
   return { record, had, sent };
 }

@@ -10,7 +10,8 @@ import { aboutRun, useMessages, useRun } from "../runs/reading";
 import { nameOf } from "../runs/RunPage";
 import { codingIn, say, showLength } from "../runs/words";
 import { useSession } from "../session";
-import { done, expect, measurement, photograph, pressure, refused, retried, scored, unsent, write, type Drive } from "./drive";
+import { encoded, LARGEST } from "../ecg/file";
+import { done, expect, measurement, photograph, positioned, pressure, refused, retried, scored, tracing, unsent, write, type Drive } from "./drive";
 import { here } from "./here";
 import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
 import { Pad } from "./Pad";
@@ -19,6 +20,9 @@ import { Scores } from "./Scores";
 import { GCS, RTS, rtsItems, totalOf, type Score } from "./scores";
 import { stagesOf, type Stage } from "./stages";
 import { MINUTES } from "./WhoAndWhere";
+
+/** How often it is told where the vehicle is, in milliseconds: at least every thirty seconds (院前预警). */
+const PLACED = 25_000;
 
 /** One patient on the way: how far the warning has come, what was found, and when they arrive. */
 export function DriveView({ drive, change, onOver }: { drive: Drive; change(act: (drive: Drive) => Drive): Promise<void>; onOver(): void }) {
@@ -56,6 +60,16 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
       return score === GCS ? withTrauma(sent, old, taken()) : sent;
     });
   };
+  // Where the vehicle is is told as long as somebody is under way in it. A device that does not tell where it is tells nothing.
+  const place = useRef<() => void>(undefined);
+  place.current = () => {
+    void here().then((position) => position && keep((old) => (old.isOver === true ? old : positioned(old, position, taken()))));
+  };
+  useEffect(() => {
+    place.current?.();
+    const timer = setInterval(() => place.current?.(), PLACED);
+    return () => clearInterval(timer);
+  }, []);
   const arriving = (minutes: number) => {
     const mark = taken();
     const eta = new Date(Date.now() + minutes * 60_000).toISOString();
@@ -106,10 +120,19 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
             ))}
           </div>
         </section>
-        <Photo onPhoto={(data) => {
-          const mark = taken();
-          void keep((old) => write(old, photograph(data, mark), mark.at));
-        }} count={drive.letters.filter((letter) => letter.kind === "finding" && letter.resource.resourceType === "Media").length} />
+        <div className="ambulance-files">
+          <Photo onPhoto={(data) => {
+            const mark = taken();
+            void keep((old) => write(old, photograph(data, mark), mark.at));
+          }} count={drive.letters.filter((letter) => letter.kind === "finding" && letter.resource.resourceType === "Media").length} />
+          <Electrocardiogram
+            onFile={(file) => {
+              const mark = taken();
+              void keep((old) => tracing(old, file, mark));
+            }}
+            count={drive.letters.filter(({ kind }) => kind === "ecg").length}
+          />
+        </div>
         <Over isWaiting={unsent(drive).length > 0} onOver={() => void keep((old) => ({ ...old, isOver: true })).then(onOver)} />
       </aside>
       <section className="ambulance-vitals" aria-label={t("ambulance.vitals")}>
@@ -235,6 +258,38 @@ function Photo({ onPhoto, count }: { onPhoto(data: string): void; count: number 
         }}
       />
       {isBad && <p className="ambulance-refused">{t("ambulance.photo.bad")}</p>}
+    </>
+  );
+}
+
+/** The file of an electrocardiograph, as it stands on the device or on what was plugged in. */
+function Electrocardiogram({ onFile, count }: { onFile(file: { name: string; type: string; data: string }): void; count: number }) {
+  const { t } = useTexts();
+  const input = useRef<HTMLInputElement>(null);
+  const [isBad, setIsBad] = useState(false);
+  const take = async (file: File) => {
+    if (file.size > LARGEST) return setIsBad(true);
+    const data = await encoded(file);
+    setIsBad(false);
+    onFile({ name: file.name, type: file.type, data });
+  };
+  return (
+    <>
+      <button type="button" className="ambulance-key" onClick={() => input.current?.click()}>
+        {t("ambulance.ecg")} {count > 0 && t("ambulance.ecg.count", { count })}
+      </button>
+      <input
+        ref={input}
+        hidden
+        type="file"
+        accept=".xml,application/xml,text/xml"
+        onChange={(event) => {
+          const [file] = event.target.files ?? [];
+          event.target.value = "";
+          if (file !== undefined) take(file).catch(() => setIsBad(true));
+        }}
+      />
+      {isBad && <p className="ambulance-refused">{t("ambulance.ecg.bad")}</p>}
     </>
   );
 }

@@ -1,4 +1,5 @@
 import { Failure, Runs, type Act, type Resource, type RunView, type Service } from "@qingshan/client";
+import { fileOf } from "../ecg/file";
 import type { Drive, Letter } from "./drive";
 
 /** What a courier needs of the record. */
@@ -7,6 +8,7 @@ export interface Record {
   start(begin: Extract<Letter, { kind: "run" }>["begin"]): Promise<void>;
   run(id: string): Promise<RunView>;
   act(id: string, act: Act): Promise<void>;
+  ecg(patient: string, letter: Extract<Letter, { kind: "ecg" }>): Promise<void>;
 }
 
 /** The record as whoever is signed in writes to it. */
@@ -17,6 +19,7 @@ export function recordOf(service: Service): Record {
     start: async (begin) => void (await runs.start(begin)),
     run: (id) => runs.run(id),
     act: async (id, act) => void (await runs.act(id, act)),
+    ecg: async (patient, { file, isConfirmed }) => void (await service.operation(`Patient/${patient}/$ecg`, fileOf(file, isConfirmed))),
   };
 }
 
@@ -54,7 +57,8 @@ export async function deliver(
     } catch (cause) {
       const kind = cause instanceof Failure ? cause.kind : "fault";
       if (kind === "signedOut") return "signedOut";
-      if (kind === "fault" && (letter.kind === "finding" || letter.kind === "act")) {
+      const isNeeded = letter.kind === "patient" || letter.kind === "visit" || letter.kind === "run";
+      if (kind === "fault" && !isNeeded) {
         later.add(letter.id);
         continue;
       }
@@ -62,7 +66,7 @@ export async function deliver(
       const why = cause instanceof Error ? cause.message : "";
       current = await keep((old) => settle(old, letter.id, { refused: why || kind }));
       // Without its patient or its run nothing of a case can be sent; it waits for somebody to look.
-      if (letter.kind !== "finding" && letter.kind !== "act") return "waiting";
+      if (isNeeded) return "waiting";
     }
   }
 }
@@ -88,6 +92,10 @@ async function send(letter: Letter, drive: Drive, record: Record): Promise<Parti
   if (letter.kind === "visit") return { visit: (await record.create({ ...letter.resource, subject } as Resource & { id: string })).id };
   if (letter.kind === "finding") {
     await record.create({ ...letter.resource, subject } as Resource & { id: string });
+    return {};
+  }
+  if (letter.kind === "ecg") {
+    await record.ecg(drive.patient, letter);
     return {};
   }
   if (letter.kind === "act") {

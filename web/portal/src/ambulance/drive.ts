@@ -54,6 +54,7 @@ export type Letter = { id: string; at: string; sent?: string; refused?: string }
   | { kind: "visit"; resource: Encounter & { id: string } }
   | { kind: "run"; begin: Begin }
   | { kind: "act"; step: string; n?: number; response?: QuestionnaireResponse }
+  | { kind: "ecg"; file: { name: string; type: string; data: string }; isConfirmed?: boolean }
   | { kind: "finding"; resource: Resource & { id: string; identifier?: Identifier[]; subject?: { reference?: string } } }
 );
 
@@ -307,6 +308,18 @@ export function expected(eta: string, position: { latitude: number; longitude: n
   } as Resource & { id: string };
 }
 
+/** Where a vehicle is. */
+export const POSITION = "vehicle-position";
+
+const isPosition = (letter: Letter) => letter.kind === "finding" && (letter.resource as Partial<Observation>).code?.coding?.some(({ code }) => code === POSITION) === true;
+
+/** Tells where the vehicle is. What was told before is not kept, sent or not: only where it is now helps anybody. */
+export function positioned(drive: Drive, position: { latitude: number; longitude: number }, taken: { id: string; at: string }): Drive {
+  const { valueDateTime: _, ...rest } = expected("", position, taken) as Observation & { id: string; valueDateTime?: string };
+  const resource = { ...rest, code: { coding: [{ system: QINGSHAN, code: POSITION }] } };
+  return write({ ...drive, letters: drive.letters.filter((letter) => !isPosition(letter)) }, resource, taken.at);
+}
+
 /** A photograph, as the camera gave it but smaller. */
 export function photograph(data: string, taken: { id: string; at: string }): Resource & { id: string } {
   return {
@@ -318,16 +331,24 @@ export function photograph(data: string, taken: { id: string; at: string }): Res
   } as Resource & { id: string };
 }
 
+/** An electrocardiogram, as the electrocardiograph wrote it. The record takes it apart. */
+export function tracing(drive: Drive, file: { name: string; type: string; data: string }, mark: { id: string; at: string }): Drive {
+  return { ...drive, letters: [...drive.letters, { ...mark, kind: "ecg", file }] };
+}
+
 /** What has not reached the record yet. What was refused is told apart: it will not get there by waiting. */
 export const unsent = (drive: Drive): Letter[] => drive.letters.filter(({ sent, refused }) => sent === undefined && refused === undefined);
 export const refused = (drive: Drive): Letter[] => drive.letters.filter((letter) => letter.refused !== undefined);
 
-/** Has everything that was refused sent once more. */
+/**
+ * Has everything that was refused sent once more. Whoever presses that has read why; an electrocardiogram whose file names
+ * somebody else is theirs then.
+ */
 export const retried = (drive: Drive): Drive => ({
   ...drive,
   letters: drive.letters.map((letter) => {
-    const { refused: _, ...rest } = letter;
-    return rest as Letter;
+    const { refused: why, ...rest } = letter;
+    return (rest.kind === "ecg" && why !== undefined ? { ...rest, isConfirmed: true } : rest) as Letter;
   }),
 });
 

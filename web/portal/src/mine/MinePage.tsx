@@ -5,6 +5,7 @@ import { useTexts } from "../language";
 import { nameOf } from "../patients/person";
 import { useShown } from "../patients/show";
 import { useService, useSession } from "../session";
+import { HomeLane } from "../ambulance/Lane";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { UnderWay } from "./UnderWay";
 import "./mine.css";
@@ -26,6 +27,7 @@ export default function MinePage() {
   return (
     <section className="mine">
       <h1>{t("mine.title", { name: session.name })}</h1>
+      <HomeLane />
       {ids.length === 0 && <Nothing title={t("mine.none")} help={t("mine.none.help")} />}
       {people.isError && <FailureNotice cause={people.error} retry={() => void people.refetch()} />}
       {people.isPending && ids.length > 0 && <Loading rows={5} />}

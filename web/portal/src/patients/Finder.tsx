@@ -3,6 +3,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Input } from "antd";
 import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
+import { ClinicLane } from "../ambulance/Lane";
 import { places, screensOf } from "../duties";
 import { useTexts } from "../language";
 import { StaleBanner } from "../live";
@@ -113,6 +114,7 @@ export default function Finder() {
       return (
         <>
           <p className="hint">{t(isShort ? "finder.short" : "finder.hint")}</p>
+          {!isShort && <ClinicLane />}
           {!isShort && <Recent list={list} />}
         </>
       );

@@ -10,7 +10,7 @@ import { FailureNotice, Loading } from "../states";
 import { showMoment } from "../views/Readable";
 import { conceptIn } from "./words";
 
-type Answer = NonNullable<ResponseItem["answer"]>[number];
+export type Answer = NonNullable<ResponseItem["answer"]>[number];
 
 /** A form that was filled in, to be read. What was left empty is not shown. */
 export default function Answers({ reference }: { reference: string }) {
@@ -63,9 +63,11 @@ function isLong({ item, answer = [] }: ResponseItem): boolean {
   return (item ?? []).length > 0 || answer.length > 1 || answer.some(({ valueString = "" }) => valueString.length > 40 || valueString.includes("\n"));
 }
 
-const isNumber = ({ valueDecimal, valueInteger }: Answer) => valueDecimal !== undefined || valueInteger !== undefined;
+/** Whether an answer is a number, which has the unit of its item. */
+export const isNumber = ({ valueDecimal, valueInteger }: Answer) => valueDecimal !== undefined || valueInteger !== undefined;
 
-function valueOf(texts: Texts, answer: Answer): string {
+/** An answer in the reader's language, without its unit. */
+export function valueOf(texts: Texts, answer: Answer): string {
   const { t, locale } = texts;
   if (answer.valueBoolean !== undefined) return t(answer.valueBoolean ? "value.yes" : "value.no");
   if (answer.valueCoding !== undefined) return textIn(locale, answer.valueCoding.display, answer.valueCoding._display) || (answer.valueCoding.code ?? "");

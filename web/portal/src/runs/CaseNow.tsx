@@ -1,16 +1,19 @@
 import type { Observation, RunView } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { timeAt } from "../calendar";
+import { isLay } from "../duties";
+import { CaseEcgs } from "../ecg/CaseEcgs";
 import { shownUnit } from "../forms/units";
 import { useTexts } from "../language";
 import { useLive } from "../live";
 import { CaseRouting } from "../routing/CaseRouting";
-import { useService } from "../session";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
 import { Sparkline } from "../views/Sparkline";
 import { OpenSteps } from "./OpenSteps";
 import { aboutRun } from "./reading";
 import { parallelOf, ticksOf, trendsOf } from "./trend";
+import { WarningVersions } from "./WarningVersions";
 import { say } from "./words";
 import "./case.css";
 
@@ -19,12 +22,15 @@ const BEFORE = 6 * 3_600_000;
 
 /** What a case for whom clocks run shows before all else: what to do now, what runs at once, and how they are. */
 export default function CaseNow({ run, now }: { run: RunView; now: number }) {
+  const mayAdd = !isLay(useSession()) && run.end === undefined;
   return (
     <div className="case-now">
+      <WarningVersions run={run} />
       <OpenSteps run={run} now={now} />
       <AtOnce run={run} now={now} />
       <CaseRouting run={run} />
       {run.patient !== undefined && <Vitals run={run} patient={run.patient.reference} />}
+      {run.patient !== undefined && <CaseEcgs run={run} patient={run.patient.reference} mayAdd={mayAdd} />}
     </div>
   );
 }

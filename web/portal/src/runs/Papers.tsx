@@ -20,19 +20,31 @@ interface Paper {
   ended: string;
 }
 
-/** The forms a run began with: what it is about points to them. What may not be read is as if it were not there. */
-async function firstPapers(service: Service, focus: string, signal: AbortSignal): Promise<QuestionnaireResponse[]> {
-  const [type = "", id = ""] = focus.split("/");
-  try {
-    const request = await service.read<Resource & { supportingInfo?: { reference?: string }[] }>(type, id, signal);
-    const ids = (request.supportingInfo ?? []).flatMap(({ reference }) => {
-      const [kind, id] = (reference ?? "").split("/");
-      return kind === "QuestionnaireResponse" && id !== undefined ? [id] : [];
-    });
-    return await Promise.all(ids.map((id) => service.read<QuestionnaireResponse>("QuestionnaireResponse", id, signal)));
-  } catch {
-    return [];
+/**
+ * The forms a run began with: the one it was started with, and those that what it is about points to. What may not be
+ * read is as if it were not there.
+ */
+export async function firstPapers(service: Service, run: Pick<RunView, "focus" | "response">, signal: AbortSignal): Promise<QuestionnaireResponse[]> {
+  const idOf = (reference: string | undefined) => /^QuestionnaireResponse\/(.+)$/.exec(reference ?? "")?.[1];
+  const readable = async (id: string) => {
+    try {
+      return await service.read<QuestionnaireResponse>("QuestionnaireResponse", id, signal);
+    } catch {
+      return undefined;
+    }
+  };
+  const named = new Set<string | undefined>([idOf(run.response)]);
+  const [type = "", focus = ""] = run.focus?.split("/") ?? [];
+  if (type === "ServiceRequest") {
+    try {
+      const request = await service.read<Resource & { supportingInfo?: { reference?: string }[] }>(type, focus, signal);
+      for (const { reference } of request.supportingInfo ?? []) named.add(idOf(reference));
+    } catch {
+      // Whoever may not read the request may still read the form.
+    }
   }
+  const found = await Promise.all([...named].flatMap((id) => (id === undefined ? [] : [readable(id)])));
+  return found.filter((response) => response !== undefined);
 }
 
 /** Every form of a run that was filled in: first what it began with, then the others in the order of time. */
@@ -43,11 +55,11 @@ function usePapers(run: RunView): { first: Paper[]; others: Paper[] } {
   const cache = useQueryClient();
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
   const began = useQuery({
-    queryKey: [...aboutRun(run.id), "papers", run.focus ?? ""],
-    enabled: run.focus?.startsWith("ServiceRequest/") === true,
+    queryKey: [...aboutRun(run.id), "papers", run.focus ?? "", run.response ?? ""],
+    enabled: run.response !== undefined || run.focus?.startsWith("ServiceRequest/") === true,
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async ({ signal }) => {
-      const found = await firstPapers(service, run.focus ?? "", signal);
+      const found = await firstPapers(service, run, signal);
       for (const response of found) cache.setQueryData(["answers", response.id], response);
       return found;
     },

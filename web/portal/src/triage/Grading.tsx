@@ -107,6 +107,11 @@ function Ready(props: {
             <strong>{t("triage.computed")}</strong>
           </p>
         )}
+        {verdict.national !== undefined && verdict.national !== verdict.computed && (
+          <p className="triage-result">
+            <Level level={verdict.national} /> {t("triage.national")}
+          </p>
+        )}
         {verdict.fired.length > 0 && (
           <>
             <h3>{t("triage.why")}</h3>

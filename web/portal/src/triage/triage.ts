@@ -23,8 +23,13 @@ export function atDoor<P extends Pick<Protocol, "code">>(protocols: readonly P[]
   return own.length > 0 ? own : protocols;
 }
 
+/** The item that holds the level by the national rules, which is what is reported. */
+const NATIONAL = "national";
+
 /** What a filled form says about how urgent it is. */
 export interface Verdict {
+  /** The level by the national rules, where the form tells it apart from that of the hospital. */
+  national?: number | undefined;
   /** The level that follows from what was measured, from 1; nothing while it does not follow. */
   computed: number | undefined;
   /** Somebody said why they choose another level. */
@@ -46,7 +51,7 @@ export function verdictOf(items: readonly ResponseItem[]): Verdict {
   const answer = (linkId: string) => all.find((item) => item.linkId === linkId)?.answer?.[0];
   const computed = LEVELS.map((linkId) => answer(linkId)?.valueInteger).find((level) => level !== undefined);
   const fired = all.filter(({ linkId, answer }) => linkId.startsWith(RULE) && computed !== undefined && answer?.[0]?.valueInteger === computed);
-  return { computed, hasReason: answer(REASON) !== undefined, fired: fired.map(({ linkId }) => linkId) };
+  return { national: answer(NATIONAL)?.valueInteger, computed, hasReason: answer(REASON) !== undefined, fired: fired.map(({ linkId }) => linkId) };
 }
 
 /** The level that an outcome in this place stands for: outcomes are told from the gravest on. */

@@ -70,7 +70,7 @@ function Measured({ observation, patients }: { observation: Observation; patient
   const texts = useTexts();
   const { t, known } = texts;
   const values = entryOf(observation)?.values ?? [];
-  const { referenceRange } = observation as Observation & { referenceRange?: { text?: string }[] };
+  const { referenceRange } = observation;
   const range = referenceRange?.map((one) => one.text ?? showSimple(texts, "referenceRange", one)).filter(Boolean).join(" · ");
   const line = (value: Value, place: number) => {
     const flag = known("flag", value.flag);

@@ -1,0 +1,25 @@
+import type { Parameters } from "@qingshan/client";
+
+/** The largest file that is sent, in bytes; the record takes no larger one apart. */
+export const LARGEST = 8 << 20;
+
+/** The bytes of a file in base 64. */
+export function encoded(file: Blob): Promise<string> {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(String(reader.result).replace(/^[^,]*,/, ""));
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+/** A file of an electrocardiograph as the record takes it. */
+export function fileOf(file: { name: string; type: string; data: string }, isConfirmed = false): Parameters {
+  return {
+    resourceType: "Parameters",
+    parameter: [
+      { name: "file", valueAttachment: { contentType: file.type || "application/xml", data: file.data, title: file.name } },
+      ...(isConfirmed ? [{ name: "confirmed", valueBoolean: true }] : []),
+    ],
+  };
+}
