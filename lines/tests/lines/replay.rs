@@ -43,7 +43,7 @@ fn deed(what: &What, run: &Run, at: i64) -> (&'static str, Deed, BTreeMap<String
     let latest = |step: &str| run.steps.iter().filter(|work| work.step == step).count().max(1) as u32;
     let fact = |milestone: &str| {
         let (milestone, source) = (Some(milestone.to_owned()), format!("Encounter/{}", run.id));
-        (PLATFORM, Deed::Fact { step: None, milestone, source, at }, BTreeMap::new())
+        (PLATFORM, Deed::Fact { step: None, milestone, source, at, said: None }, BTreeMap::new())
     };
     match what {
         What::Opens => (person, Deed::Take { step: "review".to_owned(), n: latest("review") }, BTreeMap::new()),

@@ -195,7 +195,8 @@ impl Stage {
                 .filter_map(|(code, fact)| Some((code.to_string(), known.said(fact, &resource, self.now)?)))
                 .collect();
             for (milestone, at) in said {
-                let deed = Deed::Fact { step: None, milestone: Some(milestone), source: source.clone(), at };
+                let deed =
+                    Deed::Fact { step: None, milestone: Some(milestone), source: source.clone(), at, said: None };
                 self.judge(&run.id, PLATFORM, deed, &nothing).expect("a fact is taken in");
             }
         }
@@ -319,7 +320,7 @@ impl Ground for Stage {
             return Ok(());
         }
         let source = format!("Encounter/{milestone}-{}", self.facts);
-        let deed = Deed::Fact { step: None, milestone: Some(milestone.to_owned()), source, at };
+        let deed = Deed::Fact { step: None, milestone: Some(milestone.to_owned()), source, at, said: None };
         self.judge(run, PLATFORM, deed, &response(&BTreeMap::new()))
     }
 
