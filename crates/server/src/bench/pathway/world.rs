@@ -314,7 +314,7 @@ impl<'p> World<'p> {
     /// The record says that something has come about.
     fn comes_about(&mut self, case: usize, milestone: &str, at: i64) -> Outcome<()> {
         let (milestone, source) = (Some(milestone.to_owned()), format!("Observation/{SUPPOSED}"));
-        self.happens(case, "Device/qingshan", Deed::Fact { step: None, milestone, source, at })
+        self.happens(case, "Device/qingshan", Deed::Fact { step: None, milestone, source, at, said: None })
     }
 
     /// The clocks of a case that are due fire.
