@@ -239,7 +239,7 @@ impl Paging {
                 span,
             }));
         }
-        shifts.sort_by(|one, other| (one.span, &one.id).cmp(&(other.span, &other.id)));
+        shifts.sort_by(|one, other| (one.span, &one.call, &one.id).cmp(&(other.span, &other.call, &other.id)));
         Ok(shifts)
     }
 
