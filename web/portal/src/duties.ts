@@ -116,10 +116,12 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols", "sources"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols", "sources"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
-  return [...order.filter(has), "consortium"];
+  // Whose clocks are off is looked at when somebody is told of it: nobody's day begins there.
+  const last = (["sources"] as const).filter(has);
+  return [...order.filter(has), "consortium", ...last];
 }
 
 /** Whether the worn post has one of these duties. */

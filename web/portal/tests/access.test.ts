@@ -26,7 +26,7 @@ test("each duty sees the screens it works with, and a resident only their own", 
   expect(screensOf(worn("referral-officer"))[0]).toBe("work");
   expect(screensOf(worn("registrar"))).toEqual(["find", "work", "register", "people", "sessions", "consortium"]);
   expect(screensOf(worn("privacy-officer"))[0]).toBe("emergencies");
-  expect(screensOf(worn("system-admin"))).toEqual(["sources", "consortium"]);
+  expect(screensOf(worn("system-admin"))).toEqual(["consortium", "sources"]);
   expect(screensOf(lay)).toEqual(["mine", "sessions"]);
 });
 

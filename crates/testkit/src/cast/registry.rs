@@ -179,8 +179,9 @@ fn members() -> impl Iterator<Item = Value> {
 
 /// The Locations of the sites, and the Organizations that are not of the consortium.
 fn places() -> Vec<Value> {
+    let kind = json!({ "coding": [{ "system": "https://qingshan.dev/fhir/CodeSystem/organization-type", "code": "outside" }] });
     let outside = OTHERS.iter().map(|(id, name, english)| {
-        json!({ "resourceType": "Organization", "id": id, "active": true, "name": name, "alias": [english] })
+        json!({ "resourceType": "Organization", "id": id, "active": true, "type": [kind], "name": name, "alias": [english] })
     });
     let sites = SITES.iter().map(|(at, east, north)| {
         let (latitude, longitude) = degrees(*east, *north);

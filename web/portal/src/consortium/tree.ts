@@ -63,10 +63,8 @@ export function treeOf(
   const head = active.find((organization) => codesOf(organization.type, OURS).includes("medical-consortium"));
   const alliances = active.filter((organization) => codesOf(organization.type, OURS).includes("specialty-alliance"));
   const isPart = (organization: Organization) => codesOf(organization.type, TYPE).includes("dept");
-  const tied = new Set(ties.flatMap((tie) => [idOf(tie.organization), idOf(tie.participatingOrganization)]));
   // A hospital that only stands on the map of emergencies is no member.
-  const isStranger = (one: Organization) =>
-    head !== undefined && levelOf(one) === undefined && one.partOf === undefined && !tied.has(one.id ?? "");
+  const isStranger = (organization: Organization) => codesOf(organization.type, OURS).includes("outside");
   const institutions = active.filter(
     (organization) => organization !== head && !alliances.includes(organization) && !isPart(organization) && !isStranger(organization),
   );
