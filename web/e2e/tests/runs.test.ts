@@ -109,6 +109,10 @@ test("a time that was wrong is corrected with a reason, and the old one stays to
   await at.fill(earlier);
   await doctor.getByLabel("更正原因").fill("电话申请在先");
   await save.click();
+  const sign = doctor.getByLabel("签名");
+  expect(await sign.getAttribute("aria-invalid")).toBe("true");
+  await sign.fill(await doctor.evaluate(async () => (await (await fetch("/auth/session")).json()).name));
+  await save.click();
   await doctor.locator(".milestone-old", { hasText: "电话申请在先" }).waitFor();
   expect(await doctor.locator(".milestone-at").first().innerText()).toBe(earlier);
 });
