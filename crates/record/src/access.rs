@@ -9,6 +9,8 @@ mod duties;
 mod emergency;
 pub(crate) mod facts;
 mod institutions;
+mod openness;
+mod posts;
 mod relations;
 pub(crate) mod rules;
 pub(crate) mod sight;
@@ -25,6 +27,7 @@ use rustc_hash::FxHashMap;
 
 pub use duties::{DUTIES, Duty};
 pub use emergency::{EmergencyAccess, Reason};
+pub use openness::Openness;
 pub use relations::{HeldRelation, Relations};
 pub use rules::Relation;
 
@@ -36,6 +39,7 @@ use crate::transact::prepare::address_of;
 use crate::{Caller, Key, Lay, Post, ResourceType, Standing, Version};
 use facts::Kind;
 use institutions::Institutions;
+use posts::Posts;
 use rules::{PATIENT, PROXY};
 use sight::{Act, Clauses, Facts, Held, Sight};
 
@@ -46,6 +50,7 @@ const COMPILED: usize = 1_000;
 #[derive(Default)]
 pub(crate) struct Access {
     institutions: RwLock<Arc<Institutions>>,
+    posts: Posts,
     compiled: Mutex<FxHashMap<String, Arc<Clauses>>>,
 }
 
@@ -69,11 +74,7 @@ impl Record {
         let practitioner = self.post_part(&mut reader, "Practitioner", &post.practitioner).await?;
         let role = self.post_part(&mut reader, "PractitionerRole", &post.role).await?;
         let home = self.post_part(&mut reader, "Organization", &post.organization).await?;
-        let sql =
-            "SELECT 1 FROM tie WHERE rid = $1 AND kind = $2 AND subject = $3 AND party = $4 AND lo <= $5 AND hi > $6";
-        let kind = Kind::Post.number();
-        let arguments = [role, kind, practitioner, home, now, now].map(SqlValue::Int);
-        if reader.rows(sql, &arguments).await?.is_empty() {
+        if !self.access().posts.in_force(&mut reader, role, practitioner, home, now).await? {
             return Err(not_in_force());
         }
         let (house, group) = self.access().institutions.read().around(home, now);
@@ -153,17 +154,39 @@ impl Record {
         Ok(())
     }
 
-    /// Reads the institutions anew if another process changed them.
-    pub(crate) async fn refresh_institutions(&self) -> Result<(), Error> {
-        let known_to = i64::try_from(self.access().institutions.read().known_to).unwrap_or(i64::MAX);
+    /// Keeps in step with what was written: by this process, of which the answer is given only then.
+    pub(crate) async fn keep_access_in_step(&self, applied: &[Applied]) -> Result<(), Error> {
+        let wrote = |types: &[&str]| {
+            let written = applied.iter().filter_map(|one| one.version.as_ref());
+            written.map(|version| version.key.type_.name()).any(|type_| types.contains(&type_))
+        };
+        if wrote(&[posts::TYPE]) {
+            self.access().posts.forget();
+        }
+        if wrote(&institutions::TYPES) { self.load_institutions().boxed().await } else { Ok(()) }
+    }
+
+    /// Keeps in step with what other processes wrote.
+    pub(crate) async fn refresh_access(&self) -> Result<(), Error> {
+        if let Some(position) = self.newest_of(posts::TYPE, self.access().posts.met()).await? {
+            self.access().posts.meet(position);
+        }
+        let known_to = self.access().institutions.read().known_to;
         for type_ in institutions::TYPES {
-            let sql = "SELECT seq FROM feed WHERE type = $1 AND seq > $2 ORDER BY seq DESC LIMIT 1";
-            let arguments = [ResourceType::parse(type_)?.number().into(), known_to.into()];
-            if !self.reader().await?.rows(sql, &arguments).await?.is_empty() {
+            if self.newest_of(type_, known_to).await?.is_some() {
                 return self.load_institutions().await;
             }
         }
         Ok(())
+    }
+
+    /// The newest position of the feed after a position at which a resource of a type was written.
+    async fn newest_of(&self, type_: &str, after: u64) -> Result<Option<u64>, Error> {
+        let sql = "SELECT seq FROM feed WHERE type = $1 AND seq > $2 ORDER BY seq DESC LIMIT 1";
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let found =
+            self.reader().await?.rows(sql, &[ResourceType::parse(type_)?.number().into(), after.into()]).await?;
+        found.first().map(|row| u64::try_from(row.int(0)?).map_err(Error::fault)).transpose()
     }
 }
 
@@ -178,11 +201,6 @@ pub(crate) fn of_one_patient<'v>(shown: impl Iterator<Item = &'v Version>) -> Op
         found = found.or_else(|| (!patients.is_empty()).then_some(&version.key));
     }
     found
-}
-
-/// Whether a change may have changed which institutions belong together.
-pub(crate) fn moves_institutions(applied: &Applied) -> bool {
-    applied.version.as_ref().is_some_and(|version| institutions::TYPES.contains(&version.key.type_.name()))
 }
 
 fn not_in_force() -> Error {
@@ -262,11 +280,16 @@ pub(crate) async fn way_to_read(
     sight: &Sight,
     facts: &[Facts],
 ) -> Result<Option<Relation>, Error> {
-    let subjects: Vec<i64> = facts.iter().map(|facts| facts.subject).collect();
-    let rids: Vec<i64> = facts.first().map(|facts| facts.rid).into_iter().collect();
-    let ties = ties(rows, &subjects, &rids, sight.now).await?;
+    let ties = ties_of(rows, facts, sight.now).await?;
     if !facts.iter().all(|facts| sight.allows(Act::Read, facts, &ties)) {
         return Ok(None);
     }
     Ok(facts.first().and_then(|facts| sight.way(Act::Read, facts, &ties)))
+}
+
+/// The ties that hold at a time of the patients of versions of one resource, and of the resource itself.
+async fn ties_of(rows: &mut impl Rows, facts: &[Facts], now: i64) -> Result<Vec<Held>, Error> {
+    let subjects: Vec<i64> = facts.iter().map(|facts| facts.subject).collect();
+    let rids: Vec<i64> = facts.first().map(|facts| facts.rid).into_iter().collect();
+    ties(rows, &subjects, &rids, now).await
 }

@@ -23,7 +23,7 @@ mod settings;
 mod store;
 mod transact;
 
-pub use access::{DUTIES, Duty, EmergencyAccess, HeldRelation, Reason, Relation, Relations};
+pub use access::{DUTIES, Duty, EmergencyAccess, HeldRelation, Openness, Reason, Relation, Relations};
 pub use audit::{Act, AuditSettings, Countersignature, Note, Outcome, Seal, SealKey, Verified};
 pub use check::Soundness;
 pub use drawer::Drawer;

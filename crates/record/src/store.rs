@@ -6,7 +6,6 @@ use bytes::Bytes;
 use fhir::Error;
 use fhir::search::Registry;
 use fhir::validate::{Options, Validator};
-use futures_util::FutureExt;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -228,9 +227,7 @@ impl Record {
         if catalog_changed {
             self.load_catalog().await?;
         }
-        if answer.iter().any(access::moves_institutions) {
-            self.load_institutions().boxed().await?;
-        }
+        self.keep_access_in_step(&answer).await?;
         Ok(answer)
     }
 
@@ -362,8 +359,8 @@ async fn follow_parameters(record: Weak<Inner>, mut head: watch::Receiver<u64>) 
         if let Err(error) = record.refresh().await {
             tracing::warn!(%error, "the search parameters of other processes could not be read; they are tried again");
         }
-        if let Err(error) = record.refresh_institutions().await {
-            tracing::warn!(%error, "the institutions of other processes could not be read; they are tried again");
+        if let Err(error) = record.refresh_access().await {
+            tracing::warn!(%error, "the institutions and posts of other processes could not be read; they are tried again");
         }
     }
 }

@@ -132,6 +132,17 @@ pub(crate) async fn read_seen(
     number: Option<u64>,
     sight: &Sight,
 ) -> Result<Option<(Version, Relation)>, Error> {
+    let Some((version, facts)) = with_facts(rows, key, number).await? else { return Ok(None) };
+    Ok(crate::access::way_to_read(rows, sight, &facts).await?.map(|way| (version, way)))
+}
+
+/// One version, the current one when none is named; with what stands beside the current one and, if it is another, beside
+/// the one asked for.
+pub(crate) async fn with_facts(
+    rows: &mut impl Rows,
+    key: &Key,
+    number: Option<u64>,
+) -> Result<Option<(Version, Vec<Facts>)>, Error> {
     let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
     let sql = "SELECT type, id, version, at, method, body, subject, keeper, label FROM resource \
                WHERE rid = $1 AND shard = $2";
@@ -150,7 +161,7 @@ pub(crate) async fn read_seen(
         answer = earlier(key.clone(), number, row)?;
         beside.push(facts(row, 3)?);
     }
-    Ok(crate::access::way_to_read(rows, sight, &beside).await?.map(|way| (answer, way)))
+    Ok(Some((answer, beside)))
 }
 
 pub(crate) async fn changes(
