@@ -6,33 +6,36 @@
 //! receiver that comes back with `Last-Event-ID` is told everything it missed, or that it missed too much.
 
 mod hub;
+mod room;
 mod topic;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use axum::response::Response;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use futures_util::stream;
-use record::{FeedEntry, Session, Standing};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use record::{Act, Note, Session, Standing};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::App;
-use crate::access::{Extent, Grant, unauthenticated};
+use crate::access::{self, Extent, Grant, unauthenticated};
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::Query;
 use crate::json;
 use crate::outcome::{self, Failure};
 
 pub(crate) use hub::Hub;
-use hub::{Group, Seat, Seen};
+use hub::{Seat, Seen};
+use room::{News, Place};
 use topic::Topic;
+
+/// Characters of a topic that are kept on the trail.
+const TOPIC: usize = 500;
 
 /// Changes read at a time by a receiver that catches up.
 const PAGE: usize = 200;
@@ -40,7 +43,7 @@ const PAGE: usize = 200;
 /// Answers `GET /live`.
 pub(crate) async fn stream(State(app): State<App>, request: Request<Body>) -> Response {
     let (parts, _) = request.into_parts();
-    match open(&app, &parts.headers, parts.uri.query().unwrap_or_default()).await {
+    match open(&app, &parts).await {
         Ok(body) => {
             let mut response = Response::new(body);
             let headers = response.headers_mut();
@@ -59,22 +62,31 @@ pub(crate) async fn stream(State(app): State<App>, request: Request<Body>) -> Re
     }
 }
 
-async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failure> {
-    let query = Query::parse(query)?;
+async fn open(app: &App, parts: &Parts) -> Result<Body, Failure> {
+    let headers = &parts.headers;
+    let query = Query::parse(parts.uri.query().unwrap_or_default())?;
     let grant = Grant::of(app, &Method::GET, headers, false).await?.ok_or_else(|| unauthenticated("Sign in first."))?;
     let topic = query.get("topic").ok_or_else(|| {
         let text = "Say what to follow: topic=*, topic=Observation, topic=Task?status=requested or topic=Patient/1.";
         Error::new(Category::Invalid, IssueCode::Required, text)
     })?;
-    let topic = Topic::parse(&app.record.search_parameters(), topic)?;
+    let (asked, topic) = (topic, Topic::parse(&app.record.search_parameters(), topic)?);
     if let Some(type_) = topic.type_().filter(|type_| grant.extent_of(*type_) != Some(Extent::Whole)) {
         let text = format!("This needs the scope system/{type_}.s.");
         return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
     }
     let seat = app.live.sit()?;
     let session = app.record.session(grant.caller(headers, "live")?);
-    // The seat is taken before the head is read, so that nothing falls between the two.
-    let changes = app.live.follow();
+    // Who follows what stands on the trail once; that something changed, of which each event tells, shows nobody a record.
+    let note = Note {
+        origin: access::address(app, parts).map(|address| address.to_string()).unwrap_or_default(),
+        detail: format!("live?topic={}", asked.chars().take(TOPIC).collect::<String>()),
+        patients: topic.patient().into_iter().collect(),
+        ..Note::new(Act::Follow)
+    };
+    app.record.note(session.caller(), note).await?;
+    // The place is taken before the head is read, so that nothing falls between the two.
+    let place = app.live.join(asked, topic);
     let head = *app.record.head().borrow();
     let resume = headers
         .get("last-event-id")
@@ -82,9 +94,11 @@ async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failu
         .or_else(|| query.get("lastEventId"))
         .map(|id| id.trim().parse::<u64>().unwrap_or(u64::MAX));
     let settings = &app.settings.live;
-    let mut heartbeat = interval_at(Instant::now() + settings.heartbeat, settings.heartbeat);
+    let mut heartbeat = interval_at(Instant::now() + settings.heartbeat.mul_f64(seat.phase()), settings.heartbeat);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut greeting = format!("retry: {}\n\n", settings.retry.as_millis()).into_bytes();
+    // Apart as well: those who lose their streams together come back one after another.
+    let retry = settings.retry.mul_f64(0.5 + seat.phase());
+    let mut greeting = format!("retry: {}\n\n", retry.as_millis()).into_bytes();
     let position = match resume {
         None => head,
         Some(after) if after <= head && head - after <= settings.backlog => after,
@@ -102,8 +116,7 @@ async fn open(app: &App, headers: &HeaderMap, query: &str) -> Result<Body, Failu
             .collect(),
         grant,
         session,
-        topic,
-        changes,
+        place,
         position,
         behind: true,
         heartbeat,
@@ -124,11 +137,10 @@ struct Listener {
     proof: HeaderMap,
     grant: Grant,
     session: Session,
-    topic: Topic,
-    changes: Receiver<Group>,
-    /// The last position this receiver has been told about or that did not concern it.
+    place: Place,
+    /// The last position up to which this receiver has been told everything that concerns it.
     position: u64,
-    /// Whether there may be changes after `position` that will not come by `changes`.
+    /// Whether there may be changes after `position` that its place will not be told of.
     behind: bool,
     heartbeat: Interval,
     greeting: Option<Vec<u8>>,
@@ -148,13 +160,13 @@ impl Listener {
                 self.catch_up(&mut out).await.ok()?;
             } else {
                 tokio::select! {
-                    change = self.changes.recv() => match change {
-                        Ok(group) => self.take(&mut out, &group).await.ok()?,
-                        Err(RecvError::Lagged(_)) => self.behind = true,
-                        Err(RecvError::Closed) => return None,
-                    },
+                    news = self.place.next() => self.take(&mut out, news?).await.ok()?,
                     _ = self.heartbeat.tick() => {
                         self.still_allowed().await?;
+                        match self.place.waiting() {
+                            Ok(news) => self.take(&mut out, news).await.ok()?,
+                            Err(reached) => self.position = self.position.max(reached),
+                        }
                         out.extend_from_slice(b": still here\n");
                         advance(&mut out, self.position);
                     }
@@ -180,32 +192,30 @@ impl Listener {
         self.behind = missed.len() == PAGE;
         for seen in missed {
             self.position = seen.entry.seq;
-            self.tell(out, &seen).await?;
+            if self.place.topic().concerns(self.app.live.shared(), &seen).await? {
+                self.tell(out, &seen).await?;
+            }
         }
         Ok(())
     }
 
     /// Takes changes that were just made, unless there are others before them.
-    async fn take(&mut self, out: &mut Vec<u8>, group: &[Arc<Seen>]) -> Result<(), Error> {
-        for seen in group {
-            let seq = seen.entry.seq;
-            if seq == self.position + 1 {
-                self.position = seq;
-                self.tell(out, seen).await?;
-            } else if seq > self.position {
-                self.behind = true;
-                return Ok(());
+    async fn take(&mut self, out: &mut Vec<u8>, news: News) -> Result<(), Error> {
+        match news {
+            News::Changes { since, to, changes } if since <= self.position => {
+                for seen in changes.iter().filter(|seen| seen.entry.seq > self.position) {
+                    self.tell(out, seen).await?;
+                }
+                self.position = self.position.max(to);
             }
+            News::Changes { .. } | News::Unknown => self.behind = true,
         }
         Ok(())
     }
 
     async fn tell(&self, out: &mut Vec<u8>, seen: &Seen) -> Result<(), Error> {
         let entry = &seen.entry;
-        if self.grant.extent_of(entry.key.type_) == Some(Extent::Whole)
-            && self.topic.concerns(&self.app.live, seen).await?
-            && self.sees(entry).await?
-        {
+        if self.grant.extent_of(entry.key.type_) == Some(Extent::Whole) && self.may_be_told(seen).await? {
             let text = format!("id: {}\nevent: change\ndata: {{\"seq\":{}", entry.seq, entry.seq);
             out.extend_from_slice(text.as_bytes());
             json::member(out, "type", entry.key.type_.name());
@@ -219,9 +229,12 @@ impl Listener {
     }
 
     /// Whether the receiver may see what a change is about.
-    async fn sees(&self, entry: &FeedEntry) -> Result<bool, Error> {
-        let unbounded = matches!(self.session.caller().standing, Standing::System);
-        Ok(unbounded || self.session.vread(&entry.key, entry.version).await?.is_some())
+    async fn may_be_told(&self, seen: &Seen) -> Result<bool, Error> {
+        if matches!(self.session.caller().standing, Standing::System) {
+            return Ok(true);
+        }
+        let Some(openness) = self.app.live.shared().openness(seen).await? else { return Ok(false) };
+        self.session.may_be_told(&openness).await
     }
 
     /// Looks whether the token or the sign-in still holds: a stream may outlive it.

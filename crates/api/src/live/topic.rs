@@ -7,7 +7,7 @@ use fhir::search::{IndexValue, ParamId, Registry};
 use fhir::{Category, Error, IssueCode, Value};
 use record::{Key, ResourceType};
 
-use super::hub::{Hub, Seen};
+use super::hub::{Seen, Shared};
 use crate::ask::{Query, shortened};
 
 /// Values one topic may name.
@@ -81,16 +81,24 @@ impl Topic {
         }
     }
 
+    /// The id of the patient whose record is followed, if it is one's.
+    pub(super) fn patient(&self) -> Option<String> {
+        match self {
+            Self::Instance(key) if key.type_.name() == "Patient" => Some(key.id.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether a change is of interest. A resource that ceases to meet the criteria is as interesting as one that
     /// begins to: a board must also learn what to take down.
-    pub(super) async fn concerns(&self, hub: &Hub, seen: &Seen) -> Result<bool, Error> {
+    pub(super) async fn concerns(&self, shared: &Shared, seen: &Seen) -> Result<bool, Error> {
         let changed = &seen.entry.key;
         match self {
             Self::Everything => Ok(true),
             Self::Type(type_, _) if changed.type_ != *type_ => Ok(false),
             Self::Type(_, criteria) if criteria.is_empty() => Ok(true),
             Self::Type(_, criteria) => {
-                let terms = hub.terms(seen).await?;
+                let terms = shared.terms(seen).await?;
                 Ok(terms.iter().any(|terms| criteria.iter().all(|criterion| criterion.met(changed, terms))))
             }
             Self::Instance(key) if key == changed => Ok(true),
@@ -105,7 +113,7 @@ impl Topic {
                     return Ok(false);
                 }
                 let target = key.to_string();
-                let terms = hub.terms(seen).await?;
+                let terms = shared.terms(seen).await?;
                 Ok(terms.iter().any(|terms| terms.refer(codes, &target)))
             }
         }

@@ -4,6 +4,7 @@ use axum::http::Method;
 use sonic_rs::JsonValueTrait;
 use testkit::place::on_both;
 
+use crate::stream::Stream;
 use crate::{Door, text_at};
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","name":[{"family":"林"}]}"#;
@@ -27,6 +28,23 @@ fn who_looked_is_answered_in_pages_of_events() {
         assert_eq!(text_at(&second, "entry.0.resource.subtype.0.code").as_deref(), Some("read"));
         assert_eq!(text_at(&second, "entry.1.resource.action").as_deref(), Some("U"));
         assert_eq!(text_at(&second, "link.1.relation"), None);
+    });
+}
+
+#[test]
+fn who_follows_a_record_stands_on_the_trail_once_and_hearing_of_a_change_is_no_reading() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        door.put(PATIENT).await;
+        door.place.clock.pass(1);
+        let mut stream = Stream::open_with(&door, "Patient/p", &[]).await;
+        door.place.clock.pass(1);
+        door.put(PATIENT.replace("林", "森").as_str()).await;
+        assert_eq!(stream.event().await.1, 2);
+        let looked = door.get("/fhir/Patient/p/$who-looked").await.json();
+        let subtype = |at: usize| text_at(&looked, &format!("entry.{at}.resource.subtype.0.code"));
+        assert_eq!([subtype(0), subtype(1), subtype(2)].map(Option::unwrap), ["update", "history-system", "update"]);
+        assert_eq!(subtype(3), None);
     });
 }
 
