@@ -2,8 +2,10 @@
 //! new number at the beginning.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use fhir::{Category, Error};
+use memchr::memmem::Finder;
 
 use crate::store::names::shard_of;
 use crate::{Caller, Key, Method, Relation, ResourceType, Standing, Version};
@@ -345,7 +347,8 @@ fn texts(from: &mut &[u8]) -> Option<Vec<String>> {
 /// Stored JSON has no white space, and a quotation mark inside text is escaped, so that references are found without
 /// parsing, which would cost a read more than everything else about its entry.
 pub(crate) fn patients(key: &Key, body: &[u8], into: &mut Vec<String>) {
-    const REFERENCE: &str = "\"reference\":\"Patient/";
+    // Every body that is shown goes through here, so the search for it is one that looks at many bytes at once.
+    static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reference\":\"Patient/"));
     let mut add = |id: &str| {
         // Pages are mostly about one patient, or a few one after another.
         if !into.iter().rev().any(|known| known == id) {
@@ -355,11 +358,10 @@ pub(crate) fn patients(key: &Key, body: &[u8], into: &mut Vec<String>) {
     if key.type_.name() == "Patient" {
         add(&key.id);
     }
-    let Ok(text) = std::str::from_utf8(body) else { return };
-    for (at, _) in text.match_indices(REFERENCE) {
-        let rest = &text[at + REFERENCE.len()..];
-        let id = rest.split(['"', '/']).next().unwrap_or_default();
-        if Key::is_id(id) {
+    for at in REFERENCE.find_iter(body) {
+        let rest = &body[at + REFERENCE.needle().len()..];
+        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'/')).unwrap_or(rest.len());
+        if let Some(id) = std::str::from_utf8(&rest[..end]).ok().filter(|id| Key::is_id(id)) {
             add(id);
         }
     }

@@ -153,7 +153,7 @@ impl Session {
         let sql = "SELECT seq, body FROM audit WHERE shard = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1";
         let found = rows.rows(sql, &[chain.into(), seq.into()]).await?;
         let Some(row) = found.first() else { return Ok(None) };
-        let body = row.bytes_or_null(1)?.unwrap_or_default();
+        let body = chain::unpack(row.bytes_or_null(1)?.unwrap_or_default());
         let at = usize::try_from(seq - row.int(0)?).unwrap_or(usize::MAX);
         let Some(entry) = chain::entries(&body).nth(at).flatten().and_then(|(bytes, _)| Entry::parse(bytes)) else {
             return Ok(None);
@@ -394,7 +394,7 @@ async fn find(
 
 /// The entries of a block with their positions, the last first.
 fn backwards(row: &Row, place: Place) -> Result<Vec<(i64, Entry)>, Error> {
-    let body = row.bytes_or_null(3)?.unwrap_or_default();
+    let body = chain::unpack(row.bytes_or_null(3)?.unwrap_or_default());
     let entries = chain::entries(&body).zip(place.block..);
     let mut entries: Vec<(i64, Entry)> =
         entries.filter_map(|(found, seq)| Some((seq, Entry::parse(found?.0)?))).collect();

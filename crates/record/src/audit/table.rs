@@ -28,26 +28,33 @@ pub(crate) async fn append<T: WriteTx>(tx: &mut T, entries: &[bytes::Bytes]) -> 
     for block in chain::link(&mut end, entries) {
         put(tx, chain, block).await?;
     }
-    let end_hash = SqlValue::Bytes(end.hash.to_vec().into());
-    tx.rows("UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3", &[end.seq.into(), end_hash, chain.into()])
-        .await
-        .map(drop)
+    Ok(())
 }
 
+/// Puts a block at the end of its chain, where it is found by whom it is about, and moves the end.
 async fn put<T: WriteTx>(tx: &mut T, chain: i64, block: Block) -> Result<(), Error> {
     let Block { seq, count, since, at, hash, body, about } = block;
-    let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(body.into()));
-    tx.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body]).await?;
+    let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
     let shards = SqlValue::Ints(about.into_iter().map(i64::from).collect());
-    let sql = match tx.dialect() {
-        Dialect::Sqlite => "INSERT INTO audit_about (shard, at, chain, seq) SELECT value, $2, $3, $4 FROM rarray($1)",
-        Dialect::Postgres => {
-            "INSERT INTO audit_about (shard, at, chain, seq) \
-             SELECT shard, $2::int8, $3::int8, $4::int8 FROM unnest($1::int8[]) AS a(shard)"
-        }
-    };
-    tx.rows(sql, &[shards, at.into(), chain.into(), seq.into()]).await.map(drop)
+    let last = seq + count - 1;
+    if tx.dialect() == Dialect::Postgres {
+        // One statement, since every other has to travel to the server and back while the chain is held.
+        let sql = "WITH block AS (\
+                     INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
+                   ), about AS (\
+                     INSERT INTO audit_about (shard, at, chain, seq) \
+                     SELECT a.shard, $5::int8, $1::int8, $2::int8 FROM unnest($8::int8[]) AS a(shard)\
+                   ) UPDATE audit_end SET seq = $9, hash = $6 WHERE shard = $1";
+        let arguments =
+            [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, shards, last.into()];
+        return tx.rows(sql, &arguments).await.map(drop);
+    }
+    let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    tx.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash.clone(), body]).await?;
+    let sql = "INSERT INTO audit_about (shard, at, chain, seq) SELECT value, $2, $3, $4 FROM rarray($1)";
+    tx.rows(sql, &[shards, at.into(), chain.into(), seq.into()]).await?;
+    let sql = "UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3";
+    tx.rows(sql, &[last.into(), hash, chain.into()]).await.map(drop)
 }
 
 /// The digest in a column.

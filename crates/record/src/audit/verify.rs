@@ -293,7 +293,7 @@ impl<P: FnMut(u64)> Verify<P> {
 }
 
 fn block(row: &Row) -> Result<Block, Error> {
-    let body = row.bytes_or_null(5)?.unwrap_or_default().to_vec();
+    let body = chain::unpack(row.bytes_or_null(5)?.unwrap_or_default()).to_vec();
     let (seq, count, since, at) = (row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?);
     Ok(Block { seq, count, since, at, hash: table::hash(row, 4)?, body, about: BTreeSet::new() })
 }
