@@ -1,6 +1,6 @@
-import type { Locator, Page } from "playwright-core";
+import type { BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
-import { be, pictures, raise, type Stage } from "./stage";
+import { keep as kept, play, raise, type Play } from "./stage";
 
 const beside = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
 
@@ -21,25 +21,17 @@ export type Player = "fang" | "jiang" | "tao" | "shi" | "luo" | "pei" | "zeng" |
 
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-/** Screens side by side before one running record. */
+/** Screens side by side before one running record, which is there for the tests that stand where this is called. */
+export function screensOf(line: string): Screens {
+  return new Screens(play(() => raise(before(line))));
+}
+
 export class Screens {
-  private readonly windows: Page[] = [];
-
-  private constructor(private readonly stage: Stage) {}
-
-  static async raise(line: string): Promise<Screens> {
-    return new Screens(await raise(before(line)));
-  }
+  constructor(private readonly play: Play) {}
 
   /** A window of somebody's, where they are shown what waits for them. */
-  async open(who: Player, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-    const { page } = await this.stage.open(options);
-    this.windows.push(page);
-    page.on("pageerror", (cause) => {
-      throw cause;
-    });
-    await be(page, who);
-    return page;
+  open(who: Player, options: BrowserContextOptions = {}): Promise<Page> {
+    return this.play.window(who, options);
   }
 
   /** A window with somebody's worklist, which from now on shows by itself what comes. */
@@ -59,21 +51,6 @@ export class Screens {
     if (voice) await page.addInitScript(speak);
     await page.locator(".under-way").first().waitFor();
     return page;
-  }
-
-  /**
-   * Closes every window.
-   *
-   * @param hasFailed leaves a picture of each first
-   */
-  async clear(hasFailed: boolean): Promise<void> {
-    const open = this.windows.splice(0);
-    if (hasFailed) await Promise.all(open.map((page, place) => page.screenshot({ path: `${pictures}/referral-failed-${place}.png`, fullPage: true })));
-    await Promise.all(open.map((page) => page.context().close()));
-  }
-
-  close(): Promise<void> {
-    return this.stage.close();
   }
 }
 
@@ -222,13 +199,8 @@ export const reached = (page: Page, title: string): Promise<void> => page.locato
 export const told = (page: Page, words: string): Promise<void> =>
   page.locator(".under-way-now", { hasText: words }).filter({ visible: true }).first().waitFor();
 
-/** Leaves a picture, and holds what every screen must keep to. */
-export async function keep(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: `${pictures}/referral-${name}.png`, animations: "disabled", fullPage: true });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(wide, `${name} must not be wider than the screen`).toBe(0);
-  expect(await page.locator("body").innerText(), `${name} must have every place filled`).not.toMatch(/\{\w+\}|undefined|NaN/);
-}
+/** Leaves a picture of the whole page, and holds what every screen must keep to. */
+export const keep = (page: Page, name: string): Promise<void> => kept(page, `referral-${name}`, { fullPage: true });
 
 /** A time in Shanghai some minutes from now, as forms take it. */
 export function minute(after: number): string {

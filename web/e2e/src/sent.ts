@@ -1,5 +1,5 @@
-import { expect } from "vitest";
 import type { Page } from "playwright-core";
+import { ask } from "./stage";
 
 const code = (list: string, code: string) => ({ valueCoding: { system: `https://qingshan.dev/fhir/CodeSystem/${list}`, code } });
 const answer = (linkId: string, ...given: object[]) => ({ linkId, answer: given });
@@ -40,26 +40,11 @@ export const down = [
   consent,
 ];
 
-/** Asks the service as the page does. */
-export async function send(page: Page, method: "POST", path: string, body: object): Promise<void> {
-  const told = await page.evaluate(
-    async ({ method, path, body }) => {
-      const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
-      const type = path.startsWith("/fhir/") ? "application/fhir+json" : "application/json";
-      const headers = { "Content-Type": type, "X-CSRF-Token": session.csrf, "X-Purpose-Of-Use": "TREAT" };
-      const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
-      return response.ok ? "" : await response.text();
-    },
-    { method, path, body },
-  );
-  expect(told).toBe("");
-}
-
 /** Starts a referral as the screens would, and gives its id. */
 export async function refer(page: Page, way: "up" | "down", from: string, to: string, item: object[], klass = "routine"): Promise<string> {
   const form = way === "up" ? "referral-request" : "referral-down";
   const id = crypto.randomUUID();
-  await send(page, "POST", "/runs", {
+  await ask(page, "POST", "/runs", {
     id,
     protocol: "referral",
     start: way,

@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 
 const root = new URL("../../..", import.meta.url).pathname;
 const program = process.env["QINGSHAN_BINARY"] ?? join(root, "target/debug/qingshan");
@@ -68,15 +68,16 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
   for (const words of before) await told([...words, "--data", data]);
   const secrets = new Map<string, string>();
   for (const id of machines) secrets.set(id, await told(["client", "add", "--id", id, "--scope", "system/*.cruds", "--data", data]));
-  const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
   const settled = ["--settings", await beneath("settings.toml", settings)];
   const stepped = clock === undefined ? [] : ["--stepped-clock", new Date(clock).toISOString()];
-  const server = spawn(program, [...settled, "serve", "--data", data, "--listen", `127.0.0.1:${port}`, ...stepped], {
+  const server = spawn(program, [...settled, "serve", "--data", data, "--listen", "127.0.0.1:0", ...stepped], {
     env: { ...process.env, QINGSHAN__PORTAL__DIRECTORY: portal, QINGSHAN__SIGN_IN__DEMO: "true" },
-    stdio: [clock === undefined ? "ignore" : "pipe", clock === undefined ? "ignore" : "pipe", "inherit"],
+    stdio: [clock === undefined ? "ignore" : "pipe", clock === undefined ? "ignore" : "pipe", "pipe"],
   });
-  await answers(origin, server);
+  const over = new Promise<void>((ended) => server.once("close", () => ended()));
+  const origin = await address(server);
+  // It listens before it is ready; whoever asks meanwhile waits for the answer.
+  await fetch(`${origin}/health`);
   const orders = server.stdout === null ? undefined : createInterface(server.stdout)[Symbol.asyncIterator]();
   const bearers = new Map<string, string>();
   for (const [id, secret] of secrets) bearers.set(id, await bearer(origin, id, secret));
@@ -108,16 +109,96 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
         ...options,
       });
       // The bound only ends a wait for something that will never come, on however slow a machine.
-      context.setDefaultTimeout(30_000);
+      context.setDefaultTimeout(60_000);
       if (now !== undefined) await context.clock.setFixedTime(now);
       return { context, page: await context.newPage() };
     },
     async close() {
       await browser.close();
       server.kill();
+      // Its folder is its own until it has ended.
+      await over;
       await rm(data, { recursive: true, force: true });
     },
   };
+}
+
+/** How a window is opened. */
+export interface View extends BrowserContextOptions {
+  /** The institution whose hat is worn, of somebody who has several. */
+  at?: string;
+}
+
+/** What the tests of a file play on. */
+export interface Play {
+  /** There as soon as the first test begins. */
+  readonly stage: Stage;
+  /**
+   * A window of its own, with somebody signed in if one is named. It is closed after the test, which fails if anything
+   * broke in its page that nobody caught.
+   */
+  window(login?: string, view?: View): Promise<Page>;
+}
+
+/** Raises a stage before the tests that stand here, and strikes it after them. */
+export function play(raised: () => Promise<Stage> = raise): Play {
+  let stage: Stage | undefined;
+  const contexts: BrowserContext[] = [];
+  const broken: Error[] = [];
+  const there = (): Stage => {
+    if (stage === undefined) throw new Error("the stage is raised before the first test");
+    return stage;
+  };
+  beforeAll(async () => {
+    stage = await raised();
+  });
+  afterEach(async ({ task }) => {
+    const open = contexts.splice(0);
+    const pages = task.result?.state === "fail" ? open.flatMap((context) => context.pages()) : [];
+    const name = `failed-${basename(task.file.name, ".test.ts")}-${task.id}`;
+    // A page that shows nothing more must not hide why the test failed.
+    await Promise.allSettled(pages.map((page, place) => page.screenshot({ path: join(pictures, `${name}-${place}.png`), fullPage: true })));
+    await Promise.all(open.map((context) => context.close()));
+    expect(broken.splice(0)).toEqual([]);
+  });
+  afterAll(() => stage?.close());
+  return {
+    get stage() {
+      return there();
+    },
+    async window(login, { at, ...options } = {}) {
+      const { page, context } = await there().open(options);
+      contexts.push(context);
+      context.on("weberror", (thrown) => broken.push(thrown.error()));
+      if (login !== undefined) await be(page, login);
+      if (at !== undefined) await wear(page, at);
+      return page;
+    },
+  };
+}
+
+/** Leaves a picture, and holds what every screen must keep to. */
+export async function keep(page: Page, name: string, { fullPage = false } = {}): Promise<void> {
+  await page.screenshot({ path: join(pictures, `${name}.png`), animations: "disabled", fullPage });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wide, `${name} must not be wider than the screen`).toBe(0);
+  const text = await page.locator("body").innerText();
+  expect(text, `${name} must have every place filled`).not.toMatch(/\{\w+\}|undefined|NaN/);
+}
+
+/** Asks the service from within a page, as whoever is signed in there. */
+export function ask(page: Page, method: "GET" | "POST", path: string, body?: object): Promise<Record<string, unknown>> {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
+      const kind = path.startsWith("/fhir") ? "application/fhir+json" : "application/json";
+      const headers = { Accept: kind, "Content-Type": kind, Prefer: "return=representation", "X-CSRF-Token": session.csrf, "X-Purpose-Of-Use": "TREAT" };
+      const answer = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as Record<string, unknown>;
+    },
+    [method, path, body] as const,
+  );
 }
 
 /** Signs in as one of the cast, with one press. */
@@ -163,25 +244,20 @@ async function bearer(origin: string, id: string, secret: string): Promise<strin
   return token;
 }
 
-function freePort(): Promise<number> {
+/**
+ * Where a server listens, once it does. It is given whichever port is free when it asks for one, so that several stages
+ * never want the same.
+ */
+function address(server: ChildProcess): Promise<string> {
+  if (server.stderr === null) throw new Error("its log is a pipe");
+  const log = createInterface(server.stderr);
   return new Promise((found, failed) => {
-    const probe = createServer().once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => found(port));
+    server.once("error", failed);
+    log.once("close", () => failed(new Error(`${program} ended before it listened`)));
+    log.on("line", (line) => {
+      process.stderr.write(`${line}\n`);
+      const [, origin] = /listening at (http:\/\/[\d.:]+)\/fhir/.exec(line) ?? [];
+      if (origin !== undefined) found(origin);
     });
   });
-}
-
-/** Waits until the server answers, or ends. */
-async function answers(origin: string, server: ChildProcess): Promise<void> {
-  let hasEnded = false;
-  server.once("exit", () => (hasEnded = true));
-  server.once("error", () => (hasEnded = true));
-  for (;;) {
-    if (hasEnded) throw new Error(`${program} ended before it answered`);
-    const answer = await fetch(`${origin}/health`).catch(() => undefined);
-    if (answer?.ok) return;
-    await new Promise((again) => setTimeout(again, 50));
-  }
 }

@@ -1,8 +1,8 @@
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import english from "../../portal/src/strings/en.json";
 import chinese from "../../portal/src/strings/zh-CN.json";
-import { be, raise, type Stage } from "../src/stage";
+import { be, play } from "../src/stage";
 
 const sizes: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1366, height: 768 } },
@@ -16,15 +16,10 @@ for (const [size, options] of Object.entries(sizes)) {
   ] as const) {
     describe(`${size}, ${locale}`, () => {
       // Each begins before a closed door, so each has a record of its own.
-      let stage: Stage;
-      beforeAll(async () => {
-        stage = await raise();
-      });
-      afterAll(() => stage?.close());
-
+      const show = play();
       let page: Page;
       beforeAll(async () => {
-        ({ page } = await stage.open({ ...options, locale }));
+        ({ page } = await show.stage.open({ ...options, locale }));
       });
       const leave = () => page.getByRole("button", { name: strings["signIn.out"] }).click();
 

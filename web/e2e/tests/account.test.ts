@@ -1,35 +1,19 @@
 import { createHmac } from "node:crypto";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
 import { provider, type Provider } from "../src/provider";
-import { be, password, raise, type Login, type Stage } from "../src/stage";
+import { ask, password, play, raise } from "../src/stage";
 
-let stage: Stage;
 let elsewhere: Provider;
-const contexts: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
+const { window } = play(async () => {
   elsewhere = await provider("qingshan", ["gao-at-home", "stranger"]);
   const { issuer } = elsewhere;
-  stage = await raise([], {
+  return raise([], {
     settings: `[[oidc]]\nname = "city"\ntitle = "示范市医院"\nissuer = "${issuer}"\nclient_id = "qingshan"\n`,
     accounts: [{ login: "gao-2", name: "高原", practitioner: "gao", elsewhere: [{ issuer, subject: "gao-at-home" }] }],
   });
 });
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(async () => {
-  await stage?.close();
-  await elsewhere?.close();
-});
-
-async function window(login?: Login): Promise<Page> {
-  const { page, context } = await stage.open();
-  contexts.push(context);
-  if (login !== undefined) await be(page, login);
-  return page;
-}
+afterAll(() => elsewhere?.close());
 
 /** What an authenticator shows `later` steps of 30 seconds from now. <https://www.rfc-editor.org/rfc/rfc6238> */
 function codeOf(secret: string, later = 0): string {
@@ -103,12 +87,7 @@ test("two records that may be of one person are judged side by side, joined, and
       telecom: [{ system: "phone", value: phone }],
       address: [{ text: "示范县城关镇柳树巷12号" }],
     };
-    const status = await page.evaluate(async (body) => {
-      const session = await (await fetch("/auth/session")).json();
-      const headers = { "content-type": "application/fhir+json", "x-csrf-token": session.csrf };
-      return (await fetch("/fhir/Patient", { method: "POST", headers, body })).status;
-    }, JSON.stringify(resource));
-    expect(status).toBe(201);
+    await ask(page, "POST", "/fhir/Patient", resource);
   };
   await register("常思远", "1971-03-08", "13900000077");
   await register("常思源", "1971-03-09", "13900000077");

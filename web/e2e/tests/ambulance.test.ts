@@ -1,45 +1,21 @@
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, wear, type Stage } from "../src/stage";
+import { expect, test } from "vitest";
+import { ask, pictures, play, raise } from "../src/stage";
 
 const line = new URL("../lines/rush", import.meta.url).pathname;
 const HOSPITAL = "示范县医院";
 const TABLET = { viewport: { width: 1280, height: 800 }, hasTouch: true };
-let stage: Stage;
-const contexts: BrowserContext[] = [];
+const { window } = play(() => raise([["protocol", "install", line]]));
 
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-async function tablet(): Promise<{ page: Page; context: BrowserContext }> {
-  const { page, context } = await stage.open(TABLET);
-  contexts.push(context);
-  watch(page);
-  await be(page, "lu");
+async function tablet(): Promise<Page> {
+  const page = await window("lu", TABLET);
   await page.goto("/ambulance");
   await page.getByRole("button", { name: "卒中绿色通道" }).waitFor();
-  return { page, context };
-}
-
-function watch(page: Page): void {
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-}
-
-async function doctor(): Promise<Page> {
-  const { page, context } = await stage.open();
-  contexts.push(context);
-  await be(page, "wu");
-  await wear(page, HOSPITAL);
   return page;
 }
+
+const doctor = (): Promise<Page> => window("wu", { at: HOSPITAL });
 
 /** Three touches. */
 async function warn(page: Page, sex: string): Promise<void> {
@@ -59,11 +35,8 @@ async function measure(page: Page, vital: string, ...values: string[]): Promise<
 }
 
 /** How many the record has of something, asked as whoever is signed in at a page. */
-function total(page: Page, path: string): Promise<number> {
-  return page.evaluate(async (path) => {
-    const answer = await fetch(`/fhir/${path}${path.includes("?") ? "&" : "?"}_summary=count`, { headers: { Accept: "application/fhir+json", "X-Purpose-Of-Use": "TREAT" } });
-    return ((await answer.json()) as { total: number }).total;
-  }, path);
+async function total(page: Page, path: string): Promise<number> {
+  return (await ask(page, "GET", `/fhir/${path}${path.includes("?") ? "&" : "?"}_summary=count`))["total"] as number;
 }
 
 /** How many cases the device keeps. */
@@ -84,7 +57,7 @@ const cases = "Task?_tag=https://qingshan.dev/fhir/CodeSystem/run|root&code=http
 const PULSE = "Observation?code=http://loinc.org|8867-4";
 
 test("a warning takes three touches, and whoever accepts it is named on the tablet", async () => {
-  const { page } = await tablet();
+  const page = await tablet();
   await warn(page, "女");
   await page.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
   await page.getByText("网络正常，全部已送达").waitFor();
@@ -103,7 +76,7 @@ test("a warning takes three touches, and whoever accepts it is named on the tabl
 });
 
 test("scores are made as they are typed, and never of what is missing", async () => {
-  const { page } = await tablet();
+  const page = await tablet();
   await warn(page, "男");
   const tab = (name: string) => page.locator(".ambulance-tabs button", { hasText: name }).locator("strong");
   const answer = (item: string, choice: string) => page.locator(".ambulance-item", { hasText: item }).getByRole("button", { name: choice, exact: true }).click();
@@ -132,7 +105,8 @@ test("scores are made as they are typed, and never of what is missing", async ()
 test("in a tunnel everything is kept, outlives a killed tab, and is in the record exactly once afterwards", async () => {
   const other = await doctor();
   const before = { cases: await total(other, cases), pulses: await total(other, PULSE), people: await total(other, "Patient") };
-  const { page, context } = await tablet();
+  const page = await tablet();
+  const context = page.context();
   await context.setOffline(true);
   await warn(page, "男");
   await measure(page, "心率", "118");
@@ -146,7 +120,6 @@ test("in a tunnel everything is kept, outlives a killed tab, and is in the recor
   await context.setOffline(false);
   // The line comes back half: what is sent arrives, and its answer does not.
   const again = await context.newPage();
-  watch(again);
   const lost = new Set<string>();
   await again.route(/\/(runs|fhir\/Patient|fhir\/Observation)$/, async (route) => {
     const { method, url } = { method: route.request().method(), url: route.request().url() };
@@ -174,13 +147,13 @@ test("in a tunnel everything is kept, outlives a killed tab, and is in the recor
 test("a tab that is killed in the tunnel comes up again in the tunnel, and goes on there", async () => {
   const other = await doctor();
   const before = { cases: await total(other, cases), pulses: await total(other, PULSE) };
-  const { page, context } = await tablet();
+  const page = await tablet();
+  const context = page.context();
   await page.evaluate(() => navigator.serviceWorker.ready);
   await context.setOffline(true);
   await warn(page, "女");
   await page.close({ runBeforeUnload: false });
   const again = await context.newPage();
-  watch(again);
   await again.goto("/ambulance");
   await again.locator(".ambulance-open button").click();
   await again.getByText("等待网络").waitFor();

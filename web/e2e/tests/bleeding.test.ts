@@ -1,13 +1,7 @@
-import { afterAll, afterEach, beforeAll, test } from "vitest";
-import { clock, decide, done, keep, row, Screens, settle, take } from "../src/referral";
+import { test } from "vitest";
+import { clock, decide, done, keep, row, settle, take, screensOf } from "../src/referral";
 
-let screens: Screens;
-
-beforeAll(async () => {
-  screens = await Screens.raise("gi-bleeding");
-});
-afterEach(({ task }) => screens?.clear(task.result?.state === "fail"));
-afterAll(() => screens?.close());
+const screens = screensOf("gi-bleeding");
 
 test("a line that is a folder only is started and finished on screens, and its figures count what was done", async () => {
   const [doctor, nurse] = await Promise.all([screens.open("pei"), screens.work("zeng")]);

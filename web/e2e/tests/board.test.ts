@@ -1,47 +1,12 @@
 import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { ask, pictures, play, raise } from "../src/stage";
 
 const line = new URL("../lines/rush", import.meta.url).pathname;
 const HOSPITAL = "示范县医院";
-let stage: Stage;
-const contexts: BrowserContext[] = [];
-
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-/** A window of somebody, and what went wrong in it that nobody asked for. */
-async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<{ page: Page; context: BrowserContext }> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  if (login === "wu") await wear(page, HOSPITAL);
-  return { page, context };
-}
-
-/** What a screen does not show is asked of the record from within the page, as whoever is signed in there. */
-async function ask(page: Page, method: "GET" | "POST", path: string, body?: object): Promise<Record<string, unknown>> {
-  return page.evaluate(
-    async ([method, path, body]) => {
-      const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
-      const kind = path.startsWith("/fhir") ? "application/fhir+json" : "application/json";
-      const headers: Record<string, string> = { Accept: kind, "Content-Type": kind, Prefer: "return=representation", "X-CSRF-Token": session.csrf, "X-Purpose-Of-Use": "TREAT" };
-      const answer = await fetch(path, { method, headers, ...(method === "POST" && { body: JSON.stringify(body) }) });
-      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-      return (await answer.json()) as Record<string, unknown>;
-    },
-    [method, path, body] as const,
-  );
-}
+const { window } = play(() => raise([["protocol", "install", line]]));
+const doctorsWindow = (): Promise<Page> => window("wu", { at: HOSPITAL });
 
 /** Starts the lane at the door for somebody new, and gives the id of the run. */
 async function start(page: Page, name: string, isDrill = false): Promise<string> {
@@ -74,10 +39,10 @@ async function correct(page: Page, run: string, minutes: number): Promise<void> 
 const row = (page: Page, name: string) => page.locator(".board-row", { hasText: name });
 
 test("a case stands on the board as soon as it begins, moves up when it is late, and one touch opens it", async () => {
-  const { page: nurse } = await window("lin");
+  const nurse = await window("lin");
   await nurse.goto("/board");
   await nurse.locator(".live-live").waitFor();
-  const { page: doctor } = await window("wu");
+  const doctor = await doctorsWindow();
   const first = await start(doctor, "张早来");
   await row(nurse, "张早来").waitFor();
   const second = await start(doctor, "李晚来");
@@ -108,9 +73,9 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
 });
 
 test("a case shows what runs at once, does what is open with one touch, and follows what is measured", async () => {
-  const { page: doctor } = await window("wu");
+  const doctor = await doctorsWindow();
   const id = await start(doctor, "许同时");
-  const { page: phone } = await window("lin", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const phone = await window("lin", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   await phone.goto(`/runs/${id}`);
   await doctor.setViewportSize({ width: 1920, height: 1080 });
   await doctor.goto(`/runs/${id}`);
@@ -143,15 +108,15 @@ test("a case shows what runs at once, does what is open with one touch, and foll
 });
 
 test("while the line is cut every row says so, nothing looks calm, and what happened meanwhile is there afterwards", async () => {
-  const { page: nurse, context } = await window("lin");
-  const { page: doctor } = await window("wu");
+  const nurse = await window("lin");
+  const doctor = await doctorsWindow();
   const ended = await start(doctor, "陈将止");
   const changed = await start(doctor, "周将变");
   await nurse.goto("/board");
   await row(nurse, "陈将止").waitFor();
   await row(nurse, "周将变").waitFor();
   await nurse.locator(".live-live").waitFor();
-  await context.setOffline(true);
+  await nurse.context().setOffline(true);
   await nurse.locator(".board.is-lost").waitFor();
   await nurse.getByText(/断线：画面停在 \d\d:\d\d:\d\d/).waitFor();
   expect(await nurse.locator(".board-row:not(.is-stale)").count()).toBe(0);
@@ -161,7 +126,7 @@ test("while the line is cut every row says so, nothing looks calm, and what happ
   await act(doctor, ended, { deed: "cancel", reason: "非卒中" });
   await correct(doctor, changed, 70);
   const late = await start(doctor, "吴新来");
-  await context.setOffline(false);
+  await nurse.context().setOffline(false);
   await row(nurse, "吴新来").waitFor();
   await row(nurse, "陈将止").waitFor({ state: "detached" });
   await nurse.locator(".board-row.is-breach", { hasText: "周将变" }).waitFor();
@@ -171,10 +136,10 @@ test("while the line is cut every row says so, nothing looks calm, and what happ
 });
 
 test("on a wall names are shortened, drills are told apart, and everybody has a page", async () => {
-  const { page: doctor } = await window("wu");
+  const doctor = await doctorsWindow();
   for (const name of ["郑一", "钱二", "孙三", "冯四", "卫五", "蒋六", "沈七", "韩八"]) await start(doctor, name);
   await start(doctor, "演员九", true);
-  const { page: wall } = await window("lin", { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" });
+  const wall = await window("lin", { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" });
   await wall.goto("/board?wall=1");
   await wall.locator(".board:not(.is-partial) .live-live").waitFor();
   const told = await wall.locator(".board-foot").innerText();

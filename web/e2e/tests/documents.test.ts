@@ -1,32 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../src/pdf";
 import { down, refer, up } from "../src/sent";
-import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
+import { pictures, play, raise, wear } from "../src/stage";
 
 const line = new URL("../../../lines/referral", import.meta.url).pathname;
-let stage: Stage;
-const contexts: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  return page;
-}
+const { window } = play(() => raise([["protocol", "install", line]]));
 
 /** Prints what the page shows, as its own style says, and leaves the file among the pictures. */
 async function print(page: Page, name: string): Promise<string[]> {

@@ -1,44 +1,26 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { answerAll, at, expected, history, look, machines, open, Systems, told, touch, type Run } from "../src/drill";
 import { textOf } from "../src/pdf";
 import { decide, fill } from "../src/referral";
-import { be, pictures, raise, wear, type Stage } from "../src/stage";
+import { ask, pictures, play, raise } from "../src/stage";
 
 const drill = (name: string) => new URL(`../drill/${name}`, import.meta.url).pathname;
 // Nobody signs in anew within the two hours that pass in a minute.
 const settings = "[sign_in]\nidle_minutes = 600\nsession_hours = 24\ntoken_seconds = 36000\n";
-let stage: Stage;
-
-beforeAll(async () => {
+const show = play(() => {
   const before = [
     ["import", drill("people.json")],
     ["account", "import", drill("accounts.ndjson")],
   ];
-  stage = await raise(before, { clock: at(-46), machines, settings });
+  return raise(before, { clock: at(-46), machines, settings });
 });
-afterAll(() => stage?.close());
-
-/** A window of one of the nine. */
-async function window(login: string, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page } = await stage.open(options);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  if (login === "wu") await wear(page, "示范县医院");
-  return page;
-}
+const { window } = show;
 
 /** A run, as whoever is signed in at a page is told it. */
-const run = (page: Page, id: string): Promise<Run> =>
-  page.evaluate(async (id) => {
-    const answer = await fetch(`/runs/${id}`, { headers: { Accept: "application/json", "X-Purpose-Of-Use": "TREAT" } });
-    if (!answer.ok) throw new Error(await answer.text());
-    return (await answer.json()) as Run;
-  }, id);
+const run = async (page: Page, id: string): Promise<Run> => (await ask(page, "GET", `/runs/${id}`)) as unknown as Run;
 
 /** Opens a step, presses one of its outcomes, and waits until it is done. */
 async function choose(page: Page, run: string, title: string, outcome: string): Promise<void> {
@@ -56,7 +38,7 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
     window("hao"),
     window("lu", tablet),
     window("lin"),
-    window("wu"),
+    window("wu", { at: "示范县医院" }),
     window("ji", phone),
     window("tang"),
     window("yan"),
@@ -67,7 +49,7 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
 
   // On the road.
   await paramedic.goto("/ambulance");
-  await stage.pass(at(-20));
+  await show.stage.pass(at(-20));
   await paramedic.getByRole("button", { name: "卒中", exact: true }).click();
   await paramedic.getByRole("button", { name: "男", exact: true }).click();
   await paramedic.getByRole("button", { name: "80–89岁" }).click();
@@ -77,12 +59,12 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   await row.getByText("20 分钟").first().waitFor();
   const href = await row.locator(".board-link").getAttribute("href");
   const emergency = href?.split("/").pop() ?? "";
-  const systems = new Systems(stage, (await run(nurse, emergency)).patient.reference);
+  const systems = new Systems(show.stage, (await run(nurse, emergency)).patient.reference);
   await systems.dispatch({ called: -46, dispatched: -44, "on-scene": -33, contact: -32, departed: -20, "last-known-well": -50 });
-  await stage.pass(at(-20));
+  await show.stage.pass(at(-20));
   await look(dispatcher, emergency);
 
-  await stage.pass(at(-19));
+  await show.stage.pass(at(-19));
   // Two take the warning, and one of them has not heard of the other: it is told who was first.
   await doctor.route("**/live?*", (route) => route.abort());
   await open(doctor, emergency, "接收院前预警");
@@ -92,35 +74,35 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   await doctor.unroute("**/live?*");
   await paramedic.locator(".ambulance-stages .is-reached", { hasText: "已接收" }).waitFor();
   await dispatcher.locator(".milestones strong", { hasText: "已接收" }).waitFor();
-  await stage.pass(at(-18));
+  await show.stage.pass(at(-18));
   await touch(nurse, emergency, "一键启动专病团队", "卒中");
   const stroke = (await run(nurse, emergency)).steps.find(({ code }) => code === "run-stroke")?.run ?? "";
-  await stage.pass(at(-17));
+  await show.stage.pass(at(-17));
   await touch(neurologist, stroke, "卒中团队应答", "我已知悉");
   await touch(imaging, stroke, "影像科应答", "我已知悉");
   await touch(laboratory, stroke, "检验科应答", "我已知悉");
   for (const minute of [-14, -9.5, -5, -1]) {
-    await stage.pass(at(minute));
+    await show.stage.pass(at(minute));
     await systems.value("monitor", "8867-4", minute, 88, "/min");
   }
   await systems.value("monitor", "15074-8", -1, 7.1, "mmol/L");
 
   // At the door, everything at once.
-  await stage.pass(at(0));
+  await show.stage.pass(at(0));
   await systems.visited("arrived", 0);
-  await stage.pass(at(0));
+  await show.stage.pass(at(0));
   await row.getByText("到院").first().waitFor();
   await chief.screenshot({ path: join(pictures, "drill-door.png") });
-  await stage.pass(at(1));
+  await show.stage.pass(at(1));
   await touch(neurologist, stroke, "卒中医生到床旁", "完成");
-  await stage.pass(at(2));
+  await show.stage.pass(at(2));
   await systems.visited("triaged", 2);
-  await stage.pass(at(3));
+  await show.stage.pass(at(3));
   await systems.drawn(3);
   await systems.visited("in-progress", 3);
-  await stage.pass(at(4));
+  await show.stage.pass(at(4));
   await systems.value("pacs", "29463-7", 4, 62, "kg");
-  await stage.pass(at(6));
+  await show.stage.pass(at(6));
   await open(nurse, emergency, "院前院内交接（双方签字）");
   await fill(nurse, {
     "身份或临时编号已核对": "是",
@@ -135,9 +117,9 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   });
   await decide(nurse, "完成");
   await nurse.locator(".task-done").waitFor();
-  await stage.pass(at(9));
+  await show.stage.pass(at(9));
   const study = await systems.pictures(9, "头颅CT平扫");
-  await stage.pass(at(11));
+  await show.stage.pass(at(11));
   await look(doctor, stroke);
   await doctor.locator(".at-once").waitFor();
   await open(neurologist, stroke, "NIHSS评分");
@@ -145,50 +127,50 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   await neurologist.locator(".form-question", { hasText: "总分" }).getByText("13").waitFor();
   await decide(neurologist, "完成");
   await neurologist.locator(".task-done").waitFor();
-  await stage.pass(at(14));
+  await show.stage.pass(at(14));
   await systems.reported(14, study);
-  await stage.pass(at(15));
+  await show.stage.pass(at(15));
   await open(neurologist, stroke, "CT判读");
   await fill(neurologist, { 所见: "未见出血，左侧大脑中动脉高密度征" });
   await decide(neurologist, "未见出血");
   await neurologist.locator(".task-done").waitFor();
-  await stage.pass(at(16));
+  await show.stage.pass(at(16));
   await systems.pressure(16, 168, 92);
-  await stage.pass(at(17));
+  await show.stage.pass(at(17));
   await look(neurologist, stroke);
   await neurologist.locator(".open-steps li", { hasText: "溶栓知情同意谈话" }).getByRole("link").first().click();
   await neurologist.getByRole("button", { name: "我来办理" }).click();
   await neurologist.getByRole("button", { name: "我来办理" }).waitFor({ state: "detached" });
-  await stage.pass(at(19));
+  await show.stage.pass(at(19));
   await systems.signed(19);
-  await stage.pass(at(20));
+  await show.stage.pass(at(20));
   await open(neurologist, stroke, "溶栓核查（适应证、禁忌证）");
   await answerAll(neurologist, 1, { 缺血性卒中引起的: 0, 最后正常至今: 0, "年龄≥18岁": 0, 患者或家属同意: 0 });
   await decide(neurologist, "符合溶栓条件");
   await neurologist.locator(".task-done").waitFor();
-  await stage.pass(at(23));
+  await show.stage.pass(at(23));
   await systems.given(23);
-  await stage.pass(at(23));
+  await show.stage.pass(at(23));
   await look(doctor, stroke);
   await doctor.locator(".clocks > li", { hasText: "到院至溶栓（DNT）" }).filter({ hasText: /按时/ }).first().waitFor({ state: "attached" });
   await doctor.screenshot({ path: join(pictures, "drill-needle.png") });
 
   // While the drug runs: the vessel.
-  await stage.pass(at(27));
+  await show.stage.pass(at(27));
   await systems.value("laboratory", "6301-6", 27, 1, "{INR}");
   await systems.value("laboratory", "777-3", 27, 212, "10*9/L");
   await systems.pictures(27, "头颈CTA");
-  await stage.pass(at(33));
+  await show.stage.pass(at(33));
   await choose(doctor, stroke, "有无大血管闭塞", "闭塞，本院取栓");
-  await stage.pass(at(34));
+  await show.stage.pass(at(34));
   await touch(intervention, stroke, "神经介入团队应答", "我已知悉");
-  await stage.pass(at(37));
+  await show.stage.pass(at(37));
   await choose(intervention, stroke, "取栓知情同意", "同意");
   for (const [minute, code] of [[45, "lab-ready"], [52, "puncture"], [76, "reperfusion"], [81, "procedure-end"]] as const) {
-    await stage.pass(at(minute));
+    await show.stage.pass(at(minute));
     await systems.performed(minute, code);
   }
-  await stage.pass(at(81));
+  await show.stage.pass(at(81));
   await row.getByText("81 分钟").or(row.getByText("1 小时 21 分")).first().waitFor();
   await chief.screenshot({ path: join(pictures, "drill-end.png") });
 
@@ -242,8 +224,8 @@ test("the month's report counts the case, leads to it, and is printed and saved"
 });
 
 test("an ambulance that was out of reach for twenty minutes is on the board with the times at which everything was done", async () => {
-  const { page, context } = await stage.open({ viewport: { width: 1280, height: 800 }, hasTouch: true });
-  await be(page, "lu");
+  const page = await window("lu", { viewport: { width: 1280, height: 800 }, hasTouch: true });
+  const context = page.context();
   await page.goto("/ambulance");
   await page.getByRole("button", { name: "胸痛", exact: true }).waitFor();
   await context.setOffline(true);
@@ -255,11 +237,11 @@ test("an ambulance that was out of reach for twenty minutes is on the board with
   for (const key of ["9", "6"]) await page.locator(".ambulance-keys").getByRole("button", { name: key, exact: true }).click();
   await page.getByRole("button", { name: "保存", exact: true }).click();
   await page.locator(".ambulance-vital", { hasText: "96" }).waitFor();
-  await stage.pass(at(101));
+  await show.stage.pass(at(101));
   await context.setOffline(false);
   await page.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
   await page.getByText("网络正常，全部已送达").waitFor();
-  await stage.pass(at(101));
+  await show.stage.pass(at(101));
   const board = await window("lin");
   await board.goto("/board");
   const row = board.locator(".board-row", { hasText: "胸痛" });
@@ -267,7 +249,7 @@ test("an ambulance that was out of reach for twenty minutes is on the board with
   const id = (await row.locator(".board-link").getAttribute("href"))?.split("/").pop() ?? "";
   const { milestones, patient } = await run(board, id);
   expect(Date.parse(milestones.find(({ code }) => code === "sent")?.at ?? "")).toBe(at(101));
-  const found = await stage.ask("dispatch", "GET", `/fhir/Observation?patient=${patient.reference}&code=http://loinc.org|8867-4`);
+  const found = await show.stage.ask("dispatch", "GET", `/fhir/Observation?patient=${patient.reference}&code=http://loinc.org|8867-4`);
   const measured = (found["entry"] as { resource: { effectiveDateTime: string } }[]).map(({ resource }) => Date.parse(resource.effectiveDateTime));
   expect(measured).toEqual([at(81)]);
 });

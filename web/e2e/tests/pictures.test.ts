@@ -1,27 +1,13 @@
-import { join } from "node:path";
-import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { be, pictures, raise, wear, type Stage } from "../src/stage";
+import type { BrowserContextOptions } from "playwright-core";
+import { describe, test } from "vitest";
+import { be, keep, play, wear } from "../src/stage";
 
-let stage: Stage;
-beforeAll(async () => {
-  stage = await raise();
-});
-afterAll(() => stage?.close());
+const { window } = play();
 
 const sizes: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1366, height: 768 } },
   phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
 };
-
-/** Leaves a picture, and holds what every screen must keep to. */
-async function keep(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(pictures, `${name}.png`), animations: "disabled" });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(wide, `${name} must not be wider than the screen`).toBe(0);
-  const text = await page.locator("body").innerText();
-  expect(text, `${name} must have every place filled`).not.toMatch(/\{\w+\}|undefined|NaN/);
-}
 
 for (const [size, options] of Object.entries(sizes)) {
   for (const [locale, colorScheme] of [
@@ -32,7 +18,8 @@ for (const [size, options] of Object.entries(sizes)) {
   ] as const) {
     describe(`${size}, ${locale}, ${colorScheme}`, () => {
       test("every screen fits and is complete", async () => {
-        const { page, context } = await stage.open({ ...options, locale, colorScheme });
+        const page = await window(undefined, { ...options, locale, colorScheme });
+        const context = page.context();
         const name = (screen: string) => `${screen}-${size}-${locale}-${colorScheme}`;
         await page.goto("/");
         await page.locator("form.sign-in").waitFor();
@@ -119,7 +106,6 @@ for (const [size, options] of Object.entries(sizes)) {
         await page.goto("/mine");
         await page.locator(".mine-record").waitFor();
         await keep(page, name("19-elder"));
-        await context.close();
       });
     });
   }

@@ -2,12 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
+import { afterAll, expect, test } from "vitest";
+import { pictures, play, raise, wear } from "../src/stage";
 
-let stage: Stage;
 let folder: string;
-const contexts: { close(): Promise<void> }[] = [];
 
 const DAY = 86_400_000;
 
@@ -68,29 +66,13 @@ function bundle(): object {
   return { resourceType: "Bundle", type: "transaction", entry };
 }
 
-beforeAll(async () => {
+const { window } = play(async () => {
   folder = await mkdtemp(join(tmpdir(), "qingshan-places-"));
   const file = join(folder, "places.json");
   await writeFile(file, JSON.stringify(bundle()));
-  stage = await raise([["import", file]]);
+  return raise([["import", file]]);
 });
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(async () => {
-  await stage?.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  return page;
-}
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const shot = (page: Page, name: string) => page.screenshot({ path: join(pictures, `places-${name}.png`), fullPage: true });
 

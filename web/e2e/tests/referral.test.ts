@@ -1,13 +1,7 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { clock, decide, done, fill, heard, keep, minute, owned, press, reached, refer, row, Screens, settle, take, toWork, told } from "../src/referral";
+import { expect, test } from "vitest";
+import { clock, decide, done, fill, heard, keep, minute, owned, press, reached, refer, row, settle, take, toWork, told, screensOf } from "../src/referral";
 
-let screens: Screens;
-
-beforeAll(async () => {
-  screens = await Screens.raise("referral");
-});
-afterEach(({ task }) => screens?.clear(task.result?.state === "fail"));
-afterAll(() => screens?.close());
+const screens = screensOf("referral");
 
 const HEART = "示范县医院心内科";
 const office = { 转诊办公室: "示范县医院转诊办公室" };

@@ -1,29 +1,9 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, raise, wear, type Login, type Stage } from "../src/stage";
+import { expect, test } from "vitest";
+import { play, raise, wear } from "../src/stage";
 
 const line = new URL("../lines/visit", import.meta.url).pathname;
-let stage: Stage;
-const contexts: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-/** A window, and what went wrong in it that nobody asked for. */
-async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  return page;
-}
+const { window } = play(() => raise([["protocol", "install", line]]));
 
 /** Asks for a consultation by the screens, and gives the page of the run. */
 async function ask(page: Page, patient: string, of: string): Promise<string> {

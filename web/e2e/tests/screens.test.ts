@@ -1,14 +1,9 @@
-import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, type Login, type Stage } from "../src/stage";
+import { expect, test } from "vitest";
+import { keep, play, raise } from "../src/stage";
 
 const lines = ["rush", "triage"].map((name) => new URL(`../lines/${name}`, import.meta.url).pathname);
-let stage: Stage;
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", ...lines]]);
-});
-afterAll(() => stage?.close());
+const { window } = play(() => raise([["protocol", "install", ...lines]]));
 
 const sizes = {
   wall: { viewport: { width: 1920, height: 1080 } },
@@ -16,15 +11,6 @@ const sizes = {
   phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
   tablet: { viewport: { width: 1280, height: 800 }, hasTouch: true },
 } satisfies Record<string, BrowserContextOptions>;
-
-/** Leaves a picture, and holds what every screen must keep to. */
-async function keep(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(pictures, `${name}.png`), animations: "disabled" });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(wide, `${name} must not be wider than the screen`).toBe(0);
-  const text = await page.locator("body").innerText();
-  expect(text, `${name} must have every place filled`).not.toMatch(/\{\w+\}|undefined|NaN/);
-}
 
 /** Starts a run at the door, by the desk's own button. */
 async function arrives(page: Page): Promise<void> {
@@ -39,17 +25,13 @@ for (const [locale, colorScheme] of [
   ["zh-CN", "light"],
   ["en", "dark"],
 ] as const) {
-  const window = async (login: Login, size: keyof typeof sizes) => {
-    const { page, context } = await stage.open({ ...sizes[size], locale, colorScheme });
-    page.on("pageerror", (cause) => {
-      throw cause;
-    });
-    await be(page, login);
-    return { page, context, name: (screen: string) => `${screen}-${size}-${locale}-${colorScheme}` };
+  const look = async (login: string, size: keyof typeof sizes) => {
+    const page = await window(login, { ...sizes[size], locale, colorScheme });
+    return { page, name: (screen: string) => `${screen}-${size}-${locale}-${colorScheme}` };
   };
 
   test(`the tablet, the board, the case and the desk fit and are complete, ${locale}, ${colorScheme}`, async () => {
-    const tablet = await window("lu", "tablet");
+    const tablet = await look("lu", "tablet");
     await tablet.page.goto("/ambulance");
     await tablet.page.locator(".ambulance-tile").first().waitFor();
     await keep(tablet.page, tablet.name("ambulance-what"));
@@ -61,10 +43,10 @@ for (const [locale, colorScheme] of [
     await tablet.page.locator(".ambulance-go").first().click();
     await tablet.page.locator(".ambulance-stages .is-reached").nth(1).waitFor();
     await keep(tablet.page, tablet.name("ambulance-drive"));
-    await tablet.context.close();
+    await tablet.page.context().close();
 
     for (const size of ["wall", "desk", "phone"] as const) {
-      const board = await window("lin", size);
+      const board = await look("lin", size);
       await board.page.goto(size === "wall" ? "/board?wall=1" : "/board");
       await board.page.locator(".board:not(.is-partial) .board-row").first().waitFor();
       await keep(board.page, board.name("board"));
@@ -75,7 +57,7 @@ for (const [locale, colorScheme] of [
         await arrives(board.page);
         await keep(board.page, board.name("triage"));
       }
-      await board.context.close();
+      await board.page.context().close();
     }
   });
 }

@@ -8,8 +8,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { be, raise, wear, type Stage } from "../src/stage";
+import { afterAll, expect, test } from "vitest";
+import { play, raise } from "../src/stage";
 
 const SCOPE = "launch/patient patient/*.rs openid fhirUser offline_access";
 
@@ -42,11 +42,10 @@ declare global {
   }
 }
 
-let stage: Stage;
 let app: Server;
 let appOrigin: string;
 
-beforeAll(async () => {
+const show = play(async () => {
   const script = await library();
   app = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", appOrigin);
@@ -63,17 +62,16 @@ beforeAll(async () => {
   await new Promise<void>((listening) => app.listen(0, "127.0.0.1", listening));
   appOrigin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
   const registered = ["--id", "chart", "--name", "生长曲线", "--scope", SCOPE, "--public", "--redirect-uri", `${appOrigin}/`];
-  stage = await raise([["client", "add", ...registered]]);
+  return raise([["client", "add", ...registered]]);
 });
 
-afterAll(async () => {
-  await stage?.close();
+afterAll(() => {
   app?.close();
 });
 
 /** Starts the app as somebody who is signed in, and lets it in for the patient whose name begins so. */
 async function letIn(page: Page, name: string): Promise<void> {
-  await page.goto(`${appOrigin}/launch?iss=${encodeURIComponent(`${stage.origin}/fhir`)}`);
+  await page.goto(`${appOrigin}/launch?iss=${encodeURIComponent(`${show.stage.origin}/fhir`)}`);
   await page.locator(".authorize input[type=search]").fill(name);
   await page.locator(".authorize input[type=search]").press("Enter");
   await page.locator(".authorize-patient input[type=radio]").first().check();
@@ -84,9 +82,7 @@ async function letIn(page: Page, name: string): Promise<void> {
 }
 
 test("an app is let in for one patient, renews what it was given, and is ended", async () => {
-  const { page, context } = await stage.open();
-  await be(page, "wu");
-  await wear(page, "县医院");
+  const page = await show.window("wu", { at: "县医院" });
   await letIn(page, "shan");
   const patient = await page.evaluate(() => window.client.patient.id);
   expect(await page.evaluate((id) => window.client.request(`Patient/${id}`).then((found) => found.id), patient)).toBe(patient);
@@ -98,7 +94,7 @@ test("an app is let in for one patient, renews what it was given, and is ended",
   const revoked = await page.evaluate(
     ([origin, token]) =>
       fetch(`${origin}/auth/revoke`, { method: "POST", body: new URLSearchParams({ client_id: "chart", token: token ?? "" }) }),
-    [stage.origin, after],
+    [show.stage.origin, after],
   );
   expect(revoked).toBeDefined();
   const refused = await page.evaluate(
@@ -106,16 +102,13 @@ test("an app is let in for one patient, renews what it was given, and is ended",
     patient,
   );
   expect(refused).toBe("refused");
-  await context.close();
 });
 
 test("an app that is not let in is told so", async () => {
-  const { page, context } = await stage.open({ locale: "en" });
-  await be(page, "shan");
-  await page.goto(`${appOrigin}/launch?iss=${encodeURIComponent(`${stage.origin}/fhir`)}`);
+  const page = await show.window("shan", { locale: "en" });
+  await page.goto(`${appOrigin}/launch?iss=${encodeURIComponent(`${show.stage.origin}/fhir`)}`);
   await page.locator(".authorize .ant-btn").first().click();
   await page.waitForURL((address) => address.origin === appOrigin);
   await page.waitForFunction(() => document.title !== "");
   expect(await page.title()).toContain("access_denied");
-  await context.close();
 });

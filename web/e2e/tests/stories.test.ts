@@ -1,28 +1,8 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, password, raise, wear, type Login, type Stage } from "../src/stage";
+import { expect, test } from "vitest";
+import { be, password, play, wear } from "../src/stage";
 
-let stage: Stage;
-const contexts: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  stage = await raise();
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-/** A window, and what went wrong in it that nobody asked for. */
-async function window(login?: Login): Promise<Page> {
-  const { page, context } = await stage.open();
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  if (login !== undefined) await be(page, login);
-  return page;
-}
+const { window } = play();
 
 const find = async (page: Page, typed: string) => {
   await page.locator("#finder").fill(typed);

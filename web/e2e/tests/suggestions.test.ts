@@ -1,38 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { refer, send, up } from "../src/sent";
-import { be, pictures, raise, wear, type Login, type Stage } from "../src/stage";
+import { expect, test } from "vitest";
+import { refer, up } from "../src/sent";
+import { ask, pictures, play, raise, wear } from "../src/stage";
 
 const line = new URL("../../../lines/referral", import.meta.url).pathname;
-let stage: Stage;
-const contexts: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
-
-async function window(login: Login, options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, login);
-  return page;
-}
+const { window } = play(() => raise([["protocol", "install", line]]));
 
 const coding = (system: string, code: string) => ({ coding: [{ system, code }] });
 const subject = { reference: "Patient/shan" };
 
 /** A diabetic, once for all. */
 async function diabetes(page: Page): Promise<void> {
-  await send(page, "POST", "/fhir/Condition", {
+  await ask(page, "POST", "/fhir/Condition", {
     resourceType: "Condition",
     subject,
     clinicalStatus: coding("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"),
@@ -42,7 +23,7 @@ async function diabetes(page: Page): Promise<void> {
 
 /** A glucose of just now. */
 async function glucose(page: Page, value: number): Promise<void> {
-  await send(page, "POST", "/fhir/Observation", {
+  await ask(page, "POST", "/fhir/Observation", {
     resourceType: "Observation",
     status: "final",
     subject,

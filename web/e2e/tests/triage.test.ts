@@ -1,27 +1,13 @@
 import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, type Stage } from "../src/stage";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { ask, pictures, play, raise } from "../src/stage";
 
 const line = new URL("../lines/triage", import.meta.url).pathname;
-let stage: Stage;
-const contexts: BrowserContext[] = [];
-
-beforeAll(async () => {
-  stage = await raise([["protocol", "install", line]]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(() => stage?.close());
+const { window } = play(() => raise([["protocol", "install", line]]));
 
 async function desk(): Promise<Page> {
-  const { page, context } = await stage.open();
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  await be(page, "lin");
+  const page = await window("lin");
   await page.goto("/triage");
   await page.locator(".live-live").waitFor();
   return page;
@@ -73,13 +59,9 @@ test("who is adjusted by hand needs a reason, and who waits too long is to be lo
   const waiting = page.locator(".triage-queue li", { hasText: "身份待核" });
   expect(await waiting.innerText()).toMatch(/剩 \d+ 分钟/);
   const run = /\/runs\/(.+)$/.exec((await page.getByRole("link", { name: "打开病例" }).getAttribute("href")) ?? "")?.[1] ?? "";
-  await page.evaluate(async (run) => {
-    const { csrf, name: signature } = (await (await fetch("/auth/session")).json()) as { csrf: string; name: string };
-    const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf, "X-Purpose-Of-Use": "TREAT" };
-    const body = JSON.stringify({ deed: "correct", signature, milestone: "triaged", n: 1, at: new Date(Date.now() - 40 * 60_000).toISOString(), reason: "补录" });
-    const answer = await fetch(`/runs/${run}/acts`, { method: "POST", headers, body });
-    if (!answer.ok) throw new Error(await answer.text());
-  }, run);
+  const { name: signature } = await ask(page, "GET", "/auth/session");
+  const at = new Date(Date.now() - 40 * 60_000).toISOString();
+  await ask(page, "POST", `/runs/${run}/acts`, { deed: "correct", signature, milestone: "triaged", n: 1, at, reason: "补录" });
   await waiting.getByText("需复评").waitFor();
   await waiting.locator(".clock-breach").waitFor();
   // However late somebody of the third level is, whoever is of the first comes before.

@@ -1,13 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { be, pictures, raise, wear, type Stage } from "../src/stage";
+import { afterAll, expect, test } from "vitest";
+import { pictures, play, raise } from "../src/stage";
 
-let stage: Stage;
 let folder: string;
-const contexts: BrowserContext[] = [];
 
 const CODES = "https://qingshan.dev/fhir/CodeSystem";
 const SHAPES = "https://qingshan.dev/fhir/StructureDefinition";
@@ -47,7 +44,7 @@ const site = (at: string, longitude: number) => ({
 const ROADS = `<osm version="0.6"><node id="1" lat="28.4" lon="113.2"/><node id="2" lat="28.41" lon="113.3"/><node id="3" lat="28.4" lon="113.4"/>
 <way id="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><tag k="highway" v="primary"/></way></osm>`;
 
-beforeAll(async () => {
+const { window } = play(async () => {
   folder = await mkdtemp(join(tmpdir(), "qingshan-where-"));
   const rows = [
     site("county", 113.2),
@@ -59,28 +56,12 @@ beforeAll(async () => {
   const [registry, roads] = [join(folder, "registry.ndjson"), join(folder, "roads.osm")];
   await writeFile(registry, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   await writeFile(roads, ROADS);
-  stage = await raise([["import", registry]], { settings: `[routing]\nroads = ${JSON.stringify(roads)}\n` });
+  return raise([["import", registry]], { settings: `[routing]\nroads = ${JSON.stringify(roads)}\n` });
 });
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(async () => {
-  await stage?.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function open(options: Parameters<Stage["open"]>[0] = {}): Promise<Page> {
-  const { page, context } = await stage.open(options);
-  contexts.push(context);
-  page.on("pageerror", (cause) => {
-    throw cause;
-  });
-  return page;
-}
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("the tablet recommends a hospital, says why not elsewhere, and sends that with the warning", async () => {
-  const page = await open({ viewport: { width: 1280, height: 800 }, hasTouch: true, permissions: ["geolocation"], geolocation: { longitude: 113.28, latitude: 28.405 } });
-  await be(page, "lu");
+  const page = await window("lu", { viewport: { width: 1280, height: 800 }, hasTouch: true, permissions: ["geolocation"], geolocation: { longitude: 113.28, latitude: 28.405 } });
   await page.goto("/ambulance");
   await page.getByRole("button", { name: "卒中", exact: true }).click();
   await page.getByText("建议：示范市医院").waitFor();
@@ -111,9 +92,7 @@ test("the tablet recommends a hospital, says why not elsewhere, and sends that w
 });
 
 test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
-  const page = await open();
-  await be(page, "wu");
-  await wear(page, "示范县医院");
+  const page = await window("wu", { at: "示范县医院" });
   await page.goto("/registry");
   const row = page.locator(".registry-row", { hasText: "防治卒中中心" });
   await row.getByRole("button", { name: "暂不接诊" }).click();
@@ -125,7 +104,7 @@ test("who is on duty says that they take nobody, and the next one who asks is to
 });
 
 test("the map is open to whoever has a browser, and says so when none is published", async () => {
-  const page = await open({ viewport: { width: 390, height: 844 } });
+  const page = await window(undefined, { viewport: { width: 390, height: 844 } });
   await page.goto("/map");
   await page.getByText("还没有发布急救地图").waitFor();
   await page.getByText("看一张脸").waitFor();
