@@ -12,6 +12,7 @@ import { useInstitutions } from "../protocols/Figures";
 import { say } from "../runs/words";
 import { useSession } from "../session";
 import { later, mondayOf } from "../sessions/reading";
+import { TurnWeek } from "../sessions/Turn";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { usePaging } from "./reading";
 import { SetShift } from "./SetShift";
@@ -66,13 +67,7 @@ export default function RosterPage() {
         </label>
       </header>
       <p className="hint">{t("roster.help")}</p>
-      <nav className="roster-week" aria-label={t("experts.week")}>
-        <Button onClick={() => setMonday(later(monday, -7))}>{t("experts.week.before")}</Button>
-        <strong className="measure">
-          {monday} – {later(monday, 6)}
-        </strong>
-        <Button onClick={() => setMonday(later(monday, 7))}>{t("experts.week.after")}</Button>
-      </nav>
+      <TurnWeek monday={monday} onTurn={setMonday} />
       {roster.isPending && <Loading rows={8} />}
       {roster.isError && <FailureNotice cause={roster.error} retry={() => void roster.refetch()} />}
       {drop.isError && <FailureNotice cause={drop.error} />}

@@ -11,6 +11,7 @@ import { Bookings } from "./Bookings";
 import { MonthFigures } from "./MonthFigures";
 import { PlanSession } from "./PlanSession";
 import { aboutOf, later, mondayOf, useSessions, type ExpertSession } from "./reading";
+import { TurnWeek } from "./Turn";
 
 type View = "week" | "month";
 
@@ -57,13 +58,7 @@ export function ForStaff() {
         <MonthFigures />
       ) : (
         <>
-          <nav className="sessions-week" aria-label={t("experts.week")}>
-            <Button onClick={() => setMonday(later(monday, -7))}>{t("experts.week.before")}</Button>
-            <strong className="measure">
-              {monday} – {later(monday, 6)}
-            </strong>
-            <Button onClick={() => setMonday(later(monday, 7))}>{t("experts.week.after")}</Button>
-          </nav>
+          <TurnWeek monday={monday} onTurn={setMonday} />
           {sessions.isPending && <Loading rows={6} />}
           {sessions.isError && <FailureNotice cause={sessions.error} retry={() => void sessions.refetch()} />}
           {sessions.data !== undefined && all.length === 0 && <Nothing title={t("experts.week.none")} help={t("experts.week.none.help")} />}

@@ -1,9 +1,9 @@
-import { Button } from "antd";
 import { useState } from "react";
 import { dayAt, showDate } from "../calendar";
 import { useTexts } from "../language";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { monthOf, useSessions, type ExpertSession } from "./reading";
+import { Turn } from "./Turn";
 
 /** What one place came to in a month. */
 interface Line {
@@ -42,11 +42,9 @@ export function MonthFigures() {
   const total = (of: (line: Line) => number) => lines.reduce((sum, line) => sum + of(line), 0);
   return (
     <section aria-label={t("experts.view.month")}>
-      <nav className="sessions-week" aria-label={t("experts.month")}>
-        <Button onClick={() => setMonth(monthOf(month, -1))}>{t("experts.month.before")}</Button>
-        <strong>{showDate(month.slice(0, 7), locale)}</strong>
-        <Button onClick={() => setMonth(monthOf(month, 1))}>{t("experts.month.after")}</Button>
-      </nav>
+      <Turn label={t("experts.month")} before={t("experts.month.before")} after={t("experts.month.after")} onTurn={(by) => setMonth(monthOf(month, by))}>
+        {showDate(month.slice(0, 7), locale)}
+      </Turn>
       {sessions.isPending && <Loading rows={5} />}
       {sessions.isError && <FailureNotice cause={sessions.error} retry={() => void sessions.refetch()} />}
       {sessions.data !== undefined && lines.length === 0 && <Nothing title={t("experts.month.none")} />}
