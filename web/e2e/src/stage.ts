@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -61,10 +61,10 @@ export async function raise(before: string[][] = [], { settings = "", accounts =
     return join(data, name);
   };
   await mkdir(pictures, { recursive: true });
-  for (const bundle of ["region.json", "people.json"]) await told(["import", "--data", data, beside(bundle)]);
-  await told(["account", "import", "--data", data, beside("accounts.ndjson")]);
-  const others = await beneath("others.ndjson", accounts.map((one) => `${JSON.stringify(one)}\n`).join(""));
-  await told(["account", "import", "--data", data, others]);
+  await told(["import", "--data", data, beside("region.json"), beside("people.json")]);
+  const known = await readFile(beside("accounts.ndjson"), "utf8");
+  const all = await beneath("accounts.ndjson", known + accounts.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  await told(["account", "import", "--data", data, all]);
   for (const words of before) await told([...words, "--data", data]);
   const secrets = new Map<string, string>();
   for (const id of machines) secrets.set(id, await told(["client", "add", "--id", id, "--scope", "system/*.cruds", "--data", data]));
