@@ -5,8 +5,10 @@ import { ChoosePost } from "./account/ChoosePost";
 import { Idle } from "./account/Idle";
 import { WornPost } from "./account/Post";
 import { SignIn } from "./account/SignIn";
-import { isLay, places, postOf, screensOf } from "./duties";
+import { isLay, places, postOf, screensOf, type Screen } from "./duties";
 import { useTexts } from "./language";
+import { useIsOnline } from "./live";
+import { Menu } from "./Menu";
 import { useScan } from "./scan";
 import { hatOf, useDoor, useSession } from "./session";
 import { useSettings } from "./settings";
@@ -89,6 +91,7 @@ export function Shell() {
       </header>
       {standing.kind === "in" && <Idle />}
       <main id="content" tabIndex={-1}>
+        {isAtWork && <OfflineNote />}
         {cause !== undefined && <FailureNotice cause={cause} />}
         {standing.kind === "asking" && <Loading />}
         {standing.kind === "unknown" && <Unknown cause={standing.cause} />}
@@ -105,23 +108,21 @@ export function Shell() {
   );
 }
 
+/** Says on whatever screen that there is no network; screens that follow the record say so themselves, and more. */
+function OfflineNote() {
+  const { t } = useTexts();
+  const isOnline = useIsOnline();
+  if (isOnline) return null;
+  return (
+    <p className="offline-note" role="status">
+      <strong>{t("offline.banner")}</strong> {t("offline.page")}
+    </p>
+  );
+}
+
 function Unknown({ cause }: { cause: unknown }) {
   const { renew } = useDoor();
   return <FailureNotice cause={cause} retry={() => void renew()} />;
-}
-
-function Menu() {
-  const { t } = useTexts();
-  const [place] = useLocation();
-  return (
-    <nav className="menu" aria-label={t("nav.label")}>
-      {screensOf(useSession()).map((screen) => (
-        <Link key={screen} href={places[screen]} aria-current={place === places[screen] ? "page" : undefined}>
-          {t(`nav.${screen}`)}
-        </Link>
-      ))}
-    </nav>
-  );
 }
 
 /** What stands at each address, for whoever is signed in. */
@@ -146,6 +147,14 @@ function Screens() {
     addEventListener("keydown", home);
     return () => removeEventListener("keydown", home);
   }, [go, finds, isIn]);
+  useEffect(() => {
+    const shown = (Object.keys(places) as Screen[]).find((screen) => places[screen] === place);
+    if (shown === undefined) return;
+    document.title = `${t(`nav.${shown}`)} · ${t("brand")}`;
+    return () => {
+      document.title = t("brand.title");
+    };
+  }, [place, t]);
   useScan((card) => {
     if (!finds || !isIn) return;
     if (hasUnsaved() && !confirm(t("unsaved.leave"))) return;

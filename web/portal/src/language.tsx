@@ -1,5 +1,5 @@
 import type { ConfigProviderProps } from "antd";
-import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useLayoutEffect, useMemo, useState, type ReactNode } from "react";
 import type { Locale } from "./calendar";
 import type catalogue from "./strings/zh-CN.json";
 
@@ -90,7 +90,8 @@ export function Language({ first, children }: { first: Loaded; children: (loaded
       setLoaded(next);
     });
   }, []);
-  useEffect(() => {
+  // Before what stands on a screen names its tab: that is more than the name of the whole.
+  useLayoutEffect(() => {
     document.documentElement.lang = loaded.locale;
     document.title = loaded.strings["brand.title"];
   }, [loaded]);

@@ -13,6 +13,7 @@ const light = {
   colorWarning: "#9a5b00",
   colorInfo: "#0b5f8a",
   colorSuccess: "#0b6b5f",
+  colorTextPlaceholder: "#51605d",
 };
 const dark = {
   colorPrimary: "#4fb8a8",
@@ -21,6 +22,7 @@ const dark = {
   colorWarning: "#f0b35a",
   colorInfo: "#7cc4f0",
   colorSuccess: "#4fb8a8",
+  colorTextPlaceholder: "#a9b8b4",
 };
 
 const fonts =

@@ -17,6 +17,8 @@ const cache = new QueryClient({
     queries: {
       // A ward computer behind a bad switch says that it is online; the request itself is the only test.
       networkMode: "always",
+      // What was read before a line was lost is read again once it is back.
+      refetchOnReconnect: true,
       staleTime: 10_000,
       retry: (times, cause) =>
         times < MOST_RETRIES && cause instanceof Failure && (cause.kind === "offline" || cause.kind === "busy"),
