@@ -24,7 +24,7 @@ export default function AmbulancePage() {
   const { t, locale } = useTexts();
   const session = useSession();
   const post = postOf(session);
-  const { pack, cause } = usePack();
+  const { pack, cause, again } = usePack();
   const { drives, outcome, add, change } = useDrives();
   const [chosen, setChosen] = useState<Happening>();
   const [shown, setShown] = useState<string>();
@@ -68,7 +68,7 @@ export default function AmbulancePage() {
           <div>
             <h1>{t("ambulance.what")}</h1>
             {pack === undefined && cause === undefined && <Loading />}
-            {pack === undefined && cause !== undefined && <FailureNotice cause={cause} />}
+            {pack === undefined && cause !== undefined && <FailureNotice cause={cause} retry={again} />}
             {pack !== undefined && possible.length === 0 && <p className="ambulance-none">{t("ambulance.none")}</p>}
             <ul className="ambulance-tiles">
               {possible.map((one) => (

@@ -99,15 +99,17 @@ export function useDrives() {
 }
 
 /** What is needed to begin a case: read while there is a line, and kept for when there is none. */
-export function usePack(): { pack: Pack | undefined; cause: unknown } {
+export function usePack(): { pack: Pack | undefined; cause: unknown; again(): void } {
   const service = useService();
   const session = useSession();
   const { account } = session;
   const duties = postOf(session)?.duties;
   const [pack, setPack] = useState<Pack>();
   const [cause, setCause] = useState<unknown>();
+  const [times, setTimes] = useState(0);
   useEffect(() => {
     let isHere = true;
+    setCause(undefined);
     const take = (next: Pack | undefined) => isHere && next !== undefined && setPack(next);
     const load = async () => {
       const runs = new Runs(service);
@@ -130,8 +132,13 @@ export function usePack(): { pack: Pack | undefined; cause: unknown } {
     return () => {
       isHere = false;
     };
-  }, [service, account, duties]);
-  return { pack, cause };
+  }, [service, account, duties, times]);
+  const again = useCallback(() => setTimes((old) => old + 1), []);
+  useEffect(() => {
+    addEventListener("online", again);
+    return () => removeEventListener("online", again);
+  }, [again]);
+  return { pack, cause, again };
 }
 
 /** A warning with the papers that it needs. */
