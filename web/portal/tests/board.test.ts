@@ -1,6 +1,6 @@
-import { Failure, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
+import { Failure, type Observation, type Patient, type Protocol, type RunClock, type RunStep, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
-import { casesOf, count, heldStill, isDrill, nextOf, openClocks, pageOf, pathwaysOf, placeOf, shortened, sorted, teamOf, worstOf, type Watched } from "../src/board/board";
+import { casesOf, count, heldStill, isDrill, nextOf, openClocks, pageOf, pathwaysOf, placeOf, roadsOf, shortened, sorted, teamOf, worstOf, type Watched } from "../src/board/board";
 import { Watch, type Source } from "../src/board/watch";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 22, 3, minute)).toISOString();
@@ -129,6 +129,35 @@ test("a patient is at the door by the milestone alone, and an expected time that
   expect(placeOf([run("a", { milestones: [door], ...eta(at(1)) })])).toEqual({ kind: "door", since: ms(3) });
   expect(placeOf([run("a", eta(at(9)))])).toEqual({ kind: "coming", at: ms(9) });
   expect(placeOf([run("a", eta("soon"))])).toEqual({ kind: "unknown" });
+});
+
+test("what is expected says when that was said, and whoever said it later is believed", () => {
+  const eta = { summary: [{ code: "eta", title: words("eta"), value: at(30) }] };
+  const told = (code: string, minute: number) => ({ code, title: words(code), n: 1, at: at(minute), recorded: at(minute) });
+  const warned = run("a", { ...eta, milestones: [told("sent", 5), told("updated", 8)] });
+  expect(placeOf([warned])).toEqual({ kind: "coming", at: ms(30), said: ms(8) });
+  expect(placeOf([warned], { expected: { at: ms(40), said: ms(7) } })).toEqual({ kind: "coming", at: ms(30), said: ms(8) });
+  expect(placeOf([warned], { expected: { at: ms(40), said: ms(12) } })).toEqual({ kind: "coming", at: ms(40), said: ms(12) });
+  expect(placeOf([run("b", eta)], { expected: { at: ms(30), said: ms(3) } })).toEqual({ kind: "coming", at: ms(30), said: ms(3) });
+});
+
+test("who came by themselves is in the house and not on the way", () => {
+  expect(placeOf([run("a", { status: "here", began: at(4) })])).toEqual({ kind: "here", since: ms(4) });
+});
+
+test("of each patient on the road the newest position and the newest expectation count", () => {
+  const of = (patient: string, minute: number, rest: object): Observation =>
+    ({ resourceType: "Observation", status: "final", code: {}, subject: { reference: patient }, effectiveDateTime: at(minute), ...rest }) as Observation;
+  const side = (code: string, value: number) => ({ code: { coding: [{ code }] }, valueQuantity: { value } });
+  const component = [side("latitude", 28.4), side("longitude", 113.2)];
+  const roads = roadsOf([
+    of("Patient/a", 2, { component }),
+    of("Patient/a", 6, { component }),
+    of("Patient/a", 4, { valueDateTime: at(20) }),
+    of("Patient/b", 3, { valueDateTime: at(25) }),
+  ]);
+  expect(roads.get("Patient/a")).toEqual({ position: ms(6), expected: { at: ms(20), said: ms(4) } });
+  expect(roads.get("Patient/b")).toEqual({ expected: { at: ms(25), said: ms(3) } });
 });
 
 test("on a wall a name is its family name and a star", () => {

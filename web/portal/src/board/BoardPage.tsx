@@ -15,7 +15,8 @@ import { useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { calledIn, count, heldStill, pageOf, partiesOf, sorted, worstOf, type Case, type Count } from "./board";
 import { BoardRow } from "./BoardRow";
-import { useBoardProtocols, useCases } from "./reading";
+import { useCrewed } from "../runs/crew";
+import { useBoardProtocols, useCases, useRoads } from "./reading";
 import "../runs/runs.css";
 import "./board.css";
 
@@ -65,7 +66,9 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
   const device = useNow(1_000);
   const now = device + behind;
   const institutions = useInstitutions();
-  const troubles = useTroubles();
+  const { troubles, unheard } = useTroubles(device);
+  const roads = useRoads(cases);
+  const isCrewed = useCrewed(cases.flatMap(({ runs }) => runs));
   const known = useMemo(() => new Map(protocols.map((one) => [one.code, one])), [protocols]);
   const mine = cases.filter(
     (one) =>
@@ -80,6 +83,8 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       key={one.chain}
       one={one}
       protocols={known}
+      road={one.runs.map(({ patient }) => roads?.get(patient?.reference ?? "")).find((road) => road !== undefined)}
+      isCrewed={roads !== undefined && one.runs.some(isCrewed)}
       troubles={one.runs.flatMap(({ id }) => troubles.get(id) ?? [])}
       now={now}
       isWall={asked.isWall}
@@ -101,6 +106,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
         onWall={(isWall) => asked.ask("wall", isWall ? "1" : undefined)}
         called={calledIn(mine)}
         isWhole={isWhole}
+        unheard={isLost ? undefined : unheard}
       />
       {!asked.isWall && (
         <div className="board-narrow">
@@ -123,7 +129,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       )}
       {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
       {!isWhole && cases.length === 0 && cause === undefined && <Loading rows={8} />}
-      {isWhole && rows.length === 0 && <Nothing title={t("board.empty")} help={t("board.empty.help")} />}
+      {isWhole && rows.length === 0 && <Nothing title={t(isLost ? "board.empty.lost" : "board.empty")} help={t(isLost ? "offline.none" : "board.empty.help")} />}
       {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} /> : <Rows rows={rows} row={row} />)}
     </section>
   );
@@ -142,9 +148,12 @@ function Head(props: {
   onWall(isWall: boolean): void;
   called: readonly string[];
   isWhole: boolean;
+  /** Since when nothing is known of whom pages reached, in milliseconds since 1970; 0 when nothing ever was. */
+  unheard: number | undefined;
 }) {
-  const { counted, scope, live, isLost, retry, device, isWall, onWall, called, isWhole } = props;
-  const { t } = useTexts();
+  const { counted, scope, live, isLost, retry, device, isWall, onWall, called, isWhole, unheard } = props;
+  const texts = useTexts();
+  const { t } = texts;
   return (
     <header className="board-head">
       <div className="board-name">
@@ -170,6 +179,12 @@ function Head(props: {
         )}
       </p>
       <div className="board-end">
+        {unheard !== undefined && (
+          <span className="board-unheard" role="status">
+            <span aria-hidden>⚠ </span>
+            {unheard === 0 ? t("trouble.unheard") : t("trouble.unheard.since", { ago: showAgo(texts, unheard, device) })}
+          </span>
+        )}
         <Tone called={called} isWhole={isWhole} />
         <Age live={live} isLost={isLost} retry={retry} device={device} />
         {isWall ? (

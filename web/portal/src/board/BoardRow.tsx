@@ -9,7 +9,8 @@ import { TroubleMarks } from "../paging/Pages";
 import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
-import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case } from "./board";
+import { FRESH } from "../runs/position";
+import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case, type Road } from "./board";
 
 /** Clocks that stand in a row, where there is room and on a wall; what else runs is counted. */
 const MOST_CLOCKS = 3;
@@ -18,6 +19,10 @@ const MOST_ON_WALL = 2;
 interface Props {
   one: Case;
   protocols: ReadonlyMap<string, Protocol>;
+  /** What was last told from the road. */
+  road: Road | undefined;
+  /** A crew warned, so that a vehicle tells where it is. */
+  isCrewed: boolean;
   /** What stands between it and the people it called. */
   troubles: readonly PagingTrouble[];
   now: number;
@@ -30,8 +35,8 @@ interface Props {
 
 /** Minutes are shown, so a row is drawn again when one of its minutes or levels changes and not each second. */
 function isSame(before: Props, after: Props): boolean {
-  const { one, protocols, isWall, isStale } = before;
-  if (one !== after.one || protocols !== after.protocols || isWall !== after.isWall || isStale !== after.isStale) return false;
+  const { one, protocols, road, isCrewed, isWall, isStale } = before;
+  if (one !== after.one || protocols !== after.protocols || road !== after.road || isCrewed !== after.isCrewed || isWall !== after.isWall || isStale !== after.isStale) return false;
   if (JSON.stringify(before.troubles) !== JSON.stringify(after.troubles)) return false;
   if (isStale && before.asOf !== after.asOf) return false;
   const face = (now: number) => openClocks(one.runs).map((clock) => levelAt(clock, now)).join();
@@ -39,7 +44,7 @@ function isSame(before: Props, after: Props): boolean {
 }
 
 /** One patient: which pathway, where they are, which clocks run, what is next and who is waited for. */
-export const BoardRow = memo(function BoardRow({ one, protocols, troubles, now, isWall, isStale, asOf }: Props) {
+export const BoardRow = memo(function BoardRow({ one, protocols, road, isCrewed, troubles, now, isWall, isStale, asOf }: Props) {
   const texts = useTexts();
   const { t, locale } = texts;
   const { runs } = one;
@@ -62,7 +67,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, troubles, now, 
           </span>
           <Who one={one} isWall={isWall} />
         </span>
-        <Where runs={runs} now={now} />
+        <Where runs={runs} road={road} isCrewed={isCrewed} now={now} />
         <span className="board-clocks">
           {clocks.slice(0, most).map((clock) => (
             <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
@@ -81,11 +86,12 @@ export const BoardRow = memo(function BoardRow({ one, protocols, troubles, now, 
 
 /** The pathway; while nobody has begun one, what is suspected says more than that somebody is on the way. */
 function Pathway({ run, protocols }: { run: RunView; protocols: ReadonlyMap<string, Protocol> }) {
-  const { t, locale } = useTexts();
+  const { t, known, locale } = useTexts();
   const what = suspectedOf(run);
-  if (what === undefined || what === "") return say(locale, run.protocol.title);
+  // Something else is suspected than anything there is a pathway for: that says no more than that it is an emergency.
+  if (what === undefined || what === "" || what === "other") return say(locale, run.protocol.title);
   const protocol = protocols.get(what);
-  return <strong>{t("board.suspected", { what: protocol === undefined ? what : say(locale, protocol.title) })}</strong>;
+  return <strong>{t("board.suspected", { what: protocol === undefined ? (known("routing.pathway", what) ?? what) : say(locale, protocol.title) })}</strong>;
 }
 
 function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean }) {
@@ -108,14 +114,14 @@ function SexAndAge({ patient }: { patient: NonNullable<Case["patient"]> }) {
   return <span>{sexAndAge}</span>;
 }
 
-function Where({ runs, now }: { runs: readonly RunView[]; now: number }) {
+function Where({ runs, road, isCrewed, now }: { runs: readonly RunView[]; road: Road | undefined; isCrewed: boolean; now: number }) {
   const texts = useTexts();
   const { t } = texts;
-  const place = placeOf(runs);
-  if (place.kind === "door") {
+  const place = placeOf(runs, road);
+  if (place.kind === "door" || place.kind === "here") {
     return (
       <span className="board-where">
-        <span className="what">{t("board.door")}</span>
+        <span className="what">{t(`board.${place.kind}`)}</span>
         <strong>{showLength(texts, now - place.since)}</strong>
       </span>
     );
@@ -125,6 +131,7 @@ function Where({ runs, now }: { runs: readonly RunView[]; now: number }) {
       <span className="board-where">
         <span className="what">{t("board.coming")}</span>
         <strong>{t("board.coming.unknown")}</strong>
+        <Told said={undefined} road={road} isCrewed={isCrewed} now={now} />
       </span>
     );
   }
@@ -133,6 +140,30 @@ function Where({ runs, now }: { runs: readonly RunView[]; now: number }) {
     <span className="board-where">
       <span className="what">{t(isPast ? "board.coming.late" : "board.coming.at", { time: timeAt(place.at).slice(0, 5) })}</span>
       <strong>{isPast ? t("board.coming.past", { length: showLength(texts, now - place.at) }) : t("board.coming.in", { length: showLength(texts, place.at - now) })}</strong>
+      <Told said={place.said} road={road} isCrewed={isCrewed} now={now} />
+    </span>
+  );
+}
+
+/** How old is what is known from the road: when it was said, and where the vehicle was when. */
+function Told({ said, road, isCrewed, now }: { said: number | undefined; road: Road | undefined; isCrewed: boolean; now: number }) {
+  const texts = useTexts();
+  const { t } = texts;
+  const ago = (moment: number) => showLength(texts, Math.max(0, now - moment));
+  const position = road?.position;
+  const isOld = position !== undefined && now - position > FRESH;
+  if (said === undefined && position === undefined && !isCrewed) return null;
+  return (
+    <span className="board-told what">
+      {said !== undefined && <span>{t("board.said", { ago: ago(said) })}</span>}
+      {position === undefined ? (
+        isCrewed && <span>{t("board.position.none")}</span>
+      ) : (
+        <span className={isOld ? "is-old" : undefined}>
+          {isOld && <span aria-hidden>⚠ </span>}
+          {t(isOld ? "board.position.old" : "board.position", { ago: ago(position) })}
+        </span>
+      )}
     </span>
   );
 }

@@ -1,6 +1,8 @@
-import type { ClockLevel, Patient, Protocol, RunClock, RunStep, RunView, Words } from "@qingshan/client";
+import type { ClockLevel, Observation, Patient, Protocol, RunClock, RunStep, RunView, Words } from "@qingshan/client";
 import { leftAt, levelAt, mostUrgent } from "../runs/clock";
 import { latest, reachedBy, standing } from "../runs/graph";
+import { expectedOf, positionOf } from "../runs/position";
+import { SENT, UPDATED } from "../runs/warning";
 
 /** The milestone by which a protocol says that its runs belong on a board: the patient is at the door. */
 export const DOOR = "door";
@@ -9,10 +11,13 @@ export const DOOR = "door";
 const ARRIVED = "arrived";
 
 /** The line of a run's summary that says what is suspected: the code of a protocol, or words. */
-const SUSPECTED = "suspected";
+export const SUSPECTED = "suspected";
 
 /** The line of a run's summary that says when the patient is expected at the door, as an instant. */
 const EXPECTED = "eta";
+
+/** The business status of a run whose patient came by themselves and is in the house, though nobody registered them yet. */
+const HERE = "here";
 
 /** Marks a person who was made up for a drill. <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST> */
 export const DRILL = { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" };
@@ -82,16 +87,56 @@ export function suspectedOf({ summary }: RunView): string | undefined {
   return summary.find(({ code }) => code === SUSPECTED)?.value;
 }
 
-/** Where the patient is: in the house since a moment, expected at one, or neither is known. */
-export type Place = { kind: "door"; since: number } | { kind: "coming"; at: number } | { kind: "unknown" };
+/** What was last told from the road, in milliseconds since 1970. */
+export interface Road {
+  /** When the vehicle last said where it is. */
+  position?: number;
+  /** For when the patient was last expected by an observation, and when that was said. */
+  expected?: { at: number; said: number };
+}
 
-/** Where the patient of these runs is. */
-export function placeOf(runs: readonly RunView[]): Place {
+/**
+ * Where the patient is: in the house since a moment, expected at one, or neither is known. What is expected was said at
+ * some moment too, if that is known.
+ */
+export type Place =
+  | { kind: "door"; since: number }
+  | { kind: "here"; since: number }
+  | { kind: "coming"; at: number; said: number | undefined }
+  | { kind: "unknown" };
+
+/** Where the patient of these runs is. Of two who say when they are expected whoever said it later is believed. */
+export function placeOf(runs: readonly RunView[], road: Road = {}): Place {
   const doors = runs.map((run) => standing(run, DOOR) ?? standing(run, ARRIVED)).filter((door) => door !== undefined);
   if (doors.length > 0) return { kind: "door", since: Math.min(...doors.map(({ at }) => Date.parse(at))) };
   const told = runs.flatMap(({ summary }) => summary.filter(({ code }) => code === EXPECTED));
   const at = told.map(({ value }) => Date.parse(value)).find((moment) => !Number.isNaN(moment));
-  return at === undefined ? { kind: "unknown" } : { kind: "coming", at };
+  const here = runs.find(({ status }) => status === HERE);
+  if (at === undefined && here !== undefined) return { kind: "here", since: Date.parse(here.began) };
+  const warned = runs.flatMap((run) => [SENT, UPDATED].map((code) => Date.parse(standing(run, code)?.at ?? ""))).filter((moment) => !Number.isNaN(moment));
+  const said = warned.length > 0 ? Math.max(...warned) : undefined;
+  const { expected } = road;
+  if (expected !== undefined && (at === undefined || expected.at === at || said === undefined || expected.said > said)) {
+    return { kind: "coming", at: expected.at, said: expected.said };
+  }
+  return at === undefined ? { kind: "unknown" } : { kind: "coming", at, said };
+}
+
+/** The newest of what was told of each patient. */
+export function roadsOf(observations: readonly Observation[]): Map<string, Road> {
+  const by = new Map<string, Observation[]>();
+  for (const one of observations) {
+    const of = one.subject?.reference ?? "";
+    by.set(of, [...(by.get(of) ?? []), one]);
+  }
+  return new Map(
+    [...by].map(([patient, all]): [string, Road] => {
+      const position = positionOf(all)?.at;
+      const expected = expectedOf(all);
+      const at = Date.parse(expected?.eta ?? "");
+      return [patient, { ...(position !== undefined && { position }), ...(expected !== undefined && !Number.isNaN(at) && { expected: { at, said: expected.at } }) }];
+    }),
+  );
 }
 
 /** The clocks of runs that go on or are held, the one that breaks first before the others. */

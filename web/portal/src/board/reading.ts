@@ -1,10 +1,11 @@
-import { Runs, type Patient, type Protocol, type Service, type Task } from "@qingshan/client";
-import { useQuery } from "@tanstack/react-query";
+import { Runs, type Observation, type Patient, type Protocol, type Service, type Task } from "@qingshan/client";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLive } from "../live";
+import { CODES, sinceBefore } from "../runs/position";
 import { useService } from "../session";
 import { PROTOCOL, RUN } from "../work/worklist";
-import { casesOf, isOnBoard, placeOf } from "./board";
+import { casesOf, isOnBoard, placeOf, roadsOf, type Case, type Road } from "./board";
 import { Watch, type Source } from "./watch";
 
 /** How often those who are still on the road are read again: where they are does not move their run, in milliseconds. */
@@ -23,6 +24,30 @@ export function useBoardProtocols(is: (protocol: Protocol) => boolean = isOnBoar
       return Promise.all(entries.map(({ code }) => runs.protocol(code, undefined, signal)));
     },
   });
+}
+
+/** Whether somebody is still on the road, as far as anybody knows. */
+export const isComing = ({ runs }: Pick<Case, "runs">): boolean => {
+  const { kind } = placeOf(runs);
+  return kind === "coming" || kind === "unknown";
+};
+
+/** What was last told from the road of those who are on it, by the reference of the patient; nothing before it was read. */
+export function useRoads(cases: readonly Case[]): ReadonlyMap<string, Road> | undefined {
+  const service = useService();
+  const coming = cases.filter(isComing).flatMap(({ runs }) => runs.filter(({ patient }) => patient !== undefined));
+  const people = [...new Set(coming.map(({ patient }) => patient?.reference ?? ""))].sort();
+  const found = useQuery({
+    queryKey: ["board", "roads", people.join()],
+    enabled: people.length > 0,
+    refetchInterval: ROAD,
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }) => {
+      const params = { patient: people.join(","), code: CODES, date: sinceBefore(coming), _sort: "-date", _count: "200" };
+      return (await service.search<Observation>("Observation", params, signal)).found;
+    },
+  });
+  return useMemo(() => found.data && roadsOf(found.data), [found.data]);
 }
 
 const codesOf = (protocols: readonly Protocol[]) => protocols.map(({ code }) => `${PROTOCOL}|${code}`).join(",");
@@ -52,7 +77,7 @@ export function useCases(protocols: readonly Protocol[]) {
   useEffect(() => {
     watch.open();
     const timer = setInterval(() => {
-      const coming = casesOf(watch.read().runs.values()).filter(({ runs }) => placeOf(runs).kind !== "door");
+      const coming = casesOf(watch.read().runs.values()).filter(isComing);
       watch.again(coming.flatMap(({ runs }) => runs.map(({ id }) => id)));
     }, ROAD);
     return () => {

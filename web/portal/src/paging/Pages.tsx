@@ -1,5 +1,6 @@
 import type { Channel, PagedOne, PagingTrouble, RunView } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { showTime } from "../calendar";
 import { isLay } from "../duties";
 import { useTexts, type Texts } from "../language";
@@ -28,7 +29,7 @@ export function Pages({ run }: { run: RunView }) {
     queryFn: ({ signal }) => paging.ofRun(run.id, signal),
     refetchInterval: ({ state }) => (run.end !== undefined ? false : state.data?.some(({ state: one }) => one === "waiting" || one === "retried") === true ? OFTEN : SELDOM),
   });
-  if (pages.isError) return <FailureNotice cause={pages.error} retry={() => void pages.refetch()} />;
+  if (pages.isError && pages.data === undefined) return <FailureNotice cause={pages.error} retry={() => void pages.refetch()} />;
   if (pages.data === undefined || pages.data.length === 0) return null;
   const calls = new Map<string, PagedOne[]>();
   for (const one of pages.data) {
@@ -38,6 +39,7 @@ export function Pages({ run }: { run: RunView }) {
   return (
     <section className="card pages" aria-label={t("pages.title")}>
       <h2>{t("pages.title")}</h2>
+      {pages.isError && <FailureNotice cause={pages.error} retry={() => void pages.refetch()} />}
       {[...calls].map(([name, all]) => {
         const [first] = all;
         if (first === undefined) return null;
@@ -121,8 +123,14 @@ export function TroubleMarks({ troubles }: { troubles: readonly PagingTrouble[] 
 const nameOf = ({ t }: Texts, channel: Channel) => t(`paging.channel.${channel}`);
 const joined = ({ locale }: Texts, names: readonly string[]) => names.join(locale === "zh-CN" ? "、" : ", ");
 
-/** Runs whose pages do not all go out, by id; asked again and again while a board is shown. */
-export function useTroubles(): ReadonlyMap<string, PagingTrouble> {
+/** How old what is known of pages may become before nobody relies on it, in milliseconds: it is asked for every five seconds. */
+const UNHEARD = 20_000;
+
+/**
+ * Runs whose pages do not all go out, by id; asked again and again while a board is shown. Once nothing is heard any more it
+ * is told since when: a board without a mark must not look as if everybody had been reached.
+ */
+export function useTroubles(now: number): { troubles: ReadonlyMap<string, PagingTrouble>; unheard: number | undefined } {
   const paging = usePaging();
   const lay = isLay(useSession());
   const found = useQuery({
@@ -131,5 +139,7 @@ export function useTroubles(): ReadonlyMap<string, PagingTrouble> {
     refetchInterval: 5_000,
     queryFn: ({ signal }) => paging.trouble(signal),
   });
-  return new Map((found.data?.runs ?? []).map((one) => [one.run, one]));
+  const troubles = useMemo(() => new Map((found.data?.runs ?? []).map((one) => [one.run, one])), [found.data]);
+  const isUnheard = found.isError || (found.dataUpdatedAt > 0 && now - found.dataUpdatedAt > UNHEARD);
+  return { troubles, unheard: isUnheard && !lay ? found.dataUpdatedAt : undefined };
 }

@@ -11,18 +11,19 @@ import { FailureNotice, Loading } from "../states";
 import { showMoment } from "../views/Readable";
 import { Working } from "../Working";
 import { isNumber, valueOf, type Answer } from "./Answers";
+import { useCrewed } from "./crew";
 import { firstPapers } from "./Papers";
-import { CODES, expectedOf, FRESH, positionOf } from "./position";
+import { CODES, expectedOf, FRESH, positionOf, sinceBefore } from "./position";
 import { aboutRun, useProtocol, useRuns } from "./reading";
 import { nameOf } from "./RunPage";
 import { standing } from "./graph";
-import { changesOf, isWarned, readAt, rereads, resends, unreadOf, versionsOf, type Change, type Version } from "./warning";
+import { changesOf, isWarned, readAt, rereads, resends, SENT, unreadOf, versionsOf, type Change, type Version } from "./warning";
 import { conceptIn, showLength } from "./words";
 
 /** What has changed in a warning since it was read, and where the vehicle is. Nothing where nobody warned. */
 export function WarningVersions({ run }: { run: RunView }) {
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
-  if (protocol.data === undefined || !isWarned(protocol.data) || standing(run, "sent") === undefined) return null;
+  if (protocol.data === undefined || !isWarned(protocol.data) || standing(run, SENT) === undefined) return null;
   return <Versions run={run} protocol={protocol.data} />;
 }
 
@@ -156,9 +157,6 @@ function MarkRead({ run, protocol }: { run: RunView; protocol: Protocol }) {
   );
 }
 
-/** How long before a run began a position still belongs to it, in milliseconds: the crew was under way before it warned. */
-const BEFORE = 3_600_000;
-
 /** Where the vehicle is and when it is expected, each with how old that is. */
 function Whereabouts({ run }: { run: RunView }) {
   const texts = useTexts();
@@ -167,23 +165,24 @@ function Whereabouts({ run }: { run: RunView }) {
   const cache = useQueryClient();
   const patient = run.patient?.reference ?? "";
   const queryKey = [...aboutRun(run.id), "position", patient];
-  const since = new Date(Date.parse(run.began) - BEFORE).toISOString();
   const found = useQuery({
     queryKey,
     enabled: patient !== "",
-    queryFn: ({ signal }) => service.search<Observation>("Observation", { patient, code: CODES, date: `ge${since}`, _sort: "-date", _count: "20" }, signal),
+    queryFn: ({ signal }) => service.search<Observation>("Observation", { patient, code: CODES, date: sinceBefore([run]), _sort: "-date", _count: "20" }, signal),
   });
   useLive(`Observation?patient=${patient}`, () => void cache.invalidateQueries({ queryKey }));
+  const isCrewed = useCrewed([run])(run);
   const now = useNow(5_000) + service.behind;
   if (standing(run, "arrived") !== undefined || run.end !== undefined) return null;
   const position = positionOf(found.data?.found ?? []);
   const eta = expectedOf(found.data?.found ?? []);
+  if (position === undefined && eta === undefined && (!isCrewed || !found.isSuccess)) return null;
   const age = position === undefined ? undefined : Math.max(0, now - position.at);
   const isOld = age !== undefined && age > FRESH;
   return (
     <p className={`warning-position${isOld ? " is-old" : ""}`}>
       {position === undefined || age === undefined ? (
-        t("warning.position.none")
+        isCrewed && t("warning.position.none")
       ) : (
         <>
           <span aria-hidden>{isOld ? "⚠ " : "◉ "}</span>
@@ -193,7 +192,8 @@ function Whereabouts({ run }: { run: RunView }) {
           })}
         </>
       )}
-      {eta !== undefined && ` · ${t("warning.eta", { at: showMoment(texts, eta.eta), ago: showLength(texts, Math.max(0, now - eta.at)) })}`}
+      {eta !== undefined && (position !== undefined || isCrewed) && " · "}
+      {eta !== undefined && t("warning.eta", { at: showMoment(texts, eta.eta), ago: showLength(texts, Math.max(0, now - eta.at)) })}
     </p>
   );
 }

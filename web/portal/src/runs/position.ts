@@ -1,4 +1,4 @@
-import type { Observation, When } from "@qingshan/client";
+import type { Observation, RunView, When } from "@qingshan/client";
 
 /** The system of observations that no standard names. */
 const QINGSHAN = "https://qingshan.dev/fhir/CodeSystem/observation";
@@ -35,3 +35,10 @@ export function expectedOf(observations: readonly (Observation & { valueDateTime
   });
   return all.sort((one, other) => other.at - one.at)[0];
 }
+
+/** How long before a run began a position still belongs to it, in milliseconds: the crew was under way before it warned. */
+const BEFORE = 3_600_000;
+
+/** From when on what is told from the road belongs to runs, as a parameter of a search. */
+export const sinceBefore = (runs: readonly Pick<RunView, "began">[]): string =>
+  `ge${new Date(Math.min(...runs.map(({ began }) => Date.parse(began))) - BEFORE).toISOString()}`;

@@ -3,7 +3,7 @@ import type { Answer } from "./Answers";
 import { reachedBy } from "./graph";
 
 /** The milestones by which a protocol says that it is warned of, that the warning was sent anew, and that it was read. */
-const SENT = "sent";
+export const SENT = "sent";
 export const UPDATED = "updated";
 const READ = "read";
 
