@@ -21,6 +21,7 @@ import { latest } from "./graph";
 import { Milestones } from "./Milestones";
 import { Papers } from "./Papers";
 import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from "./reading";
+import { useSummary } from "./summary";
 import { useTick } from "./tick";
 import { classTag, conceptIn, say, showLength } from "./words";
 import "./runs.css";
@@ -54,6 +55,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
   const now = useTick(run.clocks) + behind;
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
   const isNarrow = useMatch(narrow);
+  const showLine = useSummary(run.summary);
   const mayCorrect = !isLay(useSession());
   return (
     <>
@@ -85,7 +87,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           )}
           {run.summary.map((one) => (
             <Fact key={one.code} name={say(locale, one.title)}>
-              {/^\d{4}-\d\d-\d\dT/.test(one.value) ? showMoment(texts, one.value) : one.value}
+              {showLine(one)}
             </Fact>
           ))}
         </dl>
@@ -311,7 +313,7 @@ function Chain({ run }: { run: RunView }) {
   const texts = useTexts();
   const { t } = texts;
   const chain = useChain(run);
-  if (chain.isError) return <FailureNotice cause={chain.error} retry={() => void chain.refetch()} />;
+  if (chain.isError && chain.data === undefined) return <FailureNotice cause={chain.error} retry={() => void chain.refetch()} />;
   if (chain.data === undefined || chain.data.length < 2) return null;
   return (
     <section className="card" aria-label={t("run.chain")}>

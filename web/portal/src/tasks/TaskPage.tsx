@@ -16,6 +16,7 @@ import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { Papers } from "../runs/Papers";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useProtocol, useRun } from "../runs/reading";
+import { useSummary } from "../runs/summary";
 import { useTick } from "../runs/tick";
 import { classTag, say } from "../runs/words";
 import { useService, useSession } from "../session";
@@ -70,7 +71,7 @@ function Whom({ reference }: { reference: string }) {
   const service = useService();
   const id = reference.replace("Patient/", "");
   const patient = usePatient(service, id);
-  if (patient.isError) return <FailureNotice cause={patient.error} retry={() => void patient.refetch()} />;
+  if (patient.isError && patient.data === undefined) return <FailureNotice cause={patient.error} retry={() => void patient.refetch()} />;
   return patient.data === undefined ? <Loading rows={2} /> : <WhomBanner id={id} patient={patient.data} />;
 }
 
@@ -98,6 +99,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
   const protocol = useProtocol(run.protocol.code, run.protocol.version);
   const session = useSession();
   const [before, setBefore] = useState<RunView>();
+  const showLine = useSummary(run.summary);
   const clocks = clocksOf(protocol.data, run, step);
   const now = useTick(clocks) + behind;
   const who = [...new Set([nameOf(run, step.party?.reference) ?? step.party?.display, step.role && say(locale, step.role.title)])].filter(Boolean).join(" · ");
@@ -131,8 +133,8 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
           {who !== "" && <Fact name={t("task.who")} value={who} />}
           {step.state === "taken" && step.by !== undefined && <Fact name={t("task.taken")} value={nameOf(run, step.by) ?? step.by} />}
           {step.since !== undefined && <Fact name={t("task.since")} value={showMoment(texts, step.since)} />}
-          {run.summary.map(({ code, title, value }) => (
-            <Fact key={code} name={say(locale, title)} value={value} />
+          {run.summary.map((one) => (
+            <Fact key={one.code} name={say(locale, one.title)} value={showLine(one)} />
           ))}
         </dl>
         <Seen run={run} step={step} />
