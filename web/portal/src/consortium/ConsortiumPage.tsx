@@ -32,7 +32,7 @@ export default function ConsortiumPage() {
     },
   });
   if (loaded.isPending) return <Loading rows={8} />;
-  if (loaded.isError) return <FailureNotice cause={loaded.error} retry={() => void loaded.refetch()} />;
+  if (loaded.data === undefined) return <FailureNotice cause={loaded.error} retry={() => void loaded.refetch()} />;
   const { organizations, tree } = loaded.data;
   const chosen = organizations.find((one) => one.id === address.get("at"));
   const isAdmin = hasDuty(session, "system-admin");

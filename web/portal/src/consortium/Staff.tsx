@@ -42,7 +42,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
     onSettled: () => cache.invalidateQueries({ queryKey: key }),
   });
   if (staff.isPending) return <Loading rows={5} />;
-  if (staff.isError) return <FailureNotice cause={staff.error} retry={() => void staff.refetch()} />;
+  if (staff.isError && staff.data === undefined) return <FailureNotice cause={staff.error} retry={() => void staff.refetch()} />;
   const now = Date.now();
   const nameFor = (role: PractitionerRole) => {
     const person = staff.data.people.get(role.practitioner?.reference?.split("/")[1] ?? "");

@@ -14,7 +14,7 @@ export function Documents({ run }: { run: string }) {
     queryKey: [...aboutRun(run), "documents"],
     queryFn: ({ signal }) => runs.documents(run, signal),
   });
-  if (documents.isError) return <FailureNotice cause={documents.error} retry={() => void documents.refetch()} />;
+  if (documents.isError && documents.data === undefined) return <FailureNotice cause={documents.error} retry={() => void documents.refetch()} />;
   if (documents.data === undefined || documents.data.length === 0) return null;
   return (
     <nav className="documents" aria-label={t("documents.title")}>

@@ -24,7 +24,7 @@ const ZOOMS = ["1", "1.5", "2", "3"] as const;
 export default function EcgPage({ id }: { id: string }) {
   const { t } = useTexts();
   const ecg = useEcg(id);
-  if (ecg.isError) return <FailureNotice cause={ecg.error} retry={() => void ecg.refetch()} />;
+  if (ecg.isError && ecg.data === undefined) return <FailureNotice cause={ecg.error} retry={() => void ecg.refetch()} />;
   if (ecg.data === undefined) return <Loading rows={10} />;
   const { report, patient, tracing } = ecg.data;
   return (

@@ -37,7 +37,7 @@ export function UnderWay({ patient }: { patient: string }) {
   });
   const live = useLive(`Task?patient=${encodeURIComponent(patient)}`, () => void cache.invalidateQueries({ queryKey: key }));
   if (found.isPending) return <Loading rows={3} />;
-  if (found.isError) return <FailureNotice cause={found.error} retry={() => void found.refetch()} />;
+  if (found.isError && found.data === undefined) return <FailureNotice cause={found.error} retry={() => void found.refetch()} />;
   const ended = found.data.ended.filter((run) => told(run, () => false).happened.length > 0);
   return (
     <section className="under-way" aria-label={t("underWay.title")}>

@@ -60,7 +60,7 @@ export function PlaceList(props: {
       {found.isError && <FailureNotice cause={found.error} retry={() => void found.refetch()} />}
       {found.isPending && <Loading rows={5} />}
       {found.data?.departments.length === 0 && <Nothing title={t("places.none")} help={t("places.none.help")} />}
-      <ul className={found.isError ? "places-list stale" : "places-list"}>
+      <ul className={found.isError ? "places-list is-behind" : "places-list"}>
         {(found.data?.departments ?? []).map((department) => (
           <DepartmentLine key={department.service} department={department} onChoose={onChoose} isBusy={isBusy} />
         ))}

@@ -162,7 +162,7 @@ export function Behind({ ids, label }: { ids: readonly string[]; label: string }
       return new Map(tasks.map((task) => [task.id ?? "", { task, patient: patients.get(task.for?.reference ?? "") }]));
     },
   });
-  if (runs.isError) return <FailureNotice cause={runs.error} retry={() => void runs.refetch()} />;
+  if (runs.isError && runs.data === undefined) return <FailureNotice cause={runs.error} retry={() => void runs.refetch()} />;
   if (runs.data === undefined) return <Loading rows={3} />;
   return (
     <>

@@ -30,7 +30,7 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
     placeholderData: keepPreviousData,
   });
   const row = table.data?.indicators.find((one) => one.code === code) ?? table.data?.indicators[0];
-  if (table.isError) return <FailureNotice cause={table.error} retry={() => void table.refetch()} />;
+  if (table.isError && table.data === undefined) return <FailureNotice cause={table.error} retry={() => void table.refetch()} />;
   if (table.data === undefined) return <Loading rows={8} />;
   if (row === undefined) return <Nothing title={t("figures.none")} />;
   const [months = [], members = []] = table.data.groups;
@@ -169,7 +169,7 @@ function BehindCell(props: {
     queryKey: ["figures", protocol, asked],
     queryFn: ({ signal }) => runs.figures(protocol, asked, signal),
   });
-  if (figures.isError) return <FailureNotice cause={figures.error} retry={() => void figures.refetch()} />;
+  if (figures.isError && figures.data === undefined) return <FailureNotice cause={figures.error} retry={() => void figures.refetch()} />;
   if (figures.data === undefined) return <Loading rows={3} />;
   const found = figures.data.find(({ code }) => code === row.code);
   const ids = found === undefined ? [] : row.kind === "count" || row.recorded || found.runs.length === 0 ? found.counted : found.runs;

@@ -32,7 +32,7 @@ export default function ProtocolPage({ code }: { code: string }) {
   const offered = views.filter((view) => (view === "start" ? mayStart : view !== "suggested" || suggests));
   const view = offered.find((one) => one === address.get("view")) ?? "drawn";
   if (protocol.isPending) return <Loading rows={10} />;
-  if (protocol.isError) return <FailureNotice cause={protocol.error} retry={() => void protocol.refetch()} />;
+  if (protocol.isError && protocol.data === undefined) return <FailureNotice cause={protocol.error} retry={() => void protocol.refetch()} />;
   return (
     <section className="protocol stack">
       <header>

@@ -26,7 +26,7 @@ export default function Answers({ reference }: { reference: string }) {
   // A number is in the unit of the form it was an answer to, and of no later one.
   const items = form.data?.version === version ? form.data?.item : undefined;
   const units = useMemo(() => new Map([...itemsOf(items)].map((item) => [item.linkId, shownUnit(unitOf(item))])), [items]);
-  if (response.isError) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
+  if (response.isError && response.data === undefined) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
   if (response.data === undefined) return <Loading />;
   const { item = [] } = response.data;
   return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} units={units} />;

@@ -23,7 +23,7 @@ export default function Ward({ protocol }: { protocol: Protocol }) {
     queryFn: async ({ signal }): Promise<Suggested[]> =>
       (await runs.suggestions(protocol.code, { organization: organization ?? "" }, signal)).map((one) => ({ ...one, protocol })),
   });
-  if (found.isError) return <FailureNotice cause={found.error} retry={() => void found.refetch()} />;
+  if (found.isError && found.data === undefined) return <FailureNotice cause={found.error} retry={() => void found.refetch()} />;
   if (found.data === undefined) return <Loading rows={6} />;
   const open = byGravity(found.data.filter(({ declined }) => declined === undefined));
   if (open.length === 0) return <Nothing title={t("suggestions.ward.none")} help={t("suggestions.ward.help")} />;

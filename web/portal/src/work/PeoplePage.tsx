@@ -69,6 +69,7 @@ function Joined() {
   });
   const same = (joined.data?.pairs ?? []).filter(({ task }) => isSame(task));
   const isApart = change.isSuccess && change.variables.path === "$unmerge";
+  if (joined.isError && joined.data === undefined) return <FailureNotice cause={joined.error} retry={() => void joined.refetch()} />;
   if (same.length === 0 && !isApart) return null;
   const people = joined.data?.people;
   const replaced = (id: string) => people?.get(id)?.link?.some(({ type }) => type === "replaced-by") ?? false;

@@ -270,7 +270,7 @@ function List(props: {
       {list.isPending && <Loading rows={8} />}
       {list.isError && <FailureNotice cause={list.error} retry={() => void list.refetch()} />}
       {list.isSuccess && shown.rows.length === 0 && (
-        <Nothing title={t(isNarrowed ? "work.empty.narrow" : `work.empty.${scope}`)} help={t("work.empty.help")}>
+        <Nothing title={t(isNarrowed ? "work.empty.narrow" : `work.empty.${scope}`)} help={t(live.state.kind === "lost" ? "offline.none" : "work.empty.help")}>
           {isNarrowed && (
             <button type="button" className="button-link" onClick={() => choose({ protocol: undefined, class: undefined, at: undefined })}>
               {t("work.widen")}
