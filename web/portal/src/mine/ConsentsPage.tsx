@@ -29,7 +29,7 @@ export default function ConsentsPage({ id }: { id: string }) {
     queryFn: ({ signal }) => service.all<Consent>("Consent", { patient: id, _sort: "-date", _count: "50" }, signal),
   });
   const institutions = useQuery({
-    queryKey: ["institutions"],
+    queryKey: ["consents", "institutions"],
     staleTime: 600_000,
     queryFn: ({ signal }) =>
       service.all<Organization>("Organization", { active: "true", type: "prov", _elements: "name", _count: "100" }, signal),
