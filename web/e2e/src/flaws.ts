@@ -96,8 +96,8 @@ export function flaws(page: Page): Promise<string[]> {
 
     // Size, width and words.
     for (const element of document.querySelectorAll("button, select, input:not([type=hidden]), summary, [role=button]")) {
-      // What lies within a label is hit by it.
-      if (!isVisible(element) || element.closest("label, .read-out") !== null) continue;
+      // What lies within a label, or within the frame of a list to choose from, is hit by that.
+      if (!isVisible(element) || element.closest("label, .read-out, .ant-select") !== null) continue;
       const { width, height } = element.getBoundingClientRect();
       if (Math.min(width, height) < TARGET && !element.matches(".inline-button")) found.push(`is ${Math.round(width)} by ${Math.round(height)} pixels: ${short(element)}`);
     }

@@ -65,6 +65,8 @@ test("a warning takes three touches, and whoever accepts it is named on the tabl
   await board.goto("/board");
   await board.locator(".board-row", { hasText: "身份待核" }).waitFor();
   await board.locator(".board-row", { hasText: /预计 \d\d:\d\d 到院/ }).waitFor();
+  // When that was said stands beside it.
+  await board.locator(".board-told", { hasText: /\d+ (秒|分钟)前报/ }).waitFor();
   await board.locator(".board-row").getByRole("link").click();
   await board.locator(".run-head").waitFor();
   await board.getByRole("link", { name: "接收预警" }).first().click();

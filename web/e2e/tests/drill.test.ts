@@ -57,6 +57,7 @@ test("at two in the morning nine people and eight systems bring somebody of eigh
   await paramedic.getByRole("button", { name: /^发出预警：20 分钟后到示范县医院/ }).click();
   await paramedic.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
   await row.getByText("20 分钟").first().waitFor();
+  await row.getByText("未收到车辆位置").waitFor();
   const href = await row.locator(".board-link").getAttribute("href");
   const emergency = href?.split("/").pop() ?? "";
   const systems = new Systems(show.stage, (await run(nurse, emergency)).patient.reference);

@@ -5,7 +5,7 @@ import { useTexts } from "../language";
 import { isRepeatingGroup } from "./filled";
 import { useAnswers, useAround } from "./FormView";
 import type { AnswerProps } from "./Question";
-import { controlOf, keyOf, ownOptions, scoreOf, textIn } from "./questionnaire";
+import { controlOf, keyOf, labelOf, ownOptions, scoreOf, textIn } from "./questionnaire";
 import type { Field } from "./settle";
 
 /** More than this many choices are looked for rather than looked at. */
@@ -36,7 +36,8 @@ function useChoosable({ item, slots }: Field): Choosable[] {
 
 /** One of several: all in sight where they are few, arrows choose, a digit chooses the score. */
 export function Scale({ field, id, describedBy, isWrong }: AnswerProps) {
-  const { t } = useTexts();
+  const { t, locale } = useTexts();
+  const asked = labelOf(locale, field.item);
   const name = useId();
   const answer = useAnswers(field);
   const options = useChoosable(field);
@@ -49,6 +50,7 @@ export function Scale({ field, id, describedBy, isWrong }: AnswerProps) {
         <Select
           id={id}
           className="form-select"
+          aria-label={asked}
           showSearch={{ optionFilterProp: "label" }}
           allowClear
           aria-describedby={describedBy}
@@ -121,7 +123,8 @@ function Other({ field }: { field: Field }) {
 
 /** Several of several. */
 export function Several({ field, isWrong }: AnswerProps) {
-  const { t } = useTexts();
+  const { t, locale } = useTexts();
+  const asked = labelOf(locale, field.item);
   const answer = useAnswers(field);
   const options = useChoosable(field);
   const chosen = field.slots.flatMap(({ value }) => (value === undefined ? [] : [keyOf(value)]));
@@ -136,6 +139,7 @@ export function Several({ field, isWrong }: AnswerProps) {
         <Select
           mode="multiple"
           className="form-select"
+          aria-label={asked}
           showSearch={{ optionFilterProp: "label" }}
           {...(isWrong && { status: "error" as const })}
           placeholder={t("form.choose")}
