@@ -186,10 +186,3 @@ pub async fn serve(
         () = late => Ok(()),
     }
 }
-
-/// The parameters of a query string, percent-decoded, in the order given.
-///
-/// Fails with [`fhir::Category::Invalid`] when they are not UTF-8.
-pub fn parameters_of(query: &str) -> Result<Vec<(String, String)>, fhir::Error> {
-    ask::Query::parse(query).map(ask::Query::into_pairs)
-}

@@ -19,7 +19,6 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::ask::Query;
 use crate::settings::Subscriptions;
 
 use channel::Status;
@@ -127,19 +126,14 @@ impl Office {
 
     /// Gives every Subscription that asks to be served its job.
     async fn enlist_all(&self) -> Result<(), Error> {
-        let mut parameters = vec![("status".to_owned(), "requested,active".to_owned())];
-        loop {
-            let type_ = Some(ResourceType::parse("Subscription")?);
-            let page =
-                self.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+        let asked = [("status", "requested,active".to_owned())];
+        let mut pages = self.session.pages(SearchRequest::of("Subscription", &asked)?);
+        while let Some(page) = pages.next().await? {
             for version in &page.matches {
                 self.enlist(&version.key.id).await?;
             }
-            match page.next {
-                Some(next) => parameters = Query::parse(&next)?.into_pairs(),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! Which departments may be asked, and what they have at the moment of asking.
 
 use fhir::{Error, time};
+use record::tree::{self, extension, items, name, reference, referred, referred_of};
 use record::{Caller, SearchRequest, Session, Standing};
 use serde_json::{Value, json};
 
 use crate::place::{is_free_bed, is_pooled};
-use crate::resource::{extension, items, name, parsed, reference, referred, referred_of};
-use crate::{Booking, code, forbidden};
+use crate::{Booking, code};
 
 /// Slots read at a time while those that are open to the caller are looked for.
 const PAGE: usize = 50;
@@ -79,7 +79,7 @@ impl Booking {
     /// What departments have now. For whoever is on duty; nobody's data are in it.
     pub async fn availability(&self, session: &Session, question: &Question) -> Result<Availability, Error> {
         if let Standing::Lay(_) = session.caller().standing {
-            return Err(forbidden("This is asked by those who refer patients."));
+            return Err(Error::forbidden("This is asked by those who refer patients."));
         }
         let at = self.now();
         let services = self.services(question).await?;
@@ -87,7 +87,7 @@ impl Booking {
         let mut schedules: Vec<Value> = Vec::new();
         for some in ids.chunks(PAGE) {
             let asked = [("actor", some.join(",")), ("active", "true".to_owned()), ("_count", "200".to_owned())];
-            schedules.extend(self.every("Schedule", &asked).await?);
+            schedules.extend(tree::every(&self.platform(), "Schedule", &asked).await?);
         }
         let mut departments = Vec::new();
         for service in services {
@@ -120,10 +120,10 @@ impl Booking {
         if let Some(organization) = &question.organization {
             let parts = [("partof", organization.clone()), ("_count", "500".to_owned())];
             let mut houses = vec![organization.clone()];
-            houses.extend(self.first("Organization", &parts).await?.iter().map(name));
+            houses.extend(tree::first(&self.platform(), "Organization", &parts).await?.iter().map(name));
             asked.push(("organization", houses.join(",")));
         }
-        self.every("HealthcareService", &asked).await
+        tree::every(&self.platform(), "HealthcareService", &asked).await
     }
 
     /// What one department has; none when it has neither a Schedule nor a bed.
@@ -148,9 +148,9 @@ impl Booking {
             free = self.free_among(&names, uses_pool, from, question.count).await?;
             pool = self.pool(&names, at).await?;
         }
-        let above = self.up_from(&organization).await?;
+        let above = tree::up_from(&self.platform(), &organization).await?;
         let institution = above.last().map_or_else(|| organization.clone(), |id| format!("Organization/{id}"));
-        let called = self.read(&self.platform(), &institution).await?;
+        let called = tree::read(&self.platform(), &institution).await?;
         let called = called.and_then(|(tree, _)| tree["name"].as_str().map(str::to_owned)).unwrap_or_default();
         let unassigned = if institution == organization { 0 } else { self.waiting(&institution).await? };
         Ok(Some(Department {
@@ -178,8 +178,8 @@ impl Booking {
             ("based-on:ServiceRequest.status", "active".to_owned()),
             ("status", "arrived,checked-in,fulfilled".to_owned()),
         ];
-        let (asked, come) = (self.count("ServiceRequest", &asked).await?, self.count("Appointment", &come).await?);
-        Ok(asked.saturating_sub(come))
+        let asked = tree::count(&self.platform(), "ServiceRequest", &asked).await?;
+        Ok(asked.saturating_sub(tree::count(&self.platform(), "Appointment", &come).await?))
     }
 
     /// Free slots of the referral pool: today, and in the seven days from now.
@@ -192,7 +192,7 @@ impl Booking {
             ("start", format!("lt{}", time::instant(at + 7 * DAY))),
             ("_count", "500".to_owned()),
         ];
-        let found = self.every("Slot", &asked).await?;
+        let found = tree::every(&self.platform(), "Slot", &asked).await?;
         let today = self.local_day(at);
         let is_today = |slot: &&Value| self.span(slot).is_ok_and(|(start, _)| self.local_day(start) == today);
         Ok((found.iter().filter(is_today).count(), found.len()))
@@ -213,10 +213,10 @@ impl Booking {
         count: usize,
     ) -> Result<Vec<Value>, Error> {
         let schedules = match of.starts_with("Schedule/") {
-            true => self.read(&self.platform(), of).await?.map(|(tree, _)| tree).into_iter().collect(),
+            true => tree::read(&self.platform(), of).await?.map(|(tree, _)| tree).into_iter().collect(),
             false => {
                 let asked = [("actor", of.to_owned()), ("active", "true".to_owned()), ("_count", "200".to_owned())];
-                self.every("Schedule", &asked).await?
+                tree::every(&self.platform(), "Schedule", &asked).await?
             }
         };
         let Some(first) = schedules.first() else { return Ok(Vec::new()) };
@@ -240,12 +240,11 @@ impl Booking {
             ("_sort", "start".to_owned()),
             ("_count", if uses_pool { count.max(1) } else { PAGE }.to_string()),
         ];
-        let mut page = self.page("Slot", &asked).await?;
+        let mut pages = self.platform().pages(SearchRequest::of("Slot", &asked)?);
         let released = self.now() + self.settings().pool_release;
         let mut free = Vec::new();
-        loop {
-            for body in page.matches.iter().filter_map(|version| version.body.as_ref()) {
-                let slot = parsed(body)?;
+        while let Some(page) = pages.next().await? {
+            for slot in tree::on(&page)? {
                 if uses_pool || !is_pooled(&slot) || self.span(&slot)?.0 <= released {
                     free.push(slot);
                 }
@@ -253,12 +252,8 @@ impl Booking {
                     return Ok(free);
                 }
             }
-            let Some(next) = page.next else { return Ok(free) };
-            let parameters = SearchRequest::parameters_of(&next)?;
-            let type_ = Some(record::ResourceType::parse("Slot")?);
-            let request = SearchRequest { type_, compartment: None, parameters, strict: true };
-            page = self.platform().search(&request).await?;
         }
+        Ok(free)
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode, time};
+use record::tree::{self, name};
 use record::{FeedEntry, Method};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::hold::reason;
-use crate::resource::name;
-use crate::{Booking, code, resource};
+use crate::{Booking, code};
 
 /// What one process at a time holds.
 const LEASE_NAME: &str = "booking";
@@ -115,7 +115,7 @@ impl Booking {
                 ("_sort", "hold-until".to_owned()),
                 ("_count", TOGETHER.to_string()),
             ];
-            let found = self.first("Appointment", &due).await?;
+            let found = tree::first(&self.platform(), "Appointment", &due).await?;
             let mut moved = 0;
             for one in &found {
                 moved += usize::from(self.end_hold(one, now).await?);
@@ -130,8 +130,8 @@ impl Booking {
     /// Ends one hold. What carries a request goes on without a place; all else is cancelled.
     async fn end_hold(&self, appointment: &Value, now: i64) -> Result<bool, Error> {
         let is_over = |one: &Value| {
-            let until = resource::extension(one, code::HOLD_UNTIL);
-            let until = until.and_then(|one| resource::moment(&one["valueDateTime"], self.zone()));
+            let until = tree::extension(one, code::HOLD_UNTIL);
+            let until = until.and_then(|one| tree::moment(&one["valueDateTime"], self.zone()));
             one["status"] == "pending" && until.is_some_and(|until| until <= now)
         };
         let to = if appointment["basedOn"].is_array() { "proposed" } else { "cancelled" };
@@ -168,8 +168,8 @@ impl Booking {
     }
 
     async fn version(&self, entry: &FeedEntry, version: u64) -> Result<Option<Value>, Error> {
-        let found = self.platform().vread(&entry.key, version).await?.and_then(|version| version.body);
-        found.map(|body| resource::parsed(&body)).transpose()
+        let found = self.platform().vread(&entry.key, version).await?;
+        Ok(found.as_ref().map(tree::of).transpose()?.flatten())
     }
 
     async fn position(&self) -> Result<u64, Error> {

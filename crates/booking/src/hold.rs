@@ -1,15 +1,15 @@
 //! A place is held, booked, given back, and what became of the visit is marked.
 
 use fhir::{Category, Error, IssueCode, time};
+use record::tree::{
+    self, concept, extension, is_coded, items, list_of, moment, name, put, put_extension, reference, referred,
+    referred_of, without, without_extension,
+};
 use record::{Caller, Session, Standing};
 use serde_json::{Value, json};
 
-use crate::place::{is_bed, is_free_bed};
-use crate::resource::{
-    actors, extend, extension, items, list_of, moment, name, reference, referred, referred_of, without,
-    without_extension,
-};
-use crate::{Booking, code, conflict, forbidden, is_overtaken, put};
+use crate::place::{actors, is_bed, is_free_bed};
+use crate::{Booking, code};
 
 /// How often a hold is tried anew when others are quicker.
 const TRIES: usize = 16;
@@ -101,11 +101,11 @@ impl Booking {
         if let Some(instead) = &hold.instead {
             let (tree, _) = self.theirs(session, instead).await?;
             if tree["status"] != "pending" || !actors(&tree, "Patient").any(|patient| patient == hold.patient) {
-                return Err(conflict("What is to be exchanged is not held for this patient any more."));
+                return Err(Error::conflict("What is to be exchanged is not held for this patient any more."));
             }
         }
         if let Some(request) = &hold.request {
-            let found = self.read(session, request).await?;
+            let found = tree::read(session, request).await?;
             let for_patient = |tree: &Value| referred(&tree["subject"]) == Some(hold.patient.as_str());
             if !found.is_some_and(|(tree, _)| for_patient(&tree)) {
                 return Err(Error::not_found(format!("There is no {request} of this patient that you may read.")));
@@ -127,12 +127,14 @@ impl Booking {
             Wanted::Next(_) | Wanted::BedOf(_) => hold.instead.is_none(),
         };
         if let Some(instead) = &hold.instead {
-            let found = self.read(&self.platform(), instead).await?.map(|(tree, _)| tree);
+            let found = tree::read(&self.platform(), instead).await?.map(|(tree, _)| tree);
             let is_theirs = |tree: &Value| actors(tree, "Patient").any(|to| to == hold.patient);
             return Ok(found.filter(|tree| has_it(tree) && is_theirs(tree) && tree["status"] == "pending"));
         }
         let Some(id) = &hold.id else { return Ok(None) };
-        let Some((tree, _)) = self.read(&self.platform(), &format!("Appointment/{id}")).await? else { return Ok(None) };
+        let Some((tree, _)) = tree::read(&self.platform(), &format!("Appointment/{id}")).await? else {
+            return Ok(None);
+        };
         let same_slot = has_it(&tree);
         if actors(&tree, "Patient").any(|to| to == hold.patient) && same_slot && tree["status"] != "cancelled" {
             return Ok(Some(tree));
@@ -144,7 +146,7 @@ impl Booking {
         for _ in 0..TRIES {
             let free = self.free_slots(caller, service, hold.request.is_some(), None, NAMED).await?;
             let Some(first) = free.first() else {
-                return Err(conflict("Nothing is free there in the coming days."));
+                return Err(Error::conflict("Nothing is free there in the coming days."));
             };
             match self.hold_slot(caller, hold, &name(first)).await {
                 Err(error) if error.category() == Category::Conflict => {}
@@ -157,14 +159,14 @@ impl Booking {
     async fn hold_slot(&self, caller: &Caller, hold: &Hold, slot: &str) -> Result<Value, Error> {
         for _ in 0..TRIES {
             let absent = || Error::not_found(format!("There is no {slot}."));
-            let (mut tree, version) = self.read(&self.platform(), slot).await?.ok_or_else(absent)?;
+            let (mut tree, version) = tree::read(&self.platform(), slot).await?.ok_or_else(absent)?;
             let schedule = self.schedule_of(&tree).await?;
             if tree["status"] != "free" || !self.live(slot).await?.is_empty() {
                 return Err(self.taken(caller, &tree, &schedule, hold.request.is_some()).await?);
             }
             let (start, end) = self.span(&tree)?;
             if end <= self.now() {
-                return Err(conflict("This time is past."));
+                return Err(Error::conflict("This time is past."));
             }
             self.is_open_to(caller, &tree, &schedule, hold.request.is_some()).await?;
             self.is_within_limits(caller, hold, &schedule, start).await?;
@@ -187,7 +189,7 @@ impl Booking {
                     self.settle_places(&before).await?;
                     return Ok(appointment);
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {
+                Err(refusal) if refusal.is_overtaken() => {
                     if let Some(there) = self.held_before(hold).await? {
                         return Ok(there);
                     }
@@ -200,14 +202,18 @@ impl Booking {
 
     async fn hold_bed_of(&self, caller: &Caller, hold: &Hold, service: &str) -> Result<Value, Error> {
         let absent = || Error::not_found(format!("There is no {service}."));
-        let (offer, _) = self.read(&self.platform(), service).await?.ok_or_else(absent)?;
+        let (offer, _) = tree::read(&self.platform(), service).await?.ok_or_else(absent)?;
         let department = referred(&offer["providedBy"]).unwrap_or_default().to_owned();
         for _ in 0..TRIES {
             let beds = self.beds_of(&department).await?;
             let Some(bed) = beds.iter().find(|bed| is_free_bed(bed)) else {
                 match self.give_way(caller, hold, &beds).await? {
                     true => continue,
-                    false => return Err(conflict("No bed is free there, and nobody who could wait longer holds one.")),
+                    false => {
+                        return Err(Error::conflict(
+                            "No bed is free there, and nobody who could wait longer holds one.",
+                        ));
+                    }
                 }
             };
             match self.hold_bed(caller, hold, &name(bed)).await {
@@ -221,7 +227,7 @@ impl Booking {
     /// The beds of a department that are in use.
     pub(crate) async fn beds_of(&self, department: &str) -> Result<Vec<Value>, Error> {
         let asked = [("organization", department.to_owned()), ("_count", "200".to_owned())];
-        let found = self.every("Location", &asked).await?;
+        let found = tree::every(&self.platform(), "Location", &asked).await?;
         Ok(found.into_iter().filter(is_bed).collect())
     }
 
@@ -231,7 +237,7 @@ impl Booking {
         let mut last: Option<(u64, String, Value)> = None;
         for bed in beds {
             let by = extension(bed, code::HELD_BY).and_then(|one| referred(&one["valueReference"]));
-            let Some((by, _)) = self.read(&self.platform(), by.unwrap_or_default()).await? else { continue };
+            let Some((by, _)) = tree::read(&self.platform(), by.unwrap_or_default()).await? else { continue };
             if by["status"] == "pending" {
                 let order = (by["priority"].as_u64().unwrap_or_default(), by["created"].to_string(), by);
                 if last.as_ref().is_none_or(|last| (last.0, &last.1) < (order.0, &order.1)) {
@@ -251,13 +257,13 @@ impl Booking {
 
     async fn hold_bed(&self, caller: &Caller, hold: &Hold, bed: &str) -> Result<Value, Error> {
         if let Standing::Lay(_) = caller.standing {
-            return Err(forbidden("A bed is held by those who send the patient."));
+            return Err(Error::forbidden("A bed is held by those who send the patient."));
         }
         for _ in 0..TRIES {
             let absent = || Error::not_found(format!("There is no {bed}."));
-            let (mut tree, version) = self.read(&self.platform(), bed).await?.ok_or_else(absent)?;
+            let (mut tree, version) = tree::read(&self.platform(), bed).await?.ok_or_else(absent)?;
             if !is_free_bed(&tree) {
-                return Err(conflict(format!("{bed} is not free.")));
+                return Err(Error::conflict(format!("{bed} is not free.")));
             }
             let bearer = self.bearer(hold).await?;
             let (before, until) = (bearer.tree.clone(), self.until(hold, self.0.settings.bed_hold));
@@ -267,14 +273,14 @@ impl Booking {
             appointment["end"] = json!(time::instant(until.max(from + 1_000_000)));
             take_part(&mut appointment, bed, "accepted");
             let held = json!({ "url": code::HELD_BY, "valueReference": reference(&name(&appointment)) });
-            extend(&mut tree, held);
+            put_extension(&mut tree, held);
             let changes = vec![put(&tree, Some(version))?, put(&appointment, bearer.version)?];
             match self.for_caller(caller).transact(changes).await {
                 Ok(_) => {
                     self.settle_places(&before).await?;
                     return Ok(appointment);
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {
+                Err(refusal) if refusal.is_overtaken() => {
                     if let Some(there) = self.held_before(hold).await? {
                         return Ok(there);
                     }
@@ -288,14 +294,14 @@ impl Booking {
     /// The Appointment that is to have the place: one for the same request that has no time yet, or a new one.
     async fn bearer(&self, hold: &Hold) -> Result<Bearer, Error> {
         if let Some(instead) = &hold.instead {
-            let there = self.read(&self.platform(), instead).await?.filter(|(tree, _)| tree["status"] == "pending");
-            let gone = || conflict("What is to be exchanged is not held any more.");
+            let there = tree::read(&self.platform(), instead).await?.filter(|(tree, _)| tree["status"] == "pending");
+            let gone = || Error::conflict("What is to be exchanged is not held any more.");
             return there.map(|(tree, version)| Bearer { tree, version: Some(version) }).ok_or_else(gone);
         }
         if let Some(request) = &hold.request {
             let asked = [("based-on", request.clone()), ("status", "proposed,pending".to_owned())];
-            if let Some(found) = self.first("Appointment", &asked).await?.into_iter().next()
-                && let Some((tree, version)) = self.read(&self.platform(), &name(&found)).await?
+            if let Some(found) = tree::first(&self.platform(), "Appointment", &asked).await?.into_iter().next()
+                && let Some((tree, version)) = tree::read(&self.platform(), &name(&found)).await?
                 && matches!(tree["status"].as_str(), Some("proposed" | "pending"))
             {
                 return Ok(Bearer { tree, version: Some(version) });
@@ -311,10 +317,9 @@ impl Booking {
 
     /// The Appointment as a hold until a moment, without its place.
     fn tentative(&self, caller: &Caller, hold: &Hold, mut tree: Value, until: i64) -> Value {
-        without_extension(&mut tree, code::HOLD_UNTIL);
         without(&mut tree, &["start", "end", "slot", "cancelationReason"]);
         let ends = json!({ "url": code::HOLD_UNTIL, "valueDateTime": time::instant(until) });
-        extend(&mut tree, ends);
+        put_extension(&mut tree, ends);
         tree["status"] = json!("pending");
         tree["created"] = json!(time::instant(self.now()));
         tree["priority"] = json!(rank(hold.priority.as_deref()));
@@ -329,7 +334,7 @@ impl Booking {
             take_part(&mut tree, &role, "accepted");
             for one in list_of(&mut tree, "participant").into_iter().flatten() {
                 if one["actor"]["reference"] == role.as_str() {
-                    one["type"] = json!([{ "coding": [{ "system": PARTICIPATION, "code": "REF" }] }]);
+                    one["type"] = json!([concept(PARTICIPATION, "REF")]);
                 }
             }
         }
@@ -354,7 +359,7 @@ impl Booking {
         let free = self.free_slots(caller, &of, for_request, Some(after.min(self.now())), NAMED).await?;
         let named: Vec<String> =
             free.iter().map(|one| format!("{} ({})", one["start"].as_str().unwrap_or_default(), name(one))).collect();
-        Ok(conflict(match named.is_empty() {
+        Ok(Error::conflict(match named.is_empty() {
             true => "This place has been taken, and nothing else is free there in the coming days.".to_owned(),
             false => format!("This place has been taken. The next free there: {}.", named.join(", ")),
         }))
@@ -370,11 +375,11 @@ impl Booking {
                 return Ok(tree);
             }
             if tree["basedOn"].is_array() {
-                return Err(conflict("This place belongs to a referral. It is booked there."));
+                return Err(Error::conflict("This place belongs to a referral. It is booked there."));
             }
             let until = extension(&tree, code::HOLD_UNTIL).and_then(|one| moment(&one["valueDateTime"], self.zone()));
             if tree["status"] != "pending" || until.is_some_and(|until| until <= self.now()) {
-                return Err(conflict("This is not held any more. Choose a time again."));
+                return Err(Error::conflict("This is not held any more. Choose a time again."));
             }
             without_extension(&mut tree, code::HOLD_UNTIL);
             tree["status"] = json!("booked");
@@ -386,7 +391,7 @@ impl Booking {
                     self.settle_places(&tree).await?;
                     return Ok(tree);
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
@@ -405,17 +410,17 @@ impl Booking {
         }
         let is_carried = tree["basedOn"].is_array();
         if is_carried && tree["status"] == "booked" {
-            return Err(conflict("This place belongs to a referral. It is given back, or changed, there."));
+            return Err(Error::conflict("This place belongs to a referral. It is given back, or changed, there."));
         }
         if !matches!(tree["status"].as_str(), Some("pending" | "booked")) {
-            return Err(conflict("What has begun, or is over, cannot be given back."));
+            return Err(Error::conflict("What has begun, or is over, cannot be given back."));
         }
         let to = if is_carried { "proposed" } else { "cancelled" };
         let reason = json!({ "text": why });
         let writer = self.for_caller(session.caller());
         let ended = self
             .end(&writer, &id, to, Some(&reason), |one| matches!(one["status"].as_str(), Some("pending" | "booked")));
-        ended.await?.ok_or_else(|| conflict("It has been changed meanwhile. Look again."))
+        ended.await?.ok_or_else(|| Error::conflict("It has been changed meanwhile. Look again."))
     }
 
     /// Marks what became of a visit. For those who work where it takes place.
@@ -424,7 +429,7 @@ impl Booking {
         for _ in 0..TRIES {
             let (mut tree, version) = self.theirs(session, &id).await?;
             if !self.works_at(session.caller(), &tree).await? {
-                return Err(forbidden("This is marked by those who work where the visit takes place."));
+                return Err(Error::forbidden("This is marked by those who work where the visit takes place."));
             }
             let status = tree["status"].as_str().unwrap_or_default();
             if status == mark.status() {
@@ -436,7 +441,7 @@ impl Booking {
             };
             self.has_begun(&tree, mark)?;
             if !from {
-                return Err(conflict(format!("This appointment is {status} already.")));
+                return Err(Error::conflict(format!("This appointment is {status} already.")));
             }
             tree["status"] = json!(mark.status());
             match self.for_caller(session.caller()).transact(vec![put(&tree, Some(version))?]).await {
@@ -444,7 +449,7 @@ impl Booking {
                     self.settle_places(&tree).await?;
                     return Ok(tree);
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
@@ -460,7 +465,7 @@ impl Booking {
             Mark::Missed => start <= now,
             Mark::Arrived | Mark::Seen => self.local_day(start) <= self.local_day(now),
         };
-        if begun { Ok(()) } else { Err(conflict("This visit is still to come.")) }
+        if begun { Ok(()) } else { Err(Error::conflict("This visit is still to come.")) }
     }
 
     /// Ends an Appointment for as long as a condition holds of it, and frees its places. None when it held no more.
@@ -473,7 +478,7 @@ impl Booking {
         holds: impl Fn(&Value) -> bool,
     ) -> Result<Option<Value>, Error> {
         for _ in 0..TRIES {
-            let Some((mut tree, version)) = self.read(writer, id).await? else { return Ok(None) };
+            let Some((mut tree, version)) = tree::read(writer, id).await? else { return Ok(None) };
             if !holds(&tree) {
                 return Ok(None);
             }
@@ -494,7 +499,7 @@ impl Booking {
                     self.settle_places(&before).await?;
                     return Ok(Some(tree));
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
@@ -503,8 +508,7 @@ impl Booking {
 
     /// From when until when a slot is.
     pub(crate) fn span(&self, slot: &Value) -> Result<(i64, i64), Error> {
-        let at = |element: &str| moment(&slot[element], self.zone());
-        at("start").zip(at("end")).ok_or_else(|| Error::fault("a slot has no time"))
+        tree::span(slot, self.zone()).ok_or_else(|| Error::fault("a slot has no time"))
     }
 }
 
@@ -520,11 +524,11 @@ fn rank(priority: Option<&str>) -> u64 {
 
 /// Why the platform cancels.
 pub(crate) fn reason(code: &str) -> Value {
-    json!({ "coding": [{ "system": code::CANCELLED, "code": code }] })
+    concept(code::CANCELLED, code)
 }
 
 pub(crate) fn is_arranger(participant: &Value) -> bool {
-    items(&participant["type"]).any(|one| crate::resource::is_coded(one, PARTICIPATION, "REF"))
+    is_coded(&participant["type"], PARTICIPATION, "REF")
 }
 
 fn is_patient(participant: &Value) -> bool {

@@ -19,16 +19,14 @@ pub mod code;
 mod follow;
 mod hold;
 mod place;
-mod resource;
 mod rights;
 mod session;
 
 use std::sync::Arc;
 
-use fhir::{Category, Error, IssueCode};
+use fhir::Error;
 use jiff::tz::Offset;
-use record::{Action, Caller, Change, Key, Record, ResourceType, SearchRequest, Session, Standing, Target, Version};
-use serde_json::Value;
+use record::{Action, Caller, Change, Key, Record, ResourceType, Session, Standing, Target};
 
 pub use availability::{Availability, Department, FreeSlot, Question};
 pub use hold::{Hold, Mark, Wanted};
@@ -113,7 +111,7 @@ impl Booking {
         let put = Action::Update { target, resource, if_match: None, if_absent: true };
         match self.platform().transact(vec![Change::new(put)]).await {
             Ok(_) => Ok(()),
-            Err(refusal) if is_overtaken(&refusal.error) => Ok(()),
+            Err(refusal) if refusal.is_overtaken() => Ok(()),
             Err(refusal) => Err(refusal.error),
         }
     }
@@ -137,75 +135,6 @@ impl Booking {
     }
 
     fn zone(&self) -> Offset {
-        Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
+        self.0.record.settings().zone()
     }
-
-    /// A resource and its version; none when it is not there or was deleted.
-    async fn read(&self, session: &Session, reference: &str) -> Result<Option<(Value, u64)>, Error> {
-        let Some(key) = resource::key(reference) else { return Ok(None) };
-        let Some(version) = session.read(&key).await? else { return Ok(None) };
-        let Some(body) = &version.body else { return Ok(None) };
-        Ok(Some((resource::parsed(body)?, version.version)))
-    }
-
-    /// One page of what matches.
-    async fn page(&self, type_: &str, parameters: &[(&str, String)]) -> Result<record::SearchPage, Error> {
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let request =
-            SearchRequest { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true };
-        self.platform().search(&request).await
-    }
-
-    /// What matches on the first page, as trees.
-    async fn first(&self, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<Value>, Error> {
-        trees(self.page(type_, parameters).await?.matches)
-    }
-
-    /// Everything that matches, page by page.
-    async fn every(&self, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<Value>, Error> {
-        let type_ = Some(ResourceType::parse(type_)?);
-        let mut parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let mut found = Vec::new();
-        loop {
-            let request = SearchRequest { type_, compartment: None, parameters, strict: true };
-            let page = self.platform().search(&request).await?;
-            found.extend(trees(page.matches)?);
-            match page.next {
-                Some(next) => parameters = SearchRequest::parameters_of(&next)?,
-                None => return Ok(found),
-            }
-        }
-    }
-
-    /// How many match.
-    async fn count(&self, type_: &str, parameters: &[(&str, String)]) -> Result<u64, Error> {
-        let mut asked = parameters.to_vec();
-        asked.push(("_summary", "count".to_owned()));
-        Ok(self.page(type_, &asked).await?.total.unwrap_or_default())
-    }
-}
-
-fn trees(versions: Vec<Version>) -> Result<Vec<Value>, Error> {
-    versions.into_iter().filter_map(|version| version.body).map(|body| resource::parsed(&body)).collect()
-}
-
-/// Puts a resource under the name it has; on the condition that it is as it was, or that nothing is there.
-fn put(tree: &Value, version: Option<u64>) -> Result<Change, Error> {
-    let key = resource::key(&resource::name(tree)).ok_or_else(|| Error::fault("a resource was made without a name"))?;
-    let resource = fhir::json::parse(&serde_json::to_vec(tree).map_err(Error::fault)?)?;
-    let action = Action::Update { target: Target::Key(key), resource, if_match: version, if_absent: version.is_none() };
-    Ok(Change::new(action))
-}
-
-/// Whether a transaction failed because others changed the same meanwhile.
-fn is_overtaken(error: &Error) -> bool {
-    error.category() == Category::PreconditionFailed
-}
-
-fn conflict(text: impl Into<String>) -> Error {
-    Error::new(Category::Conflict, IssueCode::Conflict, text)
-}
-
-fn forbidden(text: impl Into<String>) -> Error {
-    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
 }

@@ -1,22 +1,19 @@
 //! Who may have, change and see a place.
 
 use fhir::{Category, Error, IssueCode, time};
-use record::{Caller, Session, Standing};
+use record::tree::{self, extension, items, name, referred, referred_of};
+use record::{Caller, Key, Session, Standing};
 use serde_json::Value;
 
 use crate::hold::{Hold, is_arranger};
-use crate::place::is_pooled;
-use crate::resource::{actors, extension, is_coded, items, key, name, referred, referred_of};
-use crate::{Booking, code, conflict, forbidden};
-
-/// What kind of organization one is.
-const TYPE: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
+use crate::place::{actors, is_pooled};
+use crate::{Booking, code};
 
 impl Booking {
     /// An Appointment that the caller may change: a patient's own, one they can read, or one where they work.
     pub(crate) async fn theirs(&self, session: &Session, id: &str) -> Result<(Value, u64), Error> {
         let absent = || Error::not_found(format!("There is no {id}."));
-        let (tree, version) = self.read(&self.platform(), id).await?.ok_or_else(absent)?;
+        let (tree, version) = tree::read(&self.platform(), id).await?.ok_or_else(absent)?;
         let permitted = match &session.caller().standing {
             Standing::System => true,
             Standing::Lay(lay) => actors(&tree, "Patient").any(|patient| {
@@ -24,7 +21,7 @@ impl Booking {
                 lay.own.iter().chain(&lay.charges).any(|own| own == id)
             }),
             Standing::Staff(_) => {
-                self.read(session, id).await?.is_some() || self.works_at(session.caller(), &tree).await?
+                tree::read(session, id).await?.is_some() || self.works_at(session.caller(), &tree).await?
             }
         };
         if permitted { Ok((tree, version)) } else { Err(absent()) }
@@ -42,16 +39,16 @@ impl Booking {
             return Ok(true);
         }
         for slot in referred_of(&appointment["slot"], "Slot") {
-            if let Some((slot, _)) = self.read(&self.platform(), slot).await?
+            if let Some((slot, _)) = tree::read(&self.platform(), slot).await?
                 && self.houses(&self.schedule_of(&slot).await?).await?.contains(&post.organization)
             {
                 return Ok(true);
             }
         }
         for bed in actors(appointment, "Location") {
-            if let Some((bed, _)) = self.read(&self.platform(), bed).await?
+            if let Some((bed, _)) = tree::read(&self.platform(), bed).await?
                 && let Some(department) = referred(&bed["managingOrganization"])
-                && self.up_from(department).await?.contains(&post.organization)
+                && tree::up_from(&self.platform(), department).await?.contains(&post.organization)
             {
                 return Ok(true);
             }
@@ -62,7 +59,7 @@ impl Booking {
     /// Refuses whoever may not book for a patient.
     pub(crate) async fn may_book_for(&self, session: &Session, patient: &str) -> Result<(), Error> {
         let absent = || Error::not_found(format!("There is no {patient} for whom you may book."));
-        let key = key(patient).filter(|key| key.type_.name() == "Patient").ok_or_else(absent)?;
+        let key = Key::of(patient).filter(|key| key.type_.name() == "Patient").ok_or_else(absent)?;
         if let Standing::Lay(lay) = &session.caller().standing
             && !lay.own.iter().chain(&lay.charges).any(|own| *own == key.id)
         {
@@ -75,7 +72,7 @@ impl Booking {
     /// The Schedule of a slot.
     pub(crate) async fn schedule_of(&self, slot: &Value) -> Result<Value, Error> {
         let schedule = referred(&slot["schedule"]).unwrap_or_default();
-        let found = self.read(&self.platform(), schedule).await?;
+        let found = tree::read(&self.platform(), schedule).await?;
         found.map(|(tree, _)| tree).ok_or_else(|| Error::not_found(format!("There is no {schedule}.")))
     }
 
@@ -84,31 +81,16 @@ impl Booking {
         let mut houses = Vec::new();
         let place = extension(schedule, code::SESSION_PLACE).and_then(|one| referred(&one["valueReference"]));
         if let Some(place) = place {
-            houses.extend(self.up_from(place).await?);
+            houses.extend(tree::up_from(&self.platform(), place).await?);
         }
         for service in referred_of(&schedule["actor"], "HealthcareService") {
-            if let Some((service, _)) = self.read(&self.platform(), service).await?
+            if let Some((service, _)) = tree::read(&self.platform(), service).await?
                 && let Some(department) = referred(&service["providedBy"])
             {
-                houses.extend(self.up_from(department).await?);
+                houses.extend(tree::up_from(&self.platform(), department).await?);
             }
         }
         Ok(houses)
-    }
-
-    /// The id of an organization and, of a department, those it is part of, up to its institution.
-    pub(crate) async fn up_from(&self, organization: &str) -> Result<Vec<String>, Error> {
-        /// A tree of institutions is not higher.
-        const LEVELS: usize = 8;
-        let (mut at, mut found) = (Some(organization.to_owned()), Vec::new());
-        while let Some(one) = at.take().filter(|_| found.len() < LEVELS) {
-            let Some(id) = one.strip_prefix("Organization/") else { break };
-            found.push(id.to_owned());
-            let tree = self.read(&self.platform(), &one).await?;
-            let department = tree.filter(|(tree, _)| items(&tree["type"]).any(|one| is_coded(one, TYPE, "dept")));
-            at = department.and_then(|(tree, _)| referred(&tree["partOf"]).map(str::to_owned));
-        }
-        Ok(found)
     }
 
     /// Refuses whoever a slot is not open to.
@@ -133,7 +115,7 @@ impl Booking {
             return Ok(());
         }
         let text = format!("This place is kept for referrals until {}.", time::instant(released));
-        Err(forbidden(text))
+        Err(Error::forbidden(text))
     }
 
     /// Whether a caller may have a slot of the referral pool before it is open to everybody.
@@ -163,7 +145,7 @@ impl Booking {
             ("status", "pending,booked".to_owned()),
             ("date", format!("ge{}", time::instant(self.now()))),
         ];
-        let open = self.first("Appointment", &asked).await?;
+        let open = tree::first(&self.platform(), "Appointment", &asked).await?;
         // What the same request has already is moved, not added to.
         let is_moved = |one: &Value| {
             let request = hold.request.as_deref();
@@ -173,11 +155,11 @@ impl Booking {
         let others: Vec<&Value> = open.iter().filter(|one| !is_moved(one)).collect();
         if matches!(caller.standing, Standing::Lay(_)) && others.len() >= self.0.settings.open_bookings {
             let text = format!("There are {} places booked already. Give one back first.", others.len());
-            return Err(conflict(text));
+            return Err(Error::conflict(text));
         }
         for one in others {
             for slot in referred_of(&one["slot"], "Slot") {
-                let Some((slot, _)) = self.read(&self.platform(), slot).await? else { continue };
+                let Some((slot, _)) = tree::read(&self.platform(), slot).await? else { continue };
                 let same = referred(&slot["schedule"]) == Some(name(schedule).as_str());
                 if same && self.half_day(self.span(&slot)?.0) == self.half_day(start) {
                     let text = format!("This patient has a place there in the same half-day already: {}.", name(one));

@@ -3,16 +3,17 @@
 //! A session is a Schedule of the category [`code::EXPERT_SESSION`] with its Slots. Who may plan one is decided by the
 //! rules of access: it is written as the caller writes.
 
+use std::collections::BTreeSet;
+
 use fhir::{Category, Error, IssueCode, time};
-use record::{Action, Change, Session, Standing, Target};
+use record::tree::{self, concept, extension, is_coded, list_of, name, put, reference, referred};
+use record::{Change, Session, Standing};
 use serde_json::{Value, json};
 
 use crate::availability::{expert_of, place_of};
 use crate::hold::reason;
-use crate::resource::{
-    actors, extend, extension, items, key, list_of, moment, name, reference, referred, without_extension,
-};
-use crate::{Booking, code, conflict, forbidden, is_overtaken, put};
+use crate::place::actors;
+use crate::{Booking, code};
 
 /// How often a booking is called off anew when others change it meanwhile.
 const TRIES: usize = 16;
@@ -25,8 +26,6 @@ const PLACES: usize = 200;
 const IDENTIFIER: &str = "https://qingshan.dev/fhir/sid/session";
 /// The extension of a Schedule that says why it does not take place: a `valueString`.
 const WHY: &str = "https://qingshan.dev/fhir/StructureDefinition/session-cancelled";
-/// Another language's words. <http://hl7.org/fhir/R4/extension-translation.html>
-const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/translation";
 
 /// A session that is to be planned.
 #[derive(Debug, Clone)]
@@ -103,7 +102,7 @@ impl Booking {
     /// rules of access do not let the caller keep duty lists.
     pub async fn plan(&self, session: &Session, plan: &Plan) -> Result<Value, Error> {
         if let Standing::Lay(_) = session.caller().standing {
-            return Err(forbidden("Sessions are planned by those who keep duty lists."));
+            return Err(Error::forbidden("Sessions are planned by those who keep duty lists."));
         }
         let slots = cut(plan)?;
         if plan.span.1 <= self.now() {
@@ -113,7 +112,7 @@ impl Booking {
             [(Some(&plan.who), "expert"), (Some(&plan.place), "institution"), (plan.location.as_ref(), "room")]
         {
             let Some(reference) = reference else { continue };
-            if self.read(session, reference).await?.is_none() {
+            if tree::read(session, reference).await?.is_none() {
                 return Err(Error::not_found(format!("There is no {what} {reference}.")));
             }
         }
@@ -140,13 +139,13 @@ impl Booking {
     ) -> Result<Value, Error> {
         let id = plan.key.clone().unwrap_or_else(|| self.new_id());
         let known = [("identifier", format!("{IDENTIFIER}|{id}"))];
-        if let Some(there) = self.first("Schedule", &known).await?.into_iter().next() {
+        if let Some(there) = tree::first(&self.platform(), "Schedule", &known).await?.into_iter().next() {
             return Ok(there);
         }
         if let Some(other) = self.sessions_of(selves, plan.span).await?.first() {
             let place = place_of(other).unwrap_or_default();
             let from = other["planningHorizon"]["start"].as_str().unwrap_or_default();
-            return Err(conflict(format!("The expert has a session at {place} from {from} ({}).", name(other))));
+            return Err(Error::conflict(format!("The expert has a session at {place} from {from} ({}).", name(other))));
         }
         let full_url = format!("urn:uuid:{}", self.new_id());
         let mut schedule = json!({
@@ -154,7 +153,7 @@ impl Booking {
             "identifier": [{ "system": IDENTIFIER, "value": id }],
             "extension": [{ "url": code::SESSION_PLACE, "valueReference": reference(&plan.place) }],
             "active": true,
-            "serviceCategory": [{ "coding": [{ "system": code::SESSION, "code": code::EXPERT_SESSION }] }],
+            "serviceCategory": [concept(code::SESSION, code::EXPERT_SESSION)],
             "actor": [reference(&plan.who)],
             "planningHorizon": { "start": time::instant(plan.span.0), "end": time::instant(plan.span.1) },
         });
@@ -168,18 +167,13 @@ impl Booking {
             (Some(zh), en) => {
                 schedule["comment"] = json!(zh);
                 if let Some(en) = en {
-                    let parts = json!([{ "url": "lang", "valueCode": "en" }, { "url": "content", "valueString": en }]);
-                    schedule["_comment"] = json!({ "extension": [{ "url": TRANSLATION, "extension": parts }] });
+                    schedule["_comment"] = tree::translation(en);
                 }
             }
             (None, Some(en)) => schedule["comment"] = json!(en),
             (None, None) => {}
         }
-        let create = |resource: &Value, full_url: Option<String>| -> Result<Change, Error> {
-            let resource = fhir::json::parse(&serde_json::to_vec(resource).map_err(Error::fault)?)?;
-            Ok(Change { full_url, action: Action::Create { resource, if_none_exist: None } })
-        };
-        let mut changes = vec![create(&schedule, Some(full_url.clone()))?];
+        let mut changes = vec![Change { full_url: Some(full_url.clone()), ..tree::create(&schedule, None)? }];
         for (start, end) in slots {
             let mut slot = json!({
                 "resourceType": "Slot",
@@ -190,30 +184,29 @@ impl Booking {
                 "end": time::instant(*end),
             });
             if plan.pool {
-                slot["appointmentType"] = json!({ "coding": [{ "system": code::POOL, "code": code::REFERRAL_POOL }] });
+                slot["appointmentType"] = concept(code::POOL, code::REFERRAL_POOL);
             }
-            changes.push(create(&slot, None)?);
+            changes.push(tree::create(&slot, None)?);
         }
         let applied = session.transact(changes).await?;
-        let body = applied.into_iter().next().and_then(|one| one.version?.body);
-        let body = body.ok_or_else(|| Error::fault("a session that was planned is not there"))?;
-        crate::resource::parsed(&body)
+        let planned = applied.into_iter().next().and_then(|one| one.version);
+        let planned = planned.as_ref().map(tree::of).transpose()?.flatten();
+        planned.ok_or_else(|| Error::fault("a session that was planned is not there"))
     }
 
     /// The references by which schedules may name an expert: the person, and each post they hold.
     async fn selves(&self, who: &str) -> Result<Vec<String>, Error> {
         let person = match who.starts_with("PractitionerRole/") {
             true => {
-                let role = self.read(&self.platform(), who).await?;
+                let role = tree::read(&self.platform(), who).await?;
                 role.and_then(|(role, _)| referred(&role["practitioner"]).map(str::to_owned))
             }
             false => Some(who.to_owned()),
         };
         let mut selves: Vec<String> = person.iter().cloned().collect();
         if let Some(person) = person {
-            let posts =
-                self.every("PractitionerRole", &[("practitioner", person), ("_count", "100".to_owned())]).await?;
-            selves.extend(posts.iter().map(name));
+            let asked = [("practitioner", person), ("_count", "100".to_owned())];
+            selves.extend(tree::every(&self.platform(), "PractitionerRole", &asked).await?.iter().map(name));
         }
         if !selves.iter().any(|one| one == who) {
             selves.push(who.to_owned());
@@ -231,14 +224,13 @@ impl Booking {
             ("date", format!("le{}", time::instant(to))),
             ("_count", "200".to_owned()),
         ];
-        let found = self.every("Schedule", &asked).await?;
+        let found = tree::every(&self.platform(), "Schedule", &asked).await?;
         let overlaps = |one: &Value| self.horizon(one).is_some_and(|(start, end)| start < to && end > from);
         Ok(found.into_iter().filter(overlaps).collect())
     }
 
     fn horizon(&self, schedule: &Value) -> Option<(i64, i64)> {
-        let at = |element: &str| moment(&schedule["planningHorizon"][element], self.zone());
-        at("start").zip(at("end"))
+        tree::span(&schedule["planningHorizon"], self.zone())
     }
 
     /// Calls a session off for a reason: nobody can book it, and whoever has is told.
@@ -246,26 +238,21 @@ impl Booking {
         let reference = format!("Schedule/{id}");
         for _ in 0..TRIES {
             let absent = || Error::not_found(format!("There is no {reference}."));
-            let (mut tree, version) = self.read(session, &reference).await?.ok_or_else(absent)?;
+            let (mut tree, version) = tree::read(session, &reference).await?.ok_or_else(absent)?;
             if !is_session(&tree) {
                 return Err(Error::invalid("This is no expert session."));
             }
             if !self.keeps(session, &tree).await? {
-                return Err(forbidden(
+                return Err(Error::forbidden(
                     "A session is called off by those at whose place it is, or from whom the expert comes.",
                 ));
             }
             if tree["active"] != false {
                 tree["active"] = json!(false);
-                without_extension(&mut tree, WHY);
-                let why = json!({ "url": WHY, "valueString": why });
-                extend(&mut tree, why);
-                let resource = fhir::json::parse(&serde_json::to_vec(&tree).map_err(Error::fault)?)?;
-                let target = Target::Key(key(&reference).ok_or_else(absent)?);
-                let action = Action::Update { target, resource, if_match: Some(version), if_absent: false };
-                match session.transact(vec![Change::new(action)]).await {
+                tree::put_extension(&mut tree, json!({ "url": WHY, "valueString": why }));
+                match session.transact(vec![put(&tree, Some(version))?]).await {
                     Ok(_) => {}
-                    Err(refusal) if is_overtaken(&refusal.error) => continue,
+                    Err(refusal) if refusal.is_overtaken() => continue,
                     Err(refusal) => return Err(refusal.error),
                 }
             }
@@ -273,7 +260,7 @@ impl Booking {
             self.stop(&tree).await?;
             return Ok(tree);
         }
-        Err(conflict("Others change this session at the moment. Look again."))
+        Err(Error::conflict("Others change this session at the moment. Look again."))
     }
 
     /// Whether a caller has to do with a session: it is where they work, or the expert comes from there.
@@ -289,10 +276,10 @@ impl Booking {
         }
         let mut houses = self.houses(schedule).await?;
         for one in self.selves(expert).await? {
-            if let Some((role, _)) = self.read(&self.platform(), &one).await?
+            if let Some((role, _)) = tree::read(&self.platform(), &one).await?
                 && let Some(organization) = referred(&role["organization"])
             {
-                houses.extend(self.up_from(organization).await?);
+                houses.extend(tree::up_from(&self.platform(), organization).await?);
             }
         }
         Ok(houses.contains(&post.organization))
@@ -302,14 +289,14 @@ impl Booking {
     pub(crate) async fn stop(&self, schedule: &Value) -> Result<usize, Error> {
         let asked = [("schedule", name(schedule)), ("_count", "200".to_owned())];
         let mut stopped = 0;
-        for slot in self.every("Slot", &asked).await? {
+        for slot in tree::every(&self.platform(), "Slot", &asked).await? {
             for _ in 0..TRIES {
-                let Some((mut slot, version)) = self.read(&self.platform(), &name(&slot)).await? else { break };
+                let Some((mut slot, version)) = tree::read(&self.platform(), &name(&slot)).await? else { break };
                 if !matches!(slot["status"].as_str(), Some("busy-unavailable" | "entered-in-error")) {
                     slot["status"] = json!("busy-unavailable");
                     match self.platform().transact(vec![put(&slot, Some(version))?]).await {
                         Ok(_) => {}
-                        Err(refusal) if is_overtaken(&refusal.error) => continue,
+                        Err(refusal) if refusal.is_overtaken() => continue,
                         Err(refusal) => return Err(refusal.error),
                     }
                 }
@@ -329,15 +316,15 @@ impl Booking {
         for one in live {
             let id = name(one);
             for _ in 0..TRIES {
-                let Some((mut tree, version)) = self.read(&self.platform(), &id).await? else { break };
+                let Some((mut tree, version)) = tree::read(&self.platform(), &id).await? else { break };
                 if !matches!(tree["status"].as_str(), Some("pending" | "booked")) {
                     break;
                 }
                 let told = self.told(&tree, about, why);
-                without_extension(&mut tree, code::HOLD_UNTIL);
+                tree::without_extension(&mut tree, code::HOLD_UNTIL);
                 if tree["basedOn"].is_array() {
                     tree["status"] = json!("proposed");
-                    crate::resource::without(&mut tree, &["slot", "start", "end"]);
+                    tree::without(&mut tree, &["slot", "start", "end"]);
                 } else {
                     tree["status"] = json!("cancelled");
                     let mut reason = reason(code::SESSION_CANCELLED);
@@ -348,7 +335,7 @@ impl Booking {
                 }
                 match self.platform().transact(vec![put(&tree, Some(version))?, put(&told, None)?]).await {
                     Ok(_) => break,
-                    Err(refusal) if is_overtaken(&refusal.error) => {}
+                    Err(refusal) if refusal.is_overtaken() => {}
                     Err(refusal) => return Err(refusal.error),
                 }
             }
@@ -363,7 +350,7 @@ impl Booking {
             "resourceType": "Communication",
             "id": self.new_id(),
             "status": "completed",
-            "category": [{ "coding": [{ "system": code::CANCELLED, "code": code::SESSION_CANCELLED }] }],
+            "category": [reason(code::SESSION_CANCELLED)],
             "subject": reference(patient),
             "about": [about, reference(&name(appointment))],
             "sent": time::instant(self.now()),
@@ -384,7 +371,7 @@ impl Booking {
             ("date", format!("lt{}", time::instant(span.1))),
             ("_count", "200".to_owned()),
         ];
-        let mut found = self.every("Schedule", &asked).await?;
+        let mut found = tree::every(&self.platform(), "Schedule", &asked).await?;
         found.retain(|one| place.is_none_or(|place| place_of(one) == Some(place)));
         found.retain(|one| self.horizon(one).is_some_and(|(start, _)| start >= span.0 && start < span.1));
         found.sort_by_cached_key(|one| (self.horizon(one), name(one)));
@@ -398,13 +385,14 @@ impl Booking {
     }
 
     async fn counted(&self, schedule: &str) -> Result<Count, Error> {
-        let slots = self.every("Slot", &[("schedule", schedule.to_owned()), ("_count", "200".to_owned())]).await?;
+        let asked = [("schedule", schedule.to_owned()), ("_count", "200".to_owned())];
+        let slots = tree::every(&self.platform(), "Slot", &asked).await?;
         let asked = [
             ("slot.schedule", schedule.to_owned()),
             ("status", "booked,arrived,checked-in,fulfilled,noshow".to_owned()),
             ("_count", "200".to_owned()),
         ];
-        let visits = self.every("Appointment", &asked).await?;
+        let visits = tree::every(&self.platform(), "Appointment", &asked).await?;
         let are = |statuses: &[&str]| {
             visits.iter().filter(|one| one["status"].as_str().is_some_and(|status| statuses.contains(&status))).count()
         };
@@ -426,18 +414,18 @@ impl Booking {
     async fn expert(&self, schedule: &Value) -> Result<(String, String), Error> {
         let mut who = expert_of(schedule).unwrap_or_default().to_owned();
         if who.starts_with("PractitionerRole/")
-            && let Some((role, _)) = self.read(&self.platform(), &who).await?
+            && let Some((role, _)) = tree::read(&self.platform(), &who).await?
             && let Some(person) = referred(&role["practitioner"])
         {
             who = person.to_owned();
         }
-        let Some((person, _)) = self.read(&self.platform(), &who).await? else { return Ok(Default::default()) };
+        let Some((person, _)) = tree::read(&self.platform(), &who).await? else { return Ok(Default::default()) };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Ok((text(&person["name"][0]["text"]), text(&person["qualification"][0]["code"]["text"])))
     }
 
     async fn called(&self, reference: Option<&str>) -> Result<String, Error> {
-        let found = self.read(&self.platform(), reference.unwrap_or_default()).await?;
+        let found = tree::read(&self.platform(), reference.unwrap_or_default()).await?;
         Ok(found.and_then(|(tree, _)| tree["name"].as_str().map(str::to_owned)).unwrap_or_default())
     }
 
@@ -446,36 +434,27 @@ impl Booking {
     pub async fn bookings(&self, session: &Session, id: &str) -> Result<Value, Error> {
         let reference = format!("Schedule/{id}");
         let absent = || Error::not_found(format!("There is no {reference}."));
-        let (schedule, _) = self.read(session, &reference).await?.ok_or_else(absent)?;
+        let (schedule, _) = tree::read(session, &reference).await?.ok_or_else(absent)?;
         if !is_session(&schedule) || !self.keeps(session, &schedule).await? {
-            return Err(forbidden("Who has booked is shown where the session is, and where the expert comes from."));
+            return Err(Error::forbidden(
+                "Who has booked is shown where the session is, and where the expert comes from.",
+            ));
         }
         let own = self.for_caller(session.caller());
-        let statuses = "pending,booked,arrived,checked-in,fulfilled,noshow";
-        let mut parameters = vec![
-            ("slot.schedule".to_owned(), reference.clone()),
-            ("status".to_owned(), statuses.to_owned()),
-            ("_sort".to_owned(), "date".to_owned()),
-            ("_count".to_owned(), "200".to_owned()),
+        let asked = [
+            ("slot.schedule", reference),
+            ("status", "pending,booked,arrived,checked-in,fulfilled,noshow".to_owned()),
+            ("_sort", "date".to_owned()),
+            ("_count", "200".to_owned()),
         ];
-        let (mut entries, mut patients) = (Vec::new(), std::collections::BTreeSet::new());
-        loop {
-            let type_ = Some(record::ResourceType::parse("Appointment")?);
-            let request = record::SearchRequest { type_, compartment: None, parameters, strict: true };
-            let page = own.search(&request).await?;
-            for body in page.matches.into_iter().filter_map(|version| version.body) {
-                let tree = crate::resource::parsed(&body)?;
-                patients.extend(actors(&tree, "Patient").map(str::to_owned));
-                entries.push(json!({ "resource": tree, "search": { "mode": "match" } }));
-            }
-            match page.next {
-                Some(next) => parameters = record::SearchRequest::parameters_of(&next)?,
-                None => break,
-            }
+        let (mut entries, mut patients) = (Vec::new(), BTreeSet::new());
+        for tree in tree::every(&own, "Appointment", &asked).await? {
+            patients.extend(actors(&tree, "Patient").map(str::to_owned));
+            entries.push(json!({ "resource": tree, "search": { "mode": "match" } }));
         }
         let total = entries.len();
         for patient in patients {
-            if let Some((tree, _)) = self.read(&own, &patient).await? {
+            if let Some((tree, _)) = tree::read(&own, &patient).await? {
                 entries.push(json!({ "resource": tree, "search": { "mode": "include" } }));
             }
         }
@@ -524,7 +503,7 @@ impl Overview {
 
 /// Whether a Schedule is an expert's session.
 fn is_session(schedule: &Value) -> bool {
-    items(&schedule["serviceCategory"]).any(|one| crate::resource::is_coded(one, code::SESSION, code::EXPERT_SESSION))
+    is_coded(&schedule["serviceCategory"], code::SESSION, code::EXPERT_SESSION)
 }
 
 /// The times of the places of a session.

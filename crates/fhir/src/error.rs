@@ -220,6 +220,16 @@ impl Error {
         Self::new(Category::Unsupported, IssueCode::NotSupported, text)
     }
 
+    /// What the caller may not do.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(Category::Forbidden, IssueCode::Forbidden, text)
+    }
+
+    /// What does not go together with how things stand.
+    pub fn conflict(text: impl Into<String>) -> Self {
+        Self::new(Category::Conflict, IssueCode::Conflict, text)
+    }
+
     /// Nothing of that name.
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(Category::NotFound, IssueCode::NotFound, text)

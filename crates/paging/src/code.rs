@@ -41,9 +41,6 @@ pub const PLACE: &str = "https://qingshan.dev/fhir/StructureDefinition/session-p
 /// The codes of what people are on duty for.
 pub const DUTY: &str = "https://qingshan.dev/fhir/CodeSystem/duty";
 
-/// What kind of organization one is. <http://terminology.hl7.org/CodeSystem/organization-type>
-pub(crate) const ORGANIZATION: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
-
 /// The system of the security label of people who were made up for a drill, and the label.
 /// <http://hl7.org/fhir/R4/v3/ActReason/cs.html#v3-ActReason-HTEST>
 pub(crate) const REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";

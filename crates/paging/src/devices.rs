@@ -5,14 +5,14 @@ use fhir::{Category, Error, IssueCode, time};
 use futures_util::future::join_all;
 use hyper::{Request, StatusCode, Uri};
 use jiff::tz::Offset;
+use record::tree::Words;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::Paging;
 use crate::hand::Failed;
 use crate::page::{Content, Page, digest};
 use crate::push::{Pair, are_keys, sealed, vapid};
-use crate::tree::Words;
-use crate::{Paging, forbidden};
 
 /// The drawer of devices. Their names are the practitioner's id, a stroke and the device's own.
 const DRAWER: &str = "page-device";
@@ -163,7 +163,7 @@ impl Paging {
     pub async fn try_devices(&self, practitioner: &str) -> Result<Vec<Tried>, Error> {
         let devices = self.devices(practitioner).await?;
         if devices.is_empty() {
-            return Err(forbidden("No device of yours takes messages."));
+            return Err(Error::forbidden("No device of yours takes messages."));
         }
         let mut tried = Vec::new();
         for device in devices {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Error, time};
 use futures_util::future::join_all;
+use record::tree::{self, Words, concept, put, reference};
 use serde_json::json;
 
 use crate::page::{Channel, Page, State, digest};
-use crate::tree::{Words, concept, put, put_words, reference};
-use crate::{Paging, code, is_overtaken};
+use crate::{Paging, code};
 
 /// The longest wait between two attempts, in microseconds.
 const LONGEST: i64 = 60_000_000;
@@ -67,7 +67,7 @@ impl Paging {
             ("_count", "500".to_owned()),
         ];
         let zone = self.zone();
-        let found = self.every("Communication", &asked).await?;
+        let found = tree::every_version(&self.platform(), "Communication", &asked).await?;
         let pages: Vec<Page> = found.iter().filter_map(|(tree, version)| Page::of(tree, *version, zone)).collect();
         let count = pages.len();
         self.take_up(pages);
@@ -178,8 +178,8 @@ impl Paging {
                     page.version = applied.into_iter().next().and_then(|one| Some(one.version?.version));
                     return Ok(());
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {
-                    let there = self.read(&format!("Communication/{}", page.id)).await?;
+                Err(refusal) if refusal.is_overtaken() => {
+                    let there = tree::read(&self.platform(), &format!("Communication/{}", page.id)).await?;
                     let there = there.and_then(|(tree, version)| Page::of(&tree, version, self.zone()));
                     match there {
                         Some(there) if there.state.is_open() => page.version = there.version,
@@ -201,27 +201,27 @@ impl Paging {
     async fn tell_of_trouble(&self, page: &Page, failed: &Failed) -> Result<(), Error> {
         let about = page.run.as_ref().unwrap_or(&page.message);
         let id = digest(&["channel", about, page.channel.code()]);
-        if self.read(&format!("Communication/{id}")).await?.is_some() {
+        if tree::read(&self.platform(), &format!("Communication/{id}")).await?.is_some() {
             return Ok(());
         }
         tracing::error!(channel = page.channel.code(), why = failed.text, "a channel does not take pages");
         let Some(who) = self.person(&page.who.0).await? else { return Ok(()) };
-        let houses = self.up_from(&format!("Organization/{}", who.organization)).await?;
+        let houses = tree::up_from(&self.platform(), &format!("Organization/{}", who.organization)).await?;
         let Some(house) = houses.last().map(|house| format!("Organization/{house}")) else { return Ok(()) };
         let chief = &self.settings().chief;
         let mut to = vec![reference(&house)];
         to.extend(self.on_call(chief, &houses, self.now()).await?.iter().map(|post| reference(post)));
         let name = page.channel.words();
         let mut topic = concept("https://qingshan.dev/fhir/CodeSystem/notice-topic", "page.channel");
-        put_words(&mut topic, "text", &Words { zh: "呼叫通道".to_owned(), en: "Paging".to_owned() });
+        Words { zh: "呼叫通道".to_owned(), en: "Paging".to_owned() }.put(&mut topic, "text");
         let mut payload = json!({});
         let says = Words {
             zh: format!("{}通道故障，正在重试，请改用其他方式联系", name.zh),
             en: format!("no {} goes out; it is tried again, reach people another way", name.en),
         };
-        put_words(&mut payload, "contentString", &says);
+        says.put(&mut payload, "contentString");
         let mut title = json!({ "url": "title" });
-        put_words(&mut title, "valueString", &Words { zh: "总值班".to_owned(), en: "Duty chief".to_owned() });
+        Words { zh: "总值班".to_owned(), en: "Duty chief".to_owned() }.put(&mut title, "valueString");
         let parts = json!([
             { "url": "role", "valueCode": chief },
             { "url": "call", "valueCode": chief },
@@ -245,7 +245,7 @@ impl Paging {
         }
         match self.platform().transact(vec![put(&tree, None)?]).await {
             Ok(_) => Ok(()),
-            Err(refusal) if is_overtaken(&refusal.error) => Ok(()),
+            Err(refusal) if refusal.is_overtaken() => Ok(()),
             Err(refusal) => Err(refusal.error),
         }
     }

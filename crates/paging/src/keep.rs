@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use fhir::{Category, Error};
-use record::{FeedEntry, Method};
+use record::{FeedEntry, Method, tree};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Paging;
-use crate::tree::parsed;
 
 /// Changes looked at before it is written down how far that was.
 const PAGE: usize = 500;
@@ -105,10 +104,9 @@ impl Paging {
         if entry.key.type_.name() != "Communication" || entry.version != 1 || entry.method == Method::Delete {
             return Ok(());
         }
-        let Some(body) = self.platform().vread(&entry.key, entry.version).await?.and_then(|found| found.body) else {
-            return Ok(());
-        };
-        let pages = self.decide(&parsed(&body)?).await?;
+        let Some(version) = self.platform().vread(&entry.key, entry.version).await? else { return Ok(()) };
+        let Some(told) = tree::of(&version)? else { return Ok(()) };
+        let pages = self.decide(&told).await?;
         self.take_up(pages);
         Ok(())
     }

@@ -20,23 +20,20 @@ mod push;
 mod resolve;
 pub mod roster;
 pub mod stand_in;
-mod tree;
 mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhir::{Category, Error, IssueCode};
 use jiff::tz::Offset;
 use parking_lot::Mutex;
-use record::{Caller, Follower, Record, ResourceType, SearchRequest, Session, Version};
-use serde_json::Value;
+use record::{Caller, Follower, Record, Session};
 use tokio::sync::OnceCell;
 
 pub use devices::{Device, Subscription, Tried};
 pub use page::{Channel, State};
+pub use record::tree::Words;
 pub use roster::{Call, Shift};
-pub use tree::Words;
 pub use view::{Reached, Trouble};
 
 /// What can be set.
@@ -136,63 +133,6 @@ impl Paging {
     }
 
     fn zone(&self) -> Offset {
-        Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
+        self.0.record.settings().zone()
     }
-
-    /// A resource and its version; none when it is not there or was deleted.
-    async fn read(&self, reference: &str) -> Result<Option<(Value, u64)>, Error> {
-        let Some(key) = tree::key(reference) else { return Ok(None) };
-        let Some(version) = self.platform().read(&key).await? else { return Ok(None) };
-        let Some(body) = &version.body else { return Ok(None) };
-        Ok(Some((tree::parsed(body)?, version.version)))
-    }
-
-    /// Everything that matches, page by page, each with its version.
-    async fn every(&self, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<(Value, u64)>, Error> {
-        let type_ = Some(ResourceType::parse(type_)?);
-        let mut parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let mut found = Vec::new();
-        loop {
-            let request = SearchRequest { type_, compartment: None, parameters, strict: true };
-            let page = self.platform().search(&request).await?;
-            let bodies = page.matches.into_iter().filter_map(|Version { body, version, .. }| Some((body?, version)));
-            for (body, version) in bodies {
-                found.push((tree::parsed(&body)?, version));
-            }
-            match page.next {
-                Some(next) => parameters = SearchRequest::parameters_of(&next)?,
-                None => return Ok(found),
-            }
-        }
-    }
-
-    /// The ids of an organization and, of a department, those it is part of, up to its institution.
-    async fn up_from(&self, organization: &str) -> Result<Vec<String>, Error> {
-        /// A tree of institutions is not higher.
-        const LEVELS: usize = 8;
-        let (mut at, mut found) = (Some(organization.to_owned()), Vec::new());
-        while let Some(one) = at.take().filter(|_| found.len() < LEVELS) {
-            let Some(id) = one.strip_prefix("Organization/") else { break };
-            found.push(id.to_owned());
-            let tree = self.read(&one).await?;
-            let is_department =
-                |tree: &Value| tree::codes(&tree["type"], code::ORGANIZATION).any(|code| code == "dept");
-            let department = tree.filter(|(tree, _)| is_department(tree));
-            at = department.and_then(|(tree, _)| tree::referred(&tree["partOf"]).map(str::to_owned));
-        }
-        Ok(found)
-    }
-}
-
-/// Whether a transaction failed because others changed the same meanwhile, or had done so before.
-fn is_overtaken(error: &Error) -> bool {
-    error.category() == Category::PreconditionFailed
-}
-
-fn conflict(text: impl Into<String>) -> Error {
-    Error::new(Category::Conflict, IssueCode::Conflict, text)
-}
-
-fn forbidden(text: impl Into<String>) -> Error {
-    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
 }

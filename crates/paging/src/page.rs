@@ -2,12 +2,12 @@
 
 use fhir::time;
 use jiff::tz::Offset;
+use record::tree::{Words, codes, concept, extension, extensions, items, moment, reference, referred};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::code;
-use crate::tree::{Words, codes, concept, extensions, items, moment, put_words, reference, referred, words};
 
 /// A way to reach somebody who is not looking at a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -188,10 +188,10 @@ impl Page {
 
     /// The page that a Communication is; none when it is none.
     pub(crate) fn of(tree: &Value, version: u64, zone: Offset) -> Option<Self> {
-        let handing = extensions(tree, code::HANDING).next()?;
-        let part = |name: &str| extensions(handing, name).next();
+        let handing = extension(tree, code::HANDING)?;
+        let part = |name: &str| extension(handing, name);
         let text = |name: &str, element: &str| part(name).and_then(|one| one[element].as_str()).map(str::to_owned);
-        let said = |name: &str| part(name).map(|one| words(one, "valueString")).unwrap_or_default();
+        let said = |name: &str| part(name).map(|one| Words::of(one, "valueString")).unwrap_or_default();
         let flag = |name: &str| part(name).is_some_and(|one| one["valueBoolean"] == true);
         let at = |name: &str| part(name).and_then(|one| moment(&one["valueDateTime"], zone));
         let within = |type_: &'static str| {
@@ -233,7 +233,7 @@ fn worded(name: &str, words: &Words) -> Value {
     let mut part = json!({ "url": name });
     // An empty text cannot be written in FHIR.
     let words = if words.zh.is_empty() { &Words::same("–") } else { words };
-    put_words(&mut part, "valueString", words);
+    words.put(&mut part, "valueString");
     part
 }
 
@@ -287,8 +287,8 @@ impl Message {
             roles,
             patient: referred(&tree["subject"]).map(str::to_owned),
             stands_down,
-            pathway: words(&tree["topic"], "text"),
-            what: items(&tree["payload"]).next().map(|payload| words(payload, "contentString")).unwrap_or_default(),
+            pathway: Words::of(&tree["topic"], "text"),
+            what: items(&tree["payload"]).next().map(|payload| Words::of(payload, "contentString")).unwrap_or_default(),
             at: moment(&tree["sent"], zone)?,
             priority: tree["priority"].as_str().unwrap_or("routine").to_owned(),
         })
@@ -296,13 +296,13 @@ impl Message {
 }
 
 fn role(part: &Value) -> Option<Role> {
-    let text = |name: &str| extensions(part, name).next().and_then(|one| one["valueCode"].as_str());
+    let text = |name: &str| extension(part, name).and_then(|one| one["valueCode"].as_str());
     let duties = extensions(part, "duty").filter_map(|one| one["valueCode"].as_str()).map(str::to_owned);
     Some(Role {
         code: text("role")?.to_owned(),
-        title: extensions(part, "title").next().map(|one| words(one, "valueString")).unwrap_or_default(),
+        title: extension(part, "title").map(|one| Words::of(one, "valueString")).unwrap_or_default(),
         call: text("call")?.to_owned(),
         duties: duties.collect(),
-        party: referred(&extensions(part, "party").next()?["valueReference"])?.to_owned(),
+        party: referred(&extension(part, "party")?["valueReference"])?.to_owned(),
     })
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use fhir::{Error, time};
+use record::tree::{self, codes, items, name, referred};
 use serde_json::Value;
 
 use crate::page::Channel;
-use crate::tree::{codes, items, name, referred};
 use crate::{Paging, code};
 
 /// Somebody at their post.
@@ -39,7 +39,7 @@ impl Person {
 impl Paging {
     /// Somebody by the reference of their post or of themselves; none when they are not there, or not any more.
     pub(crate) async fn person(&self, named: &str) -> Result<Option<Person>, Error> {
-        let Some((tree, _)) = self.read(named).await? else { return Ok(None) };
+        let Some((tree, _)) = tree::read(&self.platform(), named).await? else { return Ok(None) };
         match named.split_once('/') {
             Some(("PractitionerRole", _)) if self.is_in_force(&tree) => self.holder(&tree).await,
             Some(("Practitioner", id)) if tree["active"] != false => Ok(Some(described(id, &tree, &Value::Null))),
@@ -49,7 +49,7 @@ impl Paging {
 
     async fn holder(&self, role: &Value) -> Result<Option<Person>, Error> {
         let Some(practitioner) = referred(&role["practitioner"]) else { return Ok(None) };
-        let Some((person, _)) = self.read(practitioner).await? else { return Ok(None) };
+        let Some((person, _)) = tree::read(&self.platform(), practitioner).await? else { return Ok(None) };
         if person["active"] == false {
             return Ok(None);
         }
@@ -80,15 +80,20 @@ impl Paging {
     async fn posts_at(&self, house: &str) -> Result<Vec<Value>, Error> {
         let house = format!("Organization/{house}");
         let offered = [("organization", house.clone()), ("_count", "100".to_owned())];
-        let services = self.every("HealthcareService", &offered).await?;
-        let services: Vec<String> = services.iter().map(|(tree, _)| name(tree)).collect();
+        let services = tree::every(&self.platform(), "HealthcareService", &offered).await?;
+        let services: Vec<String> = services.iter().map(name).collect();
         let mut asked = vec![vec![("organization", house), ("_count", "200".to_owned())]];
         if !services.is_empty() {
             asked.push(vec![("service", services.join(",")), ("_count", "200".to_owned())]);
         }
         let mut posts: BTreeMap<String, Value> = BTreeMap::new();
         for one in asked {
-            posts.extend(self.every("PractitionerRole", &one).await?.into_iter().map(|(tree, _)| (name(&tree), tree)));
+            posts.extend(
+                tree::every(&self.platform(), "PractitionerRole", &one)
+                    .await?
+                    .into_iter()
+                    .map(|tree| (name(&tree), tree)),
+            );
         }
         Ok(posts.into_values().collect())
     }
@@ -98,8 +103,8 @@ impl Paging {
     pub async fn candidates(&self, institution: &str, duties: &[String]) -> Result<Vec<(Person, String)>, Error> {
         let parts = [("partof", institution.to_owned()), ("_count", "200".to_owned())];
         let mut houses = vec![institution.trim_start_matches("Organization/").to_owned()];
-        for (part, _) in self.every("Organization", &parts).await? {
-            if codes(&part["type"], code::ORGANIZATION).any(|code| code == "dept") {
+        for part in tree::every(&self.platform(), "Organization", &parts).await? {
+            if tree::is_department(&part) {
                 houses.extend(part["id"].as_str().map(str::to_owned));
             }
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use fhir::{Error, IssueCode};
+use record::tree::{self, Words, items, put, referred};
 use serde_json::Value;
 
 use crate::page::{Channel, Content, Message, Page, Role, State, digest};
 use crate::people::Person;
-use crate::tree::{Words, items, put, referred};
-use crate::{Paging, code, is_overtaken};
+use crate::{Paging, code};
 
 /// Somebody who is paged, and for what.
 struct Meant {
@@ -45,7 +45,7 @@ impl Paging {
                 Ok(pages)
             }
             // Another process has decided meanwhile; whoever looks after pages finds what it wrote.
-            Err(refusal) if is_overtaken(&refusal.error) => {
+            Err(refusal) if refusal.is_overtaken() => {
                 let text = "Another process pages for this message; it is looked at again.";
                 Err(Error::new(fhir::Category::Busy, IssueCode::Transient, text))
             }
@@ -56,7 +56,7 @@ impl Paging {
     /// Whether somebody was made up for a drill: nobody must take a page about them for a real one.
     async fn is_drill(&self, patient: Option<&str>) -> Result<bool, Error> {
         let Some(patient) = patient else { return Ok(false) };
-        let Some((tree, _)) = self.read(patient).await? else { return Ok(false) };
+        let Some((tree, _)) = tree::read(&self.platform(), patient).await? else { return Ok(false) };
         Ok(items(&tree["meta"]["security"]).any(|one| one["system"] == code::REASON && one["code"] == code::DRILL))
     }
 
@@ -169,7 +169,7 @@ impl Paging {
 
     /// What an organization is called.
     pub(crate) async fn house_name(&self, organization: &str) -> Result<String, Error> {
-        let tree = self.read(organization).await?;
+        let tree = tree::read(&self.platform(), organization).await?;
         Ok(tree.and_then(|(tree, _)| tree["name"].as_str().map(str::to_owned)).unwrap_or_default())
     }
 
@@ -206,17 +206,17 @@ impl Paging {
     /// The houses a party is at, the innermost first, or the people it is.
     async fn at(&self, party: &str) -> Result<(Vec<String>, Vec<Person>), Error> {
         match party.split_once('/').unwrap_or_default() {
-            ("Organization", _) => Ok((self.up_from(party).await?, Vec::new())),
+            ("Organization", _) => Ok((tree::up_from(&self.platform(), party).await?, Vec::new())),
             ("HealthcareService", _) => {
-                let service = self.read(party).await?;
+                let service = tree::read(&self.platform(), party).await?;
                 match service.as_ref().and_then(|(tree, _)| referred(&tree["providedBy"])) {
-                    Some(house) => Ok((self.up_from(house).await?, Vec::new())),
+                    Some(house) => Ok((tree::up_from(&self.platform(), house).await?, Vec::new())),
                     None => Ok((Vec::new(), Vec::new())),
                 }
             }
             ("CareTeam", _) => {
                 let mut people = Vec::new();
-                if let Some((team, _)) = self.read(party).await? {
+                if let Some((team, _)) = tree::read(&self.platform(), party).await? {
                     for member in items(&team["participant"]).filter_map(|one| referred(&one["member"])) {
                         people.extend(self.person(member).await?);
                     }
@@ -227,7 +227,7 @@ impl Paging {
                 let person = self.person(party).await?;
                 let house = person.as_ref().map(|one| format!("Organization/{}", one.organization));
                 let houses = match house.filter(|house| house.len() > "Organization/".len()) {
-                    Some(house) => self.up_from(&house).await?,
+                    Some(house) => tree::up_from(&self.platform(), &house).await?,
                     None => Vec::new(),
                 };
                 Ok((houses, person.into_iter().collect()))
@@ -264,7 +264,7 @@ impl Paging {
             ("_count", "500".to_owned()),
         ];
         let zone = self.zone();
-        let found = self.every("Communication", &asked).await?;
+        let found = tree::every_version(&self.platform(), "Communication", &asked).await?;
         Ok(found.iter().filter_map(|(tree, version)| Page::of(tree, *version, zone)).collect())
     }
 }

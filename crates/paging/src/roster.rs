@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Category, Error, IssueCode, time};
-use record::{Action, Change, Key, Session, Standing};
+use record::tree::{self, codes, concept, extension, items, name, put, reference, referred};
+use record::{Change, Key, Session, Standing};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::people::Person;
-use crate::tree::{codes, concept, extensions, items, moment, name, put, reference, referred};
-use crate::{Paging, code, conflict, forbidden, is_overtaken};
+use crate::{Paging, code};
 
 /// The longest shift, in microseconds: a week of duty.
 const LONGEST: i64 = 7 * 86_400_000_000;
@@ -86,7 +86,7 @@ impl Paging {
         }
         self.keeps_roster(session, &wanted.institution).await?;
         let absent = |what: &str| Error::not_found(format!("There is no {what}."));
-        self.read(&wanted.institution).await?.ok_or_else(|| absent(&wanted.institution))?;
+        tree::read(&self.platform(), &wanted.institution).await?.ok_or_else(|| absent(&wanted.institution))?;
         let who = self.person(&wanted.who).await?.filter(|one| one.role.is_some());
         let who = who.ok_or_else(|| absent(&wanted.who))?;
         let key = wanted.key.clone().unwrap_or_else(|| self.record().surroundings().new_id());
@@ -102,16 +102,16 @@ impl Paging {
                     let id = slot.ok_or_else(|| Error::fault("a shift that was set is not there"))?.key.id;
                     return Ok(Shift { id, call: wanted.call.clone(), who, span: wanted.span });
                 }
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
-        Err(conflict("Others change this roster at the moment. Look again."))
+        Err(Error::conflict("Others change this roster at the moment. Look again."))
     }
 
     async fn first(&self, type_: &str, value: &str) -> Result<Option<Value>, Error> {
-        let found = self.every(type_, &[("identifier", format!("{IDENTIFIER}|{value}"))]).await?;
-        Ok(found.into_iter().next().map(|(tree, _)| tree))
+        let found = tree::every(&self.platform(), type_, &[("identifier", format!("{IDENTIFIER}|{value}"))]).await?;
+        Ok(found.into_iter().next())
     }
 
     async fn written(&self, wanted: &Wanted, key: &str, session: &Session) -> Result<Vec<Change>, Error> {
@@ -167,22 +167,22 @@ impl Paging {
             let Some(change) = self.off(session, id).await? else { return Ok(()) };
             match session.transact(vec![change]).await {
                 Ok(_) => return Ok(()),
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
-        Err(conflict("Others change this shift at the moment. Look again."))
+        Err(Error::conflict("Others change this shift at the moment. Look again."))
     }
 
     /// What takes a shift off; none when it is off already.
     async fn off(&self, session: &Session, id: &str) -> Result<Option<Change>, Error> {
         let absent = || Error::not_found(format!("There is no shift {id}."));
-        let (mut slot, version) = self.read(&format!("Slot/{id}")).await?.ok_or_else(absent)?;
-        if !codes(&slot["serviceCategory"], code::SESSION).any(|one| one == code::ON_CALL) {
+        let (mut slot, version) = tree::read(&self.platform(), &format!("Slot/{id}")).await?.ok_or_else(absent)?;
+        if !tree::is_coded(&slot["serviceCategory"], code::SESSION, code::ON_CALL) {
             return Err(absent());
         }
         let schedule = referred(&slot["schedule"]).unwrap_or_default();
-        let (schedule, _) = self.read(schedule).await?.ok_or_else(absent)?;
+        let (schedule, _) = tree::read(&self.platform(), schedule).await?.ok_or_else(absent)?;
         self.keeps_roster(session, place_of(&schedule).unwrap_or_default()).await?;
         if slot["status"] == "entered-in-error" {
             return Ok(None);
@@ -197,19 +197,18 @@ impl Paging {
             Standing::System => true,
             Standing::Lay(_) => false,
             Standing::Staff(post) => {
-                let own = self.up_from(&format!("Organization/{}", post.organization)).await?;
+                let own = tree::up_from(&self.platform(), &format!("Organization/{}", post.organization)).await?;
                 own.iter().any(|id| institution.strip_prefix("Organization/") == Some(id))
             }
         };
-        if permitted { Ok(()) } else { Err(forbidden("A roster is kept by those who work at the institution.")) }
+        if permitted { Ok(()) } else { Err(Error::forbidden("A roster is kept by those who work at the institution.")) }
     }
 
     async fn shift(&self, id: &str) -> Result<Option<Shift>, Error> {
-        let Some((slot, _)) = self.read(&format!("Slot/{id}")).await? else { return Ok(None) };
+        let Some((slot, _)) = tree::read(&self.platform(), &format!("Slot/{id}")).await? else { return Ok(None) };
         let schedule = referred(&slot["schedule"]).unwrap_or_default();
-        let Some((schedule, _)) = self.read(schedule).await? else { return Ok(None) };
-        let at = |element: &str| moment(&slot[element], self.zone());
-        let (Some(span), Some(who)) = (at("start").zip(at("end")), post_of(&schedule)) else { return Ok(None) };
+        let Some((schedule, _)) = tree::read(&self.platform(), schedule).await? else { return Ok(None) };
+        let (Some(span), Some(who)) = (tree::span(&slot, self.zone()), post_of(&schedule)) else { return Ok(None) };
         let Some(who) = self.person(who).await? else { return Ok(None) };
         let call = codes(&schedule["serviceType"], code::CALL).next().unwrap_or_default().to_owned();
         Ok(Some(Shift { id: id.to_owned(), call, who, span }))
@@ -270,7 +269,7 @@ impl Paging {
             ("_count", "200".to_owned()),
         ];
         asked.extend(call.map(|call| ("service-type", format!("{}|{call}", code::CALL))));
-        Ok(self.every("Schedule", &asked).await?.into_iter().map(|(tree, _)| tree).collect())
+        tree::every(&self.platform(), "Schedule", &asked).await
     }
 
     /// The shifts of some Schedules that overlap a time: the ids of their Slots, and from when to when.
@@ -298,9 +297,8 @@ impl Paging {
                 ("start", format!("le{}", time::instant(to))),
                 ("_count", "500".to_owned()),
             ];
-            for (slot, _) in self.every("Slot", &asked).await? {
-                let at = |element: &str| moment(&slot[element], self.zone());
-                let Some(span) = at("start").zip(at("end")) else { continue };
+            for slot in tree::every(&self.platform(), "Slot", &asked).await? {
+                let Some(span) = tree::span(&slot, self.zone()) else { continue };
                 if span.0 < to && span.1 > from {
                     let id = slot["id"].as_str().unwrap_or_default().to_owned();
                     found.push((id, referred(&slot["schedule"]).unwrap_or_default().to_owned(), span));
@@ -313,14 +311,13 @@ impl Paging {
 
 /// Makes a resource unless one of its identifier is there.
 fn created(tree: &Value, identifier: &str, full_url: Option<String>) -> Result<Change, Error> {
-    let resource = fhir::json::parse(&serde_json::to_vec(tree).map_err(Error::fault)?)?;
-    let if_none_exist = Some(format!("identifier={IDENTIFIER}|{identifier}"));
-    Ok(Change { full_url, action: Action::Create { resource, if_none_exist } })
+    let created = tree::create(tree, Some(format!("identifier={IDENTIFIER}|{identifier}")))?;
+    Ok(Change { full_url, ..created })
 }
 
 /// The institution a Schedule is of.
 fn place_of(schedule: &Value) -> Option<&str> {
-    referred(&extensions(schedule, code::PLACE).next()?["valueReference"])
+    referred(&extension(schedule, code::PLACE)?["valueReference"])
 }
 
 /// The post a Schedule is of.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Error, time};
+use record::tree::{self, Words};
 use serde::Serialize;
 
 use crate::page::{Channel, Page, State};
-use crate::tree::Words;
 use crate::{Paging, code};
 
 /// How long a page that reached nobody is looked for, in microseconds: longer than a case lasts at the door.
@@ -77,7 +77,7 @@ impl Paging {
             ("_count", "500".to_owned()),
         ];
         let zone = self.zone();
-        let found = self.every("Communication", &asked).await?;
+        let found = tree::every_version(&self.platform(), "Communication", &asked).await?;
         let pages = found.iter().filter_map(|(tree, version)| Page::of(tree, *version, zone));
         let runs: BTreeSet<String> = pages.filter_map(|page| page.run).collect();
         let mut troubles = Vec::new();

@@ -26,7 +26,9 @@ use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use parking_lot::Mutex;
-use record::{Caller, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version};
+use record::{
+    Caller, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version, tree,
+};
 use sonic_rs::JsonValueTrait;
 
 use crate::definition::{Protocol, Start as StartRule};
@@ -427,7 +429,7 @@ impl Engine {
             answer["author"] = serde_json::json!({ "reference": author });
         }
         let reference = format!("QuestionnaireResponse/{id}");
-        let answer = task::value(&answer)?;
+        let answer = tree::resource(&answer)?;
         self.judge(&answer, asked).await?;
         draft.answer(&reference, answer, if_match);
         Ok(reference)
@@ -487,7 +489,7 @@ impl Engine {
     }
 
     fn zone(&self) -> Offset {
-        Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
+        self.0.record.settings().zone()
     }
 }
 

@@ -11,8 +11,9 @@ mod shown;
 
 use std::collections::BTreeMap;
 
-use fhir::{Error, Value, json};
+use fhir::{Error, Value};
 use jiff::tz::Offset;
+use record::tree;
 use serde_json::{Value as Json, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
@@ -90,30 +91,16 @@ pub fn work_id(run: &str, step: &str, n: u32) -> String {
     format!("{run}.{step}.{n}")
 }
 
-/// A parsed resource.
-pub(crate) fn value(resource: &Json) -> Result<Value, Error> {
-    json::parse(&serde_json::to_vec(resource).map_err(Error::fault)?)
-}
-
 /// A CodeableConcept: the code, what it is called in Chinese, and that in English beside it.
 pub(crate) fn concept(system: &str, code: &str, title: Option<&Words>) -> Json {
-    let mut concept = json!({ "coding": [{ "system": system, "code": code }] });
+    let mut concept = tree::concept(system, code);
     if let Some(title) = title.filter(|title| !title.zh.is_empty()) {
         concept["text"] = title.zh.as_str().into();
         if !title.en.is_empty() {
-            concept["_text"] = in_english(&title.en);
+            concept["_text"] = tree::translation(&title.en);
         }
     }
     concept
-}
-
-/// What stands beside a Chinese text to say the same in English.
-/// <http://hl7.org/fhir/R4/extension-translation.html>
-pub(crate) fn in_english(text: &str) -> Json {
-    json!({ "extension": [{
-        "url": "http://hl7.org/fhir/StructureDefinition/translation",
-        "extension": [{ "url": "lang", "valueCode": "en" }, { "url": "content", "valueString": text }],
-    }] })
 }
 
 /// The code of what a concept says in one system.
@@ -189,7 +176,7 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
     put_list(&mut task, "input", class.chain(response).chain(bound).collect());
     let reached = run.milestones.iter().map(|one| milestone(protocol, run, one)).collect();
     put_list(&mut task, "output", reached);
-    value(&task)
+    tree::resource(&task)
 }
 
 /// Puts a list where it holds something; FHIR knows no empty ones.

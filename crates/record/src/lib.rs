@@ -22,6 +22,7 @@ mod session;
 mod settings;
 mod store;
 mod transact;
+pub mod tree;
 
 pub use access::{DUTIES, Duty, EmergencyAccess, HeldRelation, Openness, Reason, Relation, Relations};
 pub use audit::{Act, AuditSettings, Countersignature, Note, Outcome, Seal, SealKey, Verified};
@@ -33,7 +34,7 @@ pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use lease::Lease;
 pub use resource_type::ResourceType;
-pub use search::{SearchPage, SearchRequest};
+pub use search::{Pages, SearchPage, SearchRequest};
 pub use session::{Caller, Key, Lay, Post, Session, Standing, Version};
 pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
 pub use store::Record;

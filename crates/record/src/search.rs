@@ -19,7 +19,7 @@ use crate::access;
 use crate::access::sight::Sight;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, reads};
-use crate::{Key, Record, ResourceType, Version};
+use crate::{Key, Record, ResourceType, Session, Version};
 use known::Known;
 use page::{Cursor, Held, Then};
 pub(crate) use parse::encode;
@@ -42,6 +42,12 @@ pub struct SearchRequest {
 }
 
 impl SearchRequest {
+    /// A search of one type, which fails on parameters that are not known.
+    pub fn of(type_: &str, parameters: &[(&str, String)]) -> Result<Self, Error> {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Ok(Self { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true })
+    }
+
     /// The parameters of a query string, such as [`SearchPage::next`]: percent-decoded, in the order given.
     pub fn parameters_of(query: &str) -> Result<Vec<(String, String)>, Error> {
         parse::pairs(query)
@@ -67,6 +73,39 @@ pub struct SearchPage {
     pub elements: Vec<String>,
     /// What the caller should know: parameters that were left out.
     pub warnings: Vec<fhir::Issue>,
+}
+
+/// A search page by page, from [`Session::pages`]. Each page is asked for when it is wanted.
+pub struct Pages {
+    session: Session,
+    /// What is asked for next; none after the last page.
+    next: Option<SearchRequest>,
+}
+
+impl Pages {
+    pub(crate) fn new(session: Session, request: SearchRequest) -> Self {
+        Self { session, next: Some(request) }
+    }
+
+    /// The next page; none after the last.
+    pub async fn next(&mut self) -> Result<Option<SearchPage>, Error> {
+        let Some(request) = &mut self.next else { return Ok(None) };
+        let page = self.session.search(request).await?;
+        match &page.next {
+            Some(query) => request.parameters = SearchRequest::parameters_of(query)?,
+            None => self.next = None,
+        }
+        Ok(Some(page))
+    }
+
+    /// All that matches on this page and those after it.
+    pub async fn matches(mut self) -> Result<Vec<Version>, Error> {
+        let mut found = Vec::new();
+        while let Some(page) = self.next().await? {
+            found.extend(page.matches);
+        }
+        Ok(found)
+    }
 }
 
 /// A beginning with more candidates than this is not taken if there is another way.

@@ -9,7 +9,7 @@ use crate::access::sight::Sight;
 use crate::access::{Relations, of_one_patient};
 use crate::audit::{self, Act, entry::Item};
 use crate::history::{HistoryPage, HistoryRequest};
-use crate::search::{SearchPage, SearchRequest};
+use crate::search::{Pages, SearchPage, SearchRequest};
 use crate::transact::{Applied, Change, Refusal};
 use crate::{FeedEntry, Method, Record, Relation, ResourceType};
 
@@ -93,6 +93,12 @@ impl Key {
     /// The name of a resource.
     pub fn new(type_: ResourceType, id: impl Into<String>) -> Self {
         Self { type_, id: id.into() }
+    }
+
+    /// The name that a reference to a resource of this record is, such as `Slot/7`; none when it is none.
+    pub fn of(reference: &str) -> Option<Self> {
+        let (type_, id) = reference.split_once('/')?;
+        ResourceType::named(type_).filter(|_| Self::is_id(id)).map(|type_| Self::new(type_, id))
     }
 
     /// Whether the id has the shape FHIR gives ids. <http://hl7.org/fhir/R4/datatypes.html#id>
@@ -202,6 +208,11 @@ impl Session {
             _ => None,
         };
         self.witness(Act::Search, None, audit::asked(request), by, page).await
+    }
+
+    /// The pages of a search, each asked for when it is wanted.
+    pub fn pages(&self, request: SearchRequest) -> Pages {
+        Pages::new(self.clone(), request)
     }
 
     /// How the database goes about a search, a text for each statement: for whoever looks after its indexes.

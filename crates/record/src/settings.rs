@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::Offset;
+
 use crate::AuditSettings;
 use crate::person::Matching;
 
@@ -57,6 +59,11 @@ impl Settings {
             rules: None,
             audit: AuditSettings::new(folder),
         }
+    }
+
+    /// The offset of dates and times that are written without one. A record is not opened with one that is none.
+    pub fn zone(&self) -> Offset {
+        Offset::from_seconds(self.zone_offset).unwrap_or(Offset::UTC)
     }
 }
 

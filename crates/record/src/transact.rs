@@ -110,6 +110,13 @@ pub struct Refusal {
     pub error: Error,
 }
 
+impl Refusal {
+    /// Whether others changed the same meanwhile, or had made what was to be made: who reads again may succeed.
+    pub fn is_overtaken(&self) -> bool {
+        self.error.category() == fhir::Category::PreconditionFailed
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self { change: None, error }

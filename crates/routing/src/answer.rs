@@ -1,11 +1,11 @@
 //! Answers as Parameters resources. <http://hl7.org/fhir/R4/parameters.html>
 
 use fhir::time;
+use record::tree::reference;
 use serde_json::{Value, json};
 
 use crate::policy::Policy;
 use crate::registry::{Figure, Live, Row, Site};
-use crate::resource::reference;
 use crate::route::{Answer, Place, Question, Reason, Rejected, Step, Wish};
 use crate::travel::Leg;
 

@@ -11,12 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use fhir::{Error, time};
 use jiff::civil::Date;
 use jiff::tz::Offset;
-use record::{HistoryRequest, HistoryScope, Session};
+use record::tree::{self, items, name, put};
+use record::{HistoryRequest, HistoryScope, Key, Session};
 use serde_json::{Value, json};
 
 use crate::registry::{Row, Site};
-use crate::resource::{items, key, name, parsed, put, replace_extension};
-use crate::{Registry, Routing, code, conflict, forbidden, invalid, is_overtaken};
+use crate::{Registry, Routing, code, invalid};
 
 /// How often a draft is made anew when others are quicker.
 const TRIES: usize = 16;
@@ -77,13 +77,13 @@ impl Routing {
         for _ in 0..TRIES {
             let registry = self.registry().await?;
             if registry.services.is_empty() {
-                return Err(conflict("The registry is empty: there is nothing to draw a map of."));
+                return Err(Error::conflict("The registry is empty: there is nothing to draw a map of."));
             }
             let all = self.editions().await?;
             let last = all.last();
             let number = last.map_or(1, |last| if last.from.is_none() { last.number } else { last.number + 1 });
             let id = format!("Library/capability-map-{number}");
-            let version = self.read(&self.platform(), &id).await?.map(|(_, version)| version);
+            let version = tree::read(&self.platform(), &id).await?.map(|(_, version)| version);
             let bundle = serde_json::to_vec(&copied(&registry)).map_err(Error::fault)?;
             let mut library = json!({
                 "resourceType": "Library", "id": format!("capability-map-{number}"), "url": code::MAP,
@@ -99,11 +99,11 @@ impl Routing {
             }
             match self.for_caller(session.caller()).transact(vec![put(&library, version)?]).await {
                 Ok(_) => return Ok(library),
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
-        Err(conflict("Others draft the map at the same time. Try again in a moment."))
+        Err(Error::conflict("Others draft the map at the same time. Try again in a moment."))
     }
 
     /// Publishes the draft, to be in force from a day on: today when none is named.
@@ -121,22 +121,24 @@ impl Routing {
             return Err(invalid("An edition is in force from today on, or from a day to come.").at("date"));
         }
         let absent = || Error::not_found(format!("There is no edition {library}."));
-        let there = self.read(&self.platform(), library).await?.filter(|(tree, _)| tree["url"] == code::MAP);
+        let there = tree::read(&self.platform(), library).await?.filter(|(tree, _)| tree["url"] == code::MAP);
         let (mut tree, version) = there.ok_or_else(absent)?;
         if self.first_published(library).await?.is_some() {
-            return Err(conflict("This edition is published. What is published does not change: draft the next one."));
+            return Err(Error::conflict(
+                "This edition is published. What is published does not change: draft the next one.",
+            ));
         }
         let before = self.editions().await?.into_iter().filter_map(|one| one.from).max();
         if before.is_some_and(|before| before > day.to_string()) {
-            return Err(conflict("An earlier edition is in force from a later day on."));
+            return Err(Error::conflict("An earlier edition is in force from a later day on."));
         }
         tree["status"] = json!("active");
         tree["approvalDate"] = json!(today.to_string());
         tree["effectivePeriod"] = json!({ "start": day.to_string() });
         match self.for_caller(session.caller()).transact(vec![put(&tree, Some(version))?]).await {
             Ok(_) => Ok(tree),
-            Err(refusal) if is_overtaken(&refusal.error) => {
-                Err(conflict("The draft was changed meanwhile. Look at it again before you publish it."))
+            Err(refusal) if refusal.is_overtaken() => {
+                Err(Error::conflict("The draft was changed meanwhile. Look at it again before you publish it."))
             }
             Err(refusal) => Err(refusal.error),
         }
@@ -144,7 +146,8 @@ impl Routing {
 
     /// Every edition, the earliest first; a draft is the last.
     pub async fn editions(&self) -> Result<Vec<Edition>, Error> {
-        let found = self.every("Library", &[("url", code::MAP.to_owned()), ("_count", "200".to_owned())]).await?;
+        let asked = [("url", code::MAP.to_owned()), ("_count", "200".to_owned())];
+        let found = tree::every(&self.platform(), "Library", &asked).await?;
         let mut editions = Vec::new();
         for current in found {
             let published = self.first_published(&name(&current)).await?;
@@ -168,7 +171,9 @@ impl Routing {
     /// such edition.
     pub async fn difference(&self, session: &Session, from: u32, to: u32) -> Result<Difference, Error> {
         if let record::Standing::Lay(_) = session.caller().standing {
-            return Err(forbidden("Editions are compared by those on duty. The map is open to everybody at /map."));
+            return Err(Error::forbidden(
+                "Editions are compared by those on duty. The map is open to everybody at /map.",
+            ));
         }
         let editions = self.editions().await?;
         let one = |number: u32| {
@@ -180,17 +185,14 @@ impl Routing {
 
     /// The first version of a Library in which it was active: what was published.
     async fn first_published(&self, library: &str) -> Result<Option<Value>, Error> {
-        let Some(key) = key(library) else { return Ok(None) };
+        let Some(key) = Key::of(library) else { return Ok(None) };
         let (mut before, mut first) = (None, None);
         loop {
             let scope = HistoryScope::Instance(key.clone());
             let request = HistoryRequest { scope, since: None, at: None, count: 100, before };
             let page = self.platform().history(&request).await?;
-            for body in page.versions.iter().filter_map(|version| version.body.as_ref()) {
-                let tree = parsed(body)?;
-                if tree["status"] == "active" {
-                    first = Some(tree);
-                }
+            for version in &page.versions {
+                first = tree::of(version)?.filter(|tree| tree["status"] == "active").or(first);
             }
             match page.next {
                 Some(next) => before = Some(next),
@@ -211,10 +213,8 @@ fn copied(registry: &Registry) -> Value {
         ["resourceType", "id", "name", "alias", "type", "partOf", "position", "address", "managingOrganization"];
     let services = registry.services.iter().map(|service| {
         let mut copy = service.clone();
-        replace_extension(&mut copy, code::LIVE, None);
-        if let Some(members) = copy.as_object_mut() {
-            ["meta", "text"].iter().for_each(|member| drop(members.shift_remove(*member)));
-        }
+        tree::without_extension(&mut copy, code::LIVE);
+        tree::without(&mut copy, &["meta", "text"]);
         copy
     });
     let others = registry.others.values().map(|other| {

@@ -15,7 +15,6 @@ mod edition;
 mod map;
 mod policy;
 mod registry;
-mod resource;
 mod rights;
 mod route;
 mod status;
@@ -26,7 +25,7 @@ use std::sync::Arc;
 
 use fhir::{Category, Error, IssueCode};
 use jiff::tz::Offset;
-use record::{Caller, Record, ResourceType, SearchRequest, Session, Standing};
+use record::{Caller, Record, Session, Standing, tree};
 use serde_json::Value;
 
 pub use answer::{Listing, Routed};
@@ -71,7 +70,7 @@ impl Routing {
     /// Fails with [`Category::Forbidden`] when the caller is not on duty.
     pub async fn decide(&self, session: &Session, question: Question) -> Result<Routed, Error> {
         if let Standing::Lay(_) = session.caller().standing {
-            return Err(forbidden("Where an emergency is brought is asked by those on duty. Call 120."));
+            return Err(Error::forbidden("Where an emergency is brought is asked by those on duty. Call 120."));
         }
         let sites = self.sites().await?;
         let (settings, now) = (self.0.settings.clone(), self.now());
@@ -93,7 +92,7 @@ impl Routing {
     /// Fails with [`Category::Forbidden`] when the caller is not on duty.
     pub async fn listing(&self, session: &Session) -> Result<Listing, Error> {
         if let Standing::Lay(_) = session.caller().standing {
-            return Err(forbidden("The registry is for those on duty. The map is open to everybody at /map."));
+            return Err(Error::forbidden("The registry is for those on duty. The map is open to everybody at /map."));
         }
         let sites = self.sites().await?;
         let mut own = Vec::new();
@@ -118,23 +117,23 @@ impl Routing {
             ("active", "true".to_owned()),
             ("_count", "200".to_owned()),
         ];
-        let services = self.every("HealthcareService", &asked).await?;
+        let services = tree::every(&self.platform(), "HealthcareService", &asked).await?;
         let mut others = BTreeMap::new();
         let referred = |service: &Value| {
-            let places = resource::items(&service["location"]).filter_map(resource::referred);
-            places.chain(resource::referred(&service["providedBy"])).map(str::to_owned).collect::<Vec<_>>()
+            let places = tree::items(&service["location"]).filter_map(tree::referred);
+            places.chain(tree::referred(&service["providedBy"])).map(str::to_owned).collect::<Vec<_>>()
         };
         let mut wanted: Vec<String> = services.iter().flat_map(referred).collect();
         while let Some(one) = wanted.pop() {
             if others.contains_key(&one) {
                 continue;
             }
-            let Some((tree, _)) = self.read(&self.platform(), &one).await? else { continue };
+            let Some((found, _)) = tree::read(&self.platform(), &one).await? else { continue };
             // A centre of a department is its institution's.
-            if rights::is_department(&tree) {
-                wanted.extend(resource::referred(&tree["partOf"]).map(str::to_owned));
+            if tree::is_department(&found) {
+                wanted.extend(tree::referred(&found["partOf"]).map(str::to_owned));
             }
-            others.insert(one, tree);
+            others.insert(one, found);
         }
         Ok(Registry { services, others })
     }
@@ -154,33 +153,7 @@ impl Routing {
     }
 
     fn zone(&self) -> Offset {
-        Offset::from_seconds(self.0.record.settings().zone_offset).unwrap_or(Offset::UTC)
-    }
-
-    /// A resource and its version; none when it is not there or was deleted.
-    async fn read(&self, session: &Session, reference: &str) -> Result<Option<(Value, u64)>, Error> {
-        let Some(key) = resource::key(reference) else { return Ok(None) };
-        let Some(version) = session.read(&key).await? else { return Ok(None) };
-        let Some(body) = &version.body else { return Ok(None) };
-        Ok(Some((resource::parsed(body)?, version.version)))
-    }
-
-    /// Everything that matches, page by page.
-    async fn every(&self, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<Value>, Error> {
-        let type_ = Some(ResourceType::parse(type_)?);
-        let mut parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let mut found = Vec::new();
-        loop {
-            let request = SearchRequest { type_, compartment: None, parameters, strict: true };
-            let page = self.platform().search(&request).await?;
-            for body in page.matches.iter().filter_map(|version| version.body.as_ref()) {
-                found.push(resource::parsed(body)?);
-            }
-            match page.next {
-                Some(next) => parameters = SearchRequest::parameters_of(&next)?,
-                None => return Ok(found),
-            }
-        }
+        self.0.record.settings().zone()
     }
 }
 
@@ -196,7 +169,7 @@ impl Registry {
     pub(crate) fn sites(&self, zone: Offset) -> Vec<Site> {
         registry::sites(&self.services, zone, |service, location| {
             let place = self.others.get(location);
-            let institution = self.institution(resource::referred(&service["providedBy"]).unwrap_or_default());
+            let institution = self.institution(tree::referred(&service["providedBy"]).unwrap_or_default());
             let house = self.others.get(&institution);
             let text = |tree: Option<&Value>, member: &str| {
                 tree.and_then(|tree| tree[member].as_str()).unwrap_or_default().to_owned()
@@ -219,25 +192,12 @@ impl Registry {
         const LEVELS: usize = 8;
         let mut at = organization.to_owned();
         for _ in 0..LEVELS {
-            let above = self.others.get(&at).filter(|tree| rights::is_department(tree));
-            let Some(above) = above.and_then(|tree| resource::referred(&tree["partOf"])) else { break };
+            let above = self.others.get(&at).filter(|tree| tree::is_department(tree));
+            let Some(above) = above.and_then(|tree| tree::referred(&tree["partOf"])) else { break };
             at = above.to_owned();
         }
         at
     }
-}
-
-/// Whether a transaction failed because others changed the same meanwhile.
-fn is_overtaken(error: &Error) -> bool {
-    error.category() == Category::PreconditionFailed
-}
-
-fn conflict(text: impl Into<String>) -> Error {
-    Error::new(Category::Conflict, IssueCode::Conflict, text)
-}
-
-fn forbidden(text: impl Into<String>) -> Error {
-    Error::new(Category::Forbidden, IssueCode::Forbidden, text)
 }
 
 fn invalid(text: impl Into<String>) -> Error {

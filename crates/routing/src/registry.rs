@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::time;
 use jiff::tz::Offset;
+use record::tree::{codes, extension as part, extensions, is_coded, items, name, referred};
 use serde_json::Value;
 
 use crate::code;
-use crate::resource::{codes, extensions, is_coded, items, name, part, referred};
 
 /// A place on the globe, WGS 84, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,13 +147,11 @@ impl Live {
 
 /// Reads a row off a HealthcareService: its pathways, its Location and what it says; nothing when it is none.
 pub(crate) fn row(service: &Value, zone: Offset) -> Option<(Vec<String>, String, Row)> {
-    if service["active"] == false || !items(&service["category"]).any(|one| is_coded(one, code::CATEGORY, code::CENTRE))
-    {
+    if service["active"] == false || !is_coded(&service["category"], code::CATEGORY, code::CENTRE) {
         return None;
     }
     let location = items(&service["location"]).find_map(referred)?.to_owned();
-    let pathways = items(&service["type"]).flat_map(|one| codes(one, code::PATHWAY)).map(str::to_owned).collect();
-    let traits = || items(&service["characteristic"]);
+    let pathways = codes(&service["type"], code::PATHWAY).map(str::to_owned).collect();
     let phone = items(&service["telecom"]).find(|one| one["system"] == "phone");
     let certified = extensions(service, code::CERTIFIED_UNTIL).find_map(|one| {
         let day = one["valueDate"].as_str()?;
@@ -162,8 +160,8 @@ pub(crate) fn row(service: &Value, zone: Offset) -> Option<(Vec<String>, String,
     let row = Row {
         service: name(service),
         name: service["name"].as_str().unwrap_or_default().to_owned(),
-        level: traits().flat_map(|one| codes(one, code::LEVEL)).next().map(str::to_owned),
-        capabilities: traits().flat_map(|one| codes(one, code::CAPABILITY)).map(str::to_owned).collect(),
+        level: codes(&service["characteristic"], code::LEVEL).next().map(str::to_owned),
+        capabilities: codes(&service["characteristic"], code::CAPABILITY).map(str::to_owned).collect(),
         hotline: phone.and_then(|one| one["value"].as_str()).map(str::to_owned),
         certified,
         suspended: extensions(service, code::SUSPENDED)

@@ -1,20 +1,9 @@
 //! Who may say what a centre takes, and who edits the map.
 
 use fhir::Error;
-use record::{Caller, Post, Standing};
-use serde_json::Value;
+use record::{Caller, Post, Standing, tree};
 
-use crate::resource::{is_coded, items, referred};
-use crate::{Routing, code, forbidden};
-
-/// What kind of organization one is.
-const TYPE: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
-
-/// Whether an organization is a department.
-pub(crate) fn is_department(organization: &Value) -> bool {
-    organization["resourceType"] == "Organization"
-        && items(&organization["type"]).any(|one| is_coded(one, TYPE, "dept"))
-}
+use crate::{Routing, code};
 
 impl Routing {
     /// Whether a caller says what the centres of an institution take: from a post there, with a duty of the policy.
@@ -39,7 +28,7 @@ impl Routing {
             ("role", format!("{}|lead", code::AFFILIATION)),
             ("active", "true".to_owned()),
         ];
-        Ok(!self.every("OrganizationAffiliation", &asked).await?.is_empty())
+        Ok(!tree::every(&self.platform(), "OrganizationAffiliation", &asked).await?.is_empty())
     }
 
     /// Refuses whoever does not edit the map.
@@ -47,7 +36,7 @@ impl Routing {
         if self.may_edit(caller).await? {
             return Ok(());
         }
-        Err(forbidden("The map is kept by the institution that leads the consortium."))
+        Err(Error::forbidden("The map is kept by the institution that leads the consortium."))
     }
 
     /// The institution of a post.
@@ -57,18 +46,8 @@ impl Routing {
 
     /// The institution an organization belongs to.
     pub(crate) async fn institution(&self, organization: String) -> Result<String, Error> {
-        /// A tree of institutions is not higher.
-        const LEVELS: usize = 8;
-        let mut at = organization;
-        for _ in 0..LEVELS {
-            let tree = self.read(&self.platform(), &at).await?.map(|(tree, _)| tree);
-            let Some(above) = tree.filter(is_department).and_then(|tree| referred(&tree["partOf"]).map(str::to_owned))
-            else {
-                break;
-            };
-            at = above;
-        }
-        Ok(at)
+        let above = tree::up_from(&self.platform(), &organization).await?.pop();
+        Ok(above.map_or(organization, |id| format!("Organization/{id}")))
     }
 }
 

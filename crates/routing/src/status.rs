@@ -1,12 +1,12 @@
 //! What a centre takes is said, and centres are suspended.
 
 use fhir::{Error, time};
+use record::tree::{self, is_coded, put, reference, referred};
 use record::{Session, Standing};
 use serde_json::{Value, json};
 
 use crate::registry::Taking;
-use crate::resource::{is_coded, items, put, reference, referred, replace_extension};
-use crate::{Routing, code, conflict, forbidden, invalid, is_overtaken};
+use crate::{Routing, code, invalid};
 
 /// How often it is tried anew when others change the row meanwhile.
 const TRIES: usize = 16;
@@ -67,7 +67,7 @@ impl Routing {
                     { "url": "code", "valueCode": code }, { "url": "count", "valueInteger": count },
                 ] })
             }));
-            replace_extension(tree, code::LIVE, Some(json!({ "url": code::LIVE, "extension": parts })));
+            tree::put_extension(tree, json!({ "url": code::LIVE, "extension": parts }));
         })
         .await
     }
@@ -85,15 +85,15 @@ impl Routing {
                 invalid(format!("A centre is suspended for one of {}.", code::SUSPENSIONS.join(", "))).at("reason")
             );
         }
-        self.change(session, service, false, |tree: &mut Value| {
-            let with = match suspension {
-                Suspension::Lifted => None,
-                Suspension::For(reason) => Some(json!({ "url": code::SUSPENDED, "extension": [
+        self.change(session, service, false, |tree: &mut Value| match suspension {
+            Suspension::Lifted => tree::without_extension(tree, code::SUSPENDED),
+            Suspension::For(reason) => {
+                let parts = json!([
                     { "url": "reason", "valueCode": reason },
                     { "url": "since", "valueInstant": time::instant(self.now()) },
-                ] })),
-            };
-            replace_extension(tree, code::SUSPENDED, with);
+                ]);
+                tree::put_extension(tree, json!({ "url": code::SUSPENDED, "extension": parts }));
+            }
         })
         .await
     }
@@ -107,24 +107,24 @@ impl Routing {
         change: impl Fn(&mut Value),
     ) -> Result<Value, Error> {
         for _ in 0..TRIES {
-            let there = self.read(&self.platform(), service).await?.filter(|(tree, _)| is_row(tree));
+            let there = tree::read(&self.platform(), service).await?.filter(|(tree, _)| is_row(tree));
             let absent = || Error::not_found(format!("There is no row {service} in the registry."));
             let (mut tree, version) = there.ok_or_else(absent)?;
             let institution = self.institution(referred(&tree["providedBy"]).unwrap_or_default().to_owned()).await?;
             if is_told && !self.may_tell(session.caller(), &institution).await? {
-                return Err(forbidden("What a centre takes is said by those on duty there."));
+                return Err(Error::forbidden("What a centre takes is said by those on duty there."));
             }
             change(&mut tree);
             match self.for_caller(session.caller()).transact(vec![put(&tree, Some(version))?]).await {
                 Ok(_) => return Ok(tree),
-                Err(refusal) if is_overtaken(&refusal.error) => {}
+                Err(refusal) if refusal.is_overtaken() => {}
                 Err(refusal) => return Err(refusal.error),
             }
         }
-        Err(conflict("Others change this row all the time. Try again in a moment."))
+        Err(Error::conflict("Others change this row all the time. Try again in a moment."))
     }
 }
 
 fn is_row(tree: &Value) -> bool {
-    items(&tree["category"]).any(|one| is_coded(one, code::CATEGORY, code::CENTRE))
+    is_coded(&tree["category"], code::CATEGORY, code::CENTRE)
 }

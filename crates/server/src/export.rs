@@ -30,16 +30,11 @@ async fn export_type(session: &Session, type_: ResourceType, folder: &Path) -> O
     let path = folder.join(format!("{type_}.ndjson"));
     let beside = folder.join(format!("{type_}.ndjson.part"));
     let failed = |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
-    let mut request = SearchRequest {
-        type_: Some(type_),
-        compartment: None,
-        parameters: vec![("_count".to_owned(), PAGE.to_owned())],
-        strict: true,
-    };
+    let all = SearchRequest::of(type_.name(), &[("_count", PAGE.to_owned())]).map_err(|error| describe(&error))?;
+    let mut pages = session.pages(all);
     let mut file: Option<BufWriter<File>> = None;
     let mut written = 0;
-    loop {
-        let page = session.search(&request).await.map_err(|error| describe(&error))?;
+    while let Some(page) = pages.next().await.map_err(|error| describe(&error))? {
         for body in page.matches.iter().filter_map(|version| version.body.as_ref()) {
             let file = match &mut file {
                 Some(file) => file,
@@ -48,8 +43,6 @@ async fn export_type(session: &Session, type_: ResourceType, folder: &Path) -> O
             file.write_all(body).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
             written += 1;
         }
-        let Some(next) = page.next else { break };
-        request.parameters = api::parameters_of(&next).map_err(|error| describe(&error))?;
     }
     if let Some(file) = file {
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;

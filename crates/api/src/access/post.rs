@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fhir::time::{self, Interval};
 use fhir::{Error, Value};
 use jiff::tz::Offset;
-use record::{Caller, Key, Lay, Post, Record, ResourceType, SearchRequest, Session, Version};
+use record::{Caller, Key, Lay, Post, Record, SearchRequest, Session, Version};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::account::Account;
@@ -91,15 +91,13 @@ type Found = Vec<(Key, Value)>;
 
 impl Reading {
     fn new(record: &Record) -> Result<Self, Error> {
-        let zone = Offset::from_seconds(record.settings().zone_offset).map_err(Error::fault)?;
+        let zone = record.settings().zone();
         let now = record.surroundings().clock.now();
         Ok(Self { session: record.session(Caller::system("SYSADMIN")), now, zone })
     }
 
     async fn search(&self, type_: &str, parameters: &[(&str, String)]) -> Result<(Found, Found), Error> {
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let type_ = ResourceType::named(type_);
-        let page = self.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+        let page = self.session.search(&SearchRequest::of(type_, parameters)?).await?;
         let parsed = |versions: Vec<Version>| -> Result<Found, Error> {
             let bodies = versions.into_iter().filter_map(|version| Some((version.key, version.body?)));
             bodies.map(|(key, body)| Ok((key, fhir::json::parse(&body)?))).collect()

@@ -12,7 +12,6 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use super::QUEUE;
 use super::files::{self, Lines};
 use super::order::{File, Order, Scope, State};
-use crate::ask::Query;
 use crate::settings::Export;
 
 /// How long an order belongs to a worker that does not say it is still at it, in microseconds.
@@ -148,8 +147,7 @@ impl<'a> Work<'a> {
             if member.get("inactive").and_then(|inactive| inactive.as_bool()) == Some(true) {
                 return None;
             }
-            let (type_, id) = member.get("entity")?.get("reference")?.as_str()?.split_once('/')?;
-            (type_ == "Patient" && Key::is_id(id)).then(|| Some(Key::new(ResourceType::named(type_)?, id))).flatten()
+            Key::of(member.get("entity")?.get("reference")?.as_str()?).filter(|key| key.type_.name() == "Patient")
         });
         Ok(members.collect())
     }
@@ -186,10 +184,10 @@ impl<'a> Work<'a> {
         if let Some(since) = &order.since {
             parameters.push(("_lastUpdated".to_owned(), format!("ge{since}")));
         }
-        loop {
-            let compartment = compartment.cloned();
-            let request = SearchRequest { type_: Some(type_), compartment, parameters, strict: true };
-            let page = self.session.search(&request).await?;
+        let compartment = compartment.cloned();
+        let request = SearchRequest { type_: Some(type_), compartment, parameters, strict: true };
+        let mut pages = self.session.pages(request);
+        while let Some(page) = pages.next().await? {
             for version in &page.matches {
                 let Some(body) = &version.body else { continue };
                 if order.scope == Scope::Patients && !self.of_patient(type_, body)? {
@@ -201,11 +199,8 @@ impl<'a> Work<'a> {
             if !self.still_mine(order).await? {
                 return Ok(false);
             }
-            match page.next {
-                Some(next) => parameters = Query::parse(&next)?.into_pairs(),
-                None => return Ok(true),
-            }
         }
+        Ok(true)
     }
 
     /// Whether a resource is a patient or is in the compartment of one.

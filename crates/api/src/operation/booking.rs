@@ -3,13 +3,12 @@
 //! docs/decisions/booking.md.
 
 use booking::{Hold, Mark, Plan, Question, Wanted};
-use fhir::{Category, Error, IssueCode, time};
+use fhir::{Category, Error, IssueCode};
 use jiff::tz::Offset;
 use record::{Key, Session};
-use sonic_rs::JsonValueTrait;
 
 use super::Operation;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, malformed, needed};
 use crate::App;
 use crate::answer::Answer;
 use crate::ask::Ask;
@@ -29,7 +28,7 @@ pub(crate) async fn run(
     mut ask: Ask,
     on: On,
 ) -> Result<Answer, Failure> {
-    let asked = Asked { parameters: Parameters::of(&mut ask)?, zone: zone(app) };
+    let asked = Asked { parameters: Parameters::of(&mut ask)?, zone: app.record.settings().zone() };
     let booking = &app.booking;
     let done = match operation {
         Operation::Availability => booking.availability(session, &asked.question()?).await?.parameters(),
@@ -105,10 +104,9 @@ impl Asked {
         if priority.as_deref().is_some_and(|code| !["routine", "urgent", "asap", "stat"].contains(&code)) {
             return Err(malformed("priority", "routine, urgent, asap or stat"));
         }
-        let needed = || Error::new(Category::Invalid, IssueCode::Required, "The parameter “patient” is needed.");
         Ok(Hold {
             id,
-            patient: self.reference("patient", "Patient")?.ok_or_else(needed)?,
+            patient: self.reference("patient", "Patient")?.ok_or_else(|| needed("patient"))?,
             wanted,
             request: self.reference("request", "ServiceRequest")?,
             instead: self.reference("instead", "Appointment")?,
@@ -119,9 +117,6 @@ impl Asked {
     }
 
     fn plan(&self) -> Result<Plan, Error> {
-        let needed = |name: &str| {
-            Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."))
-        };
         let person = self.reference("who", "PractitionerRole").or_else(|_| self.reference("who", "Practitioner"))?;
         let moment = |name: &str| self.moment(name)?.ok_or_else(|| needed(name));
         let minutes = self.parameters.number("minutes")?;
@@ -140,25 +135,13 @@ impl Asked {
         })
     }
 
-    /// A parameter that refers to a resource of a type: a Reference, or its text in a query.
     fn reference(&self, name: &str, type_: &str) -> Result<Option<String>, Error> {
-        let value = self.parameters.value(name).and_then(|value| value.get("reference"));
-        let given = value.and_then(|text| text.as_str()).map(str::to_owned).or_else(|| self.parameters.text(name));
-        let Some(given) = given else { return Ok(None) };
-        let is_one = given.split_once('/').is_some_and(|(kind, id)| kind == type_ && Key::is_id(id));
-        if is_one { Ok(Some(given)) } else { Err(malformed(name, &format!("a reference such as {type_}/7"))) }
+        self.parameters.reference(name, &[type_])
     }
 
-    /// A moment, in microseconds since 1970.
     fn moment(&self, name: &str) -> Result<Option<i64>, Error> {
-        let Some(text) = self.parameters.text(name) else { return Ok(None) };
-        let read = time::parse(&text, self.zone).map(|span| span.lo);
-        read.map(Some).ok_or_else(|| malformed(name, "a date or a time such as 2026-05-04T08:00:00+08:00"))
+        self.parameters.moment(name, self.zone)
     }
-}
-
-fn zone(app: &App) -> Offset {
-    Offset::from_seconds(app.record.settings().zone_offset).unwrap_or(Offset::UTC)
 }
 
 /// The id of what an operation is called on.
@@ -167,8 +150,4 @@ fn id_of(on: On) -> Result<String, Error> {
         On::Instance(key) => Ok(key.id),
         _ => Err(Error::not_found("This operation is called on one resource.")),
     }
-}
-
-fn malformed(name: &str, wanted: &str) -> Error {
-    Error::new(Category::Invalid, IssueCode::Value, format!("The parameter “{name}” must be {wanted}."))
 }

@@ -6,9 +6,10 @@
 //! machine client that calls, made when there is none; on an instance it is that Device, for a gateway that calls for
 //! others. Each call is kept as an Observation of the Device. No time that a source writes is ever changed by it.
 
-use fhir::{Category, Error, IssueCode, json as tree};
+use fhir::{Category, Error, IssueCode};
 use jiff::tz::Offset;
-use record::{Action, Change, Key, ResourceType, SearchRequest, Session, Standing, Version};
+use record::tree::{self, Words, concept, items, reference};
+use record::{Key, SearchRequest, Session, Standing, Version};
 use serde_json::{Value, json};
 
 use super::parameters::{Parameters, Writer};
@@ -77,12 +78,11 @@ fn estimate(probes: &[Probe]) -> Option<Skew> {
 pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: Ask, on: On) -> Result<Answer, Failure> {
     let received = app.record.surroundings().clock.now();
     if !matches!(session.caller().standing, Standing::System) {
-        let text = "A source tells its time by itself; people do not.";
-        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
+        return Err(Error::forbidden("A source tells its time by itself; people do not.").into());
     }
     let parameters = Parameters::of(&mut ask)?;
     let told = parameters.required("time")?;
-    let zone = zone(app);
+    let zone = app.record.settings().zone();
     let malformed = |text: &str| Error::new(Category::Invalid, IssueCode::Value, text);
     let time = fhir::time::parse(&told, zone).filter(|_| told.contains('T')).map(|span| span.lo);
     let time = time.ok_or_else(|| malformed("The parameter “time” must be an instant with its zone."))?;
@@ -98,12 +98,12 @@ pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: A
     let skew = estimate(&probes).ok_or_else(|| Error::fault("a call says nothing of its clock"))?;
     let most = i64::try_from(app.settings.clock_skew.as_micros()).unwrap_or(i64::MAX);
     let is_off = skew.ahead.abs() > most;
-    let mut changes = vec![Change::new(create(&observation(&device, &told, probe, skew, most, zone))?)];
+    let mut changes = vec![tree::create(&observation(&device, &told, probe, skew, most, zone), None)?];
     let was_off = before.first().is_some_and(|one| one["interpretation"][0]["coding"][0]["code"] != "N");
     if is_off && !was_off {
         let officers = officers(session).await?;
         if !officers.is_empty() {
-            changes.push(Change::new(create(&notice(&device, skew, received, zone, &officers))?));
+            changes.push(tree::create(&notice(&device, skew, received, zone, &officers), None)?);
         }
     }
     session.transact(changes).await?;
@@ -120,8 +120,7 @@ pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: A
 /// Lists what was measured, the newest first, with the Devices.
 pub(crate) async fn show(app: &App, session: &Session, ask: Ask) -> Result<Answer, Failure> {
     if let Standing::Lay(_) = session.caller().standing {
-        let text = "The clocks of sources are looked after by those on duty.";
-        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
+        return Err(Error::forbidden("The clocks of sources are looked after by those on duty.").into());
     }
     let base = ask.base.to_string();
     // What a clock shows is nobody's record: those who may not search for results see it too.
@@ -133,7 +132,7 @@ pub(crate) async fn show(app: &App, session: &Session, ask: Ask) -> Result<Answe
     for version in &found {
         let Some(body) = &version.body else { continue };
         bundle.found(&base, Some(&version.key), body, "match");
-        let device = tree_of(version).and_then(|one| device_of(&one));
+        let device = tree::of(version)?.and_then(|one| device_of(&one));
         if let Some(device) = device.filter(|device| !devices.contains(device)) {
             devices.push(device);
         }
@@ -152,11 +151,10 @@ async fn source(grant: &Grant, session: &Session, on: On) -> Result<Key, Error> 
     let client = grant.actor.strip_prefix("client/");
     if let On::Instance(key) = on {
         let version = session.read(&key).await?.ok_or_else(|| not_found(&key))?;
-        let device = tree_of(&version).ok_or_else(|| not_found(&key))?;
-        let own = device["identifier"].as_array().into_iter().flatten().find(|one| one["system"] == CLIENT);
+        let device = tree::of(&version)?.ok_or_else(|| not_found(&key))?;
+        let own = items(&device["identifier"]).find(|one| one["system"] == CLIENT);
         if own.is_some_and(|own| own["value"].as_str() != client) {
-            let text = "That source tells its time by itself.";
-            return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text));
+            return Err(Error::forbidden("That source tells its time by itself."));
         }
         return Ok(key);
     }
@@ -171,9 +169,7 @@ async fn source(grant: &Grant, session: &Session, on: On) -> Result<Key, Error> 
         "status": "active",
         "deviceName": [{ "name": client, "type": "user-friendly-name" }],
     });
-    let resource = tree::parse(&serde_json::to_vec(&device).map_err(Error::fault)?)?;
-    let change = Change::new(Action::Create { resource, if_none_exist: Some(criteria) });
-    let applied = session.transact(vec![change]).await.map_err(Error::from)?;
+    let applied = session.transact(vec![tree::create(&device, Some(criteria))?]).await.map_err(Error::from)?;
     let version = applied.into_iter().next().and_then(|one| one.version);
     version.map(|version| version.key).ok_or_else(|| Error::fault("a Device was made and is not there"))
 }
@@ -182,7 +178,8 @@ async fn source(grant: &Grant, session: &Session, on: On) -> Result<Key, Error> 
 async fn measured(session: &Session, device: &Key, most: usize) -> Result<Vec<Value>, Error> {
     let parameters =
         [("subject", device.to_string()), ("code", format!("{SYSTEM}|{CODE}")), ("_sort", "-date".to_owned())];
-    Ok(search(session, "Observation", &parameters, most).await?.iter().filter_map(tree_of).collect())
+    let found = search(session, "Observation", &parameters, most).await?;
+    found.iter().filter_map(|version| tree::of(version).transpose()).collect()
 }
 
 async fn search(
@@ -191,29 +188,21 @@ async fn search(
     parameters: &[(&str, String)],
     most: usize,
 ) -> Result<Vec<Version>, Error> {
-    let count = ("_count".to_owned(), most.to_string());
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).chain([count]);
-    let type_ = Some(ResourceType::parse(type_)?);
-    let request = SearchRequest { type_, compartment: None, parameters: parameters.collect(), strict: true };
+    let mut request = SearchRequest::of(type_, parameters)?;
+    request.parameters.push(("_count".to_owned(), most.to_string()));
     Ok(session.search(&request).await?.matches)
 }
 
-fn tree_of(version: &Version) -> Option<Value> {
-    serde_json::from_slice(version.body.as_ref()?).ok()
-}
-
 fn device_of(observation: &Value) -> Option<Key> {
-    let id = observation["subject"]["reference"].as_str()?.strip_prefix("Device/")?;
-    Some(Key::new(ResourceType::named("Device")?, id))
+    Key::of(tree::referred_of(&observation["subject"], "Device").next()?)
 }
 
 fn probe_of(observation: &Value) -> Option<Probe> {
     let micros = |code: &str, scale: f64| {
-        let mut parts = observation["component"].as_array()?.iter();
-        let part = parts.find(|part| part["code"]["coding"][0]["code"] == code)?;
+        let part = items(&observation["component"]).find(|part| part["code"]["coding"][0]["code"] == code)?;
         Some((part["valueQuantity"]["value"].as_f64()? * scale).round() as i64)
     };
-    let at = fhir::time::parse(observation["effectiveDateTime"].as_str()?, Offset::UTC)?.lo;
+    let at = tree::moment(&observation["effectiveDateTime"], Offset::UTC)?;
     Some(Probe { at, offset: micros("clock-offset", 1e6)?, trip: micros("round-trip", 1e3) })
 }
 
@@ -223,7 +212,7 @@ fn observation(device: &Key, told: &str, probe: Probe, skew: Skew, most: i64, zo
         ahead if ahead < -most => "L",
         _ => "N",
     };
-    let part = |code: &str, name: &str, value: Value| json!({ "code": { "coding": [{ "system": SYSTEM, "code": code }] }, name: value });
+    let part = |code: &str, name: &str, value: Value| json!({ "code": concept(SYSTEM, code), name: value });
     let mut components = vec![
         part("clock-told", "valueString", told.into()),
         part("clock-offset", "valueQuantity", seconds(probe.offset)),
@@ -240,12 +229,12 @@ fn observation(device: &Key, told: &str, probe: Probe, skew: Skew, most: i64, zo
         "resourceType": "Observation",
         "status": "final",
         "code": { "coding": [{ "system": SYSTEM, "code": CODE }], "text": "时钟偏差" },
-        "subject": { "reference": device.to_string() },
-        "device": { "reference": device.to_string() },
+        "subject": reference(&device.to_string()),
+        "device": reference(&device.to_string()),
         "effectiveDateTime": at,
         "issued": at,
         "valueQuantity": seconds(skew.ahead),
-        "interpretation": [{ "coding": [{ "system": MEANS, "code": means }] }],
+        "interpretation": [concept(MEANS, means)],
         "referenceRange": [{ "low": seconds(-most), "high": seconds(most) }],
         "component": components,
     })
@@ -258,19 +247,17 @@ fn notice(device: &Key, skew: Skew, at: i64, zone: Offset, officers: &[String]) 
     let (zh_way, en_way) = if skew.ahead > 0 { ("快", "ahead") } else { ("慢", "behind") };
     let zh = format!("{device} 的时钟{zh_way} {minutes} 分 {seconds} 秒，由它写入的时间需核对。");
     let en = format!("The clock of {device} is {minutes} min {seconds} s {en_way}; look at the times it wrote.");
-    let recipients: Vec<Value> = officers.iter().map(|officer| json!({ "reference": officer })).collect();
-    let translation = json!({ "extension": [{
-        "url": "http://hl7.org/fhir/StructureDefinition/translation",
-        "extension": [{ "url": "lang", "valueCode": "en" }, { "url": "content", "valueString": en }],
-    }] });
+    let recipients: Vec<Value> = officers.iter().map(|officer| reference(officer)).collect();
+    let mut payload = json!({});
+    Words { zh, en }.put(&mut payload, "contentString");
     json!({
         "resourceType": "Communication",
         "status": "in-progress",
-        "category": [{ "coding": [{ "system": NOTICE, "code": CODE }] }],
-        "about": [{ "reference": device.to_string() }],
+        "category": [concept(NOTICE, CODE)],
+        "about": [reference(&device.to_string())],
         "sent": written(at, zone),
         "recipient": recipients,
-        "payload": [{ "contentString": zh, "_contentString": translation }],
+        "payload": [payload],
     })
 }
 
@@ -282,11 +269,6 @@ async fn officers(session: &Session) -> Result<Vec<String>, Error> {
     Ok(found.into_iter().map(|version| version.key.to_string()).collect())
 }
 
-fn create(resource: &Value) -> Result<Action, Error> {
-    let resource = tree::parse(&serde_json::to_vec(resource).map_err(Error::fault)?)?;
-    Ok(Action::Create { resource, if_none_exist: None })
-}
-
 /// A length of time of so many microseconds, in seconds with three decimals.
 fn seconds(micros: i64) -> Value {
     let millis = (micros as f64 / 1e3).round() / 1e3;
@@ -296,10 +278,6 @@ fn seconds(micros: i64) -> Value {
 fn written(at: i64, zone: Offset) -> String {
     let at = jiff::Timestamp::from_microsecond(at).unwrap_or_default();
     format!("{:.3}", at.display_with_offset(zone))
-}
-
-fn zone(app: &App) -> Offset {
-    Offset::from_seconds(app.record.settings().zone_offset).unwrap_or(Offset::UTC)
 }
 
 #[cfg(test)]

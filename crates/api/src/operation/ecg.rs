@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use ecg::{About, Subject, Tracing};
 use fhir::{Category, Error, IssueCode, Value};
 use jiff::tz::Offset;
-use record::{Action, Change, Effect, Key, ResourceType, Session, Target, Version};
+use record::{Change, Effect, Key, ResourceType, Session, Version, tree};
 use sonic_rs::JsonValueTrait;
 
 use super::parameters::Parameters;
@@ -36,8 +36,7 @@ pub(crate) async fn run(app: &App, session: &Session, mut ask: Ask, on: On) -> R
     if let Some(there) = kept(session, &report).await? {
         return Ok(shown(there, StatusCode::OK));
     }
-    let settings = app.record.settings();
-    let zone = Offset::from_seconds(settings.zone_offset).unwrap_or(Offset::UTC);
+    let zone = app.record.settings().zone();
     let confirmed = parameters.flag("confirmed")?.unwrap_or(false);
     let received = app.record.surroundings().clock.now();
     // A file of a megabyte takes a while to be taken apart; others are served meanwhile.
@@ -59,12 +58,10 @@ pub(crate) async fn run(app: &App, session: &Session, mut ask: Ask, on: On) -> R
             Ok(shown(version.ok_or_else(|| Error::fault("an electrocardiogram was kept and is not there"))?, status))
         }
         // Somebody was quicker with the same file.
-        Err(refusal) if refusal.error.category() == Category::PreconditionFailed => {
-            match kept(session, &report).await? {
-                Some(there) => Ok(shown(there, StatusCode::OK)),
-                None => Err(refusal.into()),
-            }
-        }
+        Err(refusal) if refusal.is_overtaken() => match kept(session, &report).await? {
+            Some(there) => Ok(shown(there, StatusCode::OK)),
+            None => Err(refusal.into()),
+        },
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -109,14 +106,7 @@ fn changes(tracing: &Tracing, sent: &Sent, patient: &str, received: i64, zone: O
         content_type: &sent.content_type,
         title: sent.title.as_deref(),
     };
-    let put = |resource: serde_json::Value| -> Result<Change, Error> {
-        let part = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
-        let key = Key::new(ResourceType::parse(&part("resourceType"))?, part("id"));
-        let resource = fhir::json::parse(&serde_json::to_vec(&resource).map_err(Error::fault)?)?;
-        let target = Target::Key(key);
-        Ok(Change::new(Action::Update { target, resource, if_match: None, if_absent: true }))
-    };
-    ecg::resources(tracing, &sent.bytes, &about)?.into_iter().map(put).collect()
+    ecg::resources(tracing, &sent.bytes, &about)?.iter().map(|resource| tree::put(resource, None)).collect()
 }
 
 /// What of a file does not fit whom it is for. What either does not say fits, and so does a year of birth that was guessed.

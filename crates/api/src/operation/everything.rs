@@ -192,12 +192,8 @@ impl Walk {
             None => patient,
         };
         // A walk that is continued has given the patient out on its first page.
-        let named = |name: &String| {
-            let (type_, id) = name.split_once('/')?;
-            Some(Key::new(ResourceType::named(type_)?, id))
-        };
         let own = position.begun.then(|| patient.clone());
-        let given = own.into_iter().chain(position.given.iter().filter_map(named)).collect();
+        let given = own.into_iter().chain(position.given.iter().filter_map(|name| Key::of(name))).collect();
         Self { session, registry, patient, filter, types, position, given }
     }
 
@@ -279,11 +275,7 @@ impl Walk {
         let mut found = Vec::new();
         while found.len() < most {
             let Some(name) = self.position.wanted.pop_first() else { break };
-            let Some(key) =
-                name.split_once('/').and_then(|(type_, id)| Some(Key::new(ResourceType::named(type_)?, id)))
-            else {
-                continue;
-            };
+            let Some(key) = Key::of(&name) else { continue };
             if self.given.contains(&key) || !self.filter.wants(key.type_) || !self.is_common(&key).await? {
                 continue;
             }
@@ -329,10 +321,7 @@ fn references(body: &[u8], wanted: &mut BTreeSet<String>) {
         let rest = &text[at + MEMBER.len()..];
         let target = rest.split('"').next().unwrap_or_default();
         let target = target.split("/_history/").next().unwrap_or_default();
-        if let Some((type_, id)) = target.split_once('/')
-            && r4().is_resource(type_)
-            && Key::is_id(id)
-        {
+        if Key::of(target).is_some() {
             wanted.insert(target.to_owned());
         }
     }

@@ -108,11 +108,12 @@ fn same(left: &Value, right: &Value) -> bool {
 /// The profiles, tags and labels in use, as a Meta.
 async fn in_use(session: &Session, type_: Option<record::ResourceType>) -> Result<Vec<u8>, Failure> {
     let mut found: [BTreeSet<Vec<u8>>; 3] = Default::default();
-    let mut parameters = vec![("_count".to_owned(), "1000".to_owned())];
+    let parameters = vec![("_count".to_owned(), "1000".to_owned())];
+    let mut pages = session.pages(SearchRequest { type_, compartment: None, parameters, strict: false });
     let mut looked_at = 0;
-    loop {
-        let request = SearchRequest { type_, compartment: None, parameters, strict: false };
-        let page = session.search(&request).await?;
+    while looked_at < LOOKED_AT
+        && let Some(page) = pages.next().await?
+    {
         for body in page.matches.iter().filter_map(|version| version.body.as_ref()) {
             looked_at += 1;
             let resource = fhir::json::parse(body)?;
@@ -120,10 +121,6 @@ async fn in_use(session: &Session, type_: Option<record::ResourceType>) -> Resul
                 let list = resource.get("meta").and_then(|meta| meta.get(name)).and_then(|list| list.as_array());
                 found.extend(list.into_iter().flatten().map(fhir::json::to_bytes));
             }
-        }
-        match page.next {
-            Some(next) if looked_at < LOOKED_AT => parameters = crate::ask::Query::parse(&next)?.into_pairs(),
-            _ => break,
         }
     }
     let lists: Vec<Vec<u8>> = LISTS

@@ -1,7 +1,9 @@
 //! What an operation is given and gives back: a Parameters resource, or the query of a GET.
 //! <http://hl7.org/fhir/R4/parameters.html>
 
-use fhir::{Category, Error, IssueCode, Value};
+use fhir::{Category, Error, IssueCode, Value, time};
+use jiff::tz::Offset;
+use record::Key;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::answer::Answer;
@@ -81,14 +83,31 @@ impl Parameters {
 
     /// A parameter that must be there, as text.
     pub(crate) fn required(&self, name: &str) -> Result<String, Error> {
-        self.text(name).ok_or_else(|| {
-            Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."))
-        })
+        self.text(name).ok_or_else(|| needed(name))
     }
 
     /// A whole number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<usize>, Error> {
         self.text(name).map(|text| text.parse().map_err(|_| malformed(name, "a whole number"))).transpose()
+    }
+
+    /// What a parameter refers to, of one of these types: a Reference, or its text in a query.
+    pub(crate) fn reference(&self, name: &str, types: &[&str]) -> Result<Option<String>, Error> {
+        let value = self.value(name).and_then(|value| value.get("reference"));
+        let given = value.and_then(|text| text.as_str()).map(str::to_owned).or_else(|| self.text(name));
+        let Some(given) = given else { return Ok(None) };
+        if Key::of(&given).is_some_and(|key| types.contains(&key.type_.name())) {
+            return Ok(Some(given));
+        }
+        let such: Vec<String> = types.iter().map(|type_| format!("{type_}/7")).collect();
+        Err(malformed(name, &format!("a reference such as {}", such.join(" or "))))
+    }
+
+    /// A moment, in microseconds since 1970. What is written without a zone is meant in the one given.
+    pub(crate) fn moment(&self, name: &str, zone: Offset) -> Result<Option<i64>, Error> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let read = time::parse(&text, zone).map(|span| span.lo);
+        read.map(Some).ok_or_else(|| malformed(name, "a date or a time such as 2026-05-04T08:00:00+08:00"))
     }
 
     /// Yes or no.
@@ -97,7 +116,13 @@ impl Parameters {
     }
 }
 
-fn malformed(name: &str, wanted: &str) -> Error {
+/// A parameter is not there and has to be.
+pub(crate) fn needed(name: &str) -> Error {
+    Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."))
+}
+
+/// A parameter is not what it has to be.
+pub(crate) fn malformed(name: &str, wanted: &str) -> Error {
     Error::new(Category::Invalid, IssueCode::Value, format!("The parameter “{name}” must be {wanted}."))
 }
 

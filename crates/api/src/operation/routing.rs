@@ -2,15 +2,14 @@
 //! of the map (`$draft-map`, `$publish-map`, `$map-editions`, `$map-difference`). All are ours, and told in
 //! docs/decisions/routing.md.
 
-use fhir::{Category, Error, IssueCode, time};
+use fhir::Error;
 use jiff::tz::Offset;
-use record::{Key, Session, Standing};
+use record::{Session, Standing};
 use routing::{Point, Question, Suspension, Taking, Told};
 use serde_json::{Value, json};
-use sonic_rs::JsonValueTrait;
 
 use super::Operation;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, malformed, needed};
 use crate::App;
 use crate::answer::Answer;
 use crate::ask::Ask;
@@ -25,8 +24,7 @@ pub(crate) async fn run(
     mut ask: Ask,
     on: On,
 ) -> Result<Answer, Failure> {
-    let zone = Offset::from_seconds(app.record.settings().zone_offset).unwrap_or(Offset::UTC);
-    let asked = Asked { parameters: Parameters::of(&mut ask)?, zone };
+    let asked = Asked { parameters: Parameters::of(&mut ask)?, zone: app.record.settings().zone() };
     let routing = &app.routing;
     let done = match operation {
         Operation::Route => routing.decide(session, asked.question()?).await?.parameters(),
@@ -49,8 +47,7 @@ pub(crate) async fn run(
 /// The editions, a draft among them: `edition` with `number`, `from`, `note`, `sites`, `draft`.
 async fn editions(app: &App, session: &Session) -> Result<Value, Error> {
     if let Standing::Lay(_) = session.caller().standing {
-        let text = "Drafts are for those on duty. The map is open to everybody at /map.";
-        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text));
+        return Err(Error::forbidden("Drafts are for those on duty. The map is open to everybody at /map."));
     }
     let all = app.routing.editions().await?;
     let edition = all.iter().map(|one| {
@@ -74,9 +71,6 @@ struct Asked {
 
 impl Asked {
     fn question(&self) -> Result<Question, Error> {
-        let needed = |name: &str| {
-            Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."))
-        };
         let degrees = |name: &str| self.decimal(name)?.ok_or_else(|| needed(name));
         let from = Point::new(degrees("latitude")?, degrees("longitude")?)
             .ok_or_else(|| malformed("latitude", "degrees from -90 to 90, and “longitude” from -180 to 180"))?;
@@ -124,19 +118,14 @@ impl Asked {
     }
 
     fn wish(&self) -> Result<Option<String>, Error> {
-        let value = self.parameters.value("wish").and_then(|value| value.get("reference"));
-        let given = value.and_then(|text| text.as_str()).map(str::to_owned).or_else(|| self.parameters.text("wish"));
-        let Some(given) = given.filter(|text| !text.is_empty()) else { return Ok(None) };
-        let is_one = given
-            .split_once('/')
-            .is_some_and(|(kind, id)| matches!(kind, "Location" | "Organization") && Key::is_id(id));
-        if is_one { Ok(Some(given)) } else { Err(malformed("wish", "a reference to a Location or an Organization")) }
+        if self.parameters.text("wish").is_some_and(|text| text.is_empty()) {
+            return Ok(None);
+        }
+        self.parameters.reference("wish", &["Location", "Organization"])
     }
 
     fn edition(&self, name: &str) -> Result<u32, Error> {
-        let needed =
-            || Error::new(Category::Invalid, IssueCode::Required, format!("The parameter “{name}” is needed."));
-        self.number(name)?.ok_or_else(needed)
+        self.number(name)?.ok_or_else(|| needed(name))
     }
 
     fn number(&self, name: &str) -> Result<Option<u32>, Error> {
@@ -150,11 +139,8 @@ impl Asked {
         number.map(Some).ok_or_else(|| malformed(name, "a number"))
     }
 
-    /// A moment, in microseconds since 1970.
     fn moment(&self, name: &str) -> Result<Option<i64>, Error> {
-        let Some(text) = self.parameters.text(name) else { return Ok(None) };
-        let read = time::parse(&text, self.zone).map(|span| span.lo);
-        read.map(Some).ok_or_else(|| malformed(name, "a date or a time such as 2026-05-04T08:00:00+08:00"))
+        self.parameters.moment(name, self.zone)
     }
 }
 
@@ -164,8 +150,4 @@ fn named(on: On) -> Result<String, Error> {
         On::Instance(key) => Ok(key.to_string()),
         _ => Err(Error::not_found("This operation is called on one resource.")),
     }
-}
-
-fn malformed(name: &str, wanted: &str) -> Error {
-    Error::new(Category::Invalid, IssueCode::Value, format!("The parameter “{name}” must be {wanted}."))
 }

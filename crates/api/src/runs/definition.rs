@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use fhir::{Error, Value, json};
 use protocol::knowledge::canonical;
 use protocol::{Code, Protocol};
-use record::{ResourceType, SearchRequest};
+use record::SearchRequest;
 use serde::Serialize;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
@@ -85,9 +85,7 @@ fn lists_of(protocol: &Protocol) -> BTreeSet<&str> {
 async fn stored(visit: &Visit<'_>, type_: &str, name: &str) -> Result<Option<Value>, Error> {
     let parameters =
         [("url", canonical(type_, name)), ("_sort", "-_lastUpdated".to_owned()), ("_count", "1".to_owned())];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
-    let type_ = Some(ResourceType::parse(type_)?);
-    let page = visit.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let page = visit.session.search(&SearchRequest::of(type_, &parameters)?).await?;
     let body = page.matches.into_iter().next().and_then(|version| version.body);
     body.map(|body| json::parse(&body)).transpose()
 }

@@ -140,8 +140,8 @@ async fn whole<'p>(
 ) -> Result<Vec<Figure<'p>>, Error> {
     let mut members = Members::new(&app.record);
     let mut tally = Tally::new(protocol, now, zone(app)).naming_runs();
-    let mut pages = Pages::new(protocol, asked);
-    while let Some(runs) = pages.next(counter.session).await? {
+    let mut pages = Pages::new(counter.session, protocol, asked)?;
+    while let Some(runs) = pages.next().await? {
         for run in runs {
             if asked.includes(&run, &mut members).await? {
                 let own = own_version(app, protocol, &run).await?;
@@ -186,12 +186,10 @@ async fn named(app: &App, session: &Session, key: &record::Key) -> Result<Option
 }
 
 /// The runs of a protocol that a caller may see, a page at a time.
-struct Pages {
-    next: Option<Vec<(String, String)>>,
-}
+struct Pages(record::Pages);
 
 impl Pages {
-    fn new(protocol: &Protocol, asked: &Asked) -> Self {
+    fn new(session: &Session, protocol: &Protocol, asked: &Asked) -> Result<Self, Error> {
         let mut parameters = vec![
             ("_tag", format!("{}|root", task::RUN)),
             ("code", format!("{}|{}", task::PROTOCOL, protocol.code)),
@@ -199,14 +197,11 @@ impl Pages {
         ];
         parameters.extend(asked.from.map(|from| ("authored-on", format!("ge{}", time::instant(from)))));
         parameters.extend(asked.to.map(|to| ("authored-on", format!("lt{}", time::instant(to)))));
-        Self { next: Some(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()) }
+        Ok(Self(session.pages(SearchRequest::of("Task", &parameters)?)))
     }
 
-    async fn next(&mut self, session: &Session) -> Result<Option<Vec<Run>>, Error> {
-        let Some(parameters) = self.next.take() else { return Ok(None) };
-        let type_ = Some(ResourceType::parse("Task")?);
-        let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
-        self.next = page.next.as_deref().map(|next| Query::parse(next).map(Query::into_pairs)).transpose()?;
+    async fn next(&mut self) -> Result<Option<Vec<Run>>, Error> {
+        let Some(page) = self.0.next().await? else { return Ok(None) };
         let bodies = page.matches.into_iter().filter_map(|version| version.body);
         bodies.map(|body| task::run(&tree::parse(&body)?)).collect::<Result<Vec<Run>, Error>>().map(Some)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Error, Value, json};
 use protocol::Run;
-use record::{Caller, Key, Record, ResourceType, Session};
+use record::{Caller, Key, Record, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 /// The names, by reference; whoever has none, or is not there, is left out.
@@ -67,9 +67,8 @@ fn is_department(resource: &Value) -> bool {
 }
 
 async fn read(session: &Session, reference: &str) -> Result<Option<Value>, Error> {
-    let Some((type_, id)) = reference.split_once('/') else { return Ok(None) };
-    let Some(type_) = ResourceType::named(type_).filter(|_| Key::is_id(id)) else { return Ok(None) };
-    let body = session.read(&Key::new(type_, id)).await?.and_then(|version| version.body);
+    let Some(key) = Key::of(reference) else { return Ok(None) };
+    let body = session.read(&key).await?.and_then(|version| version.body);
     body.map(|body| json::parse(&body)).transpose()
 }
 

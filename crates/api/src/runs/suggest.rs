@@ -284,9 +284,7 @@ async fn suggested<'c>(
 }
 
 async fn search(visit: &Visit<'_>, type_: &str, parameters: &[(&str, String)]) -> Result<Vec<Value>, Error> {
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let type_ = Some(ResourceType::parse(type_)?);
-    let page = visit.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let page = visit.session.search(&SearchRequest::of(type_, parameters)?).await?;
     page.matches.into_iter().filter_map(|version| version.body).map(|body| tree::parse(&body)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::path::Item;
 use fhir::{Error, Value, json};
-use record::{ResourceType, SearchRequest, Session};
+use record::{SearchRequest, Session};
 use serde::Serialize;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
@@ -282,9 +282,7 @@ async fn responses(session: &Session, run: &Run) -> Result<Vec<(String, Value)>,
 async fn chain(session: &Session, run: &Run) -> Result<Vec<Run>, Error> {
     let parameters =
         [("group-identifier", format!("{}|{}", task::CHAIN, run.chain)), ("_tag", format!("{}|root", task::RUN))];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
-    let type_ = Some(ResourceType::parse("Task")?);
-    let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let page = session.search(&SearchRequest::of("Task", &parameters)?).await?;
     let mut runs = Vec::new();
     for body in page.matches.into_iter().filter_map(|version| version.body) {
         runs.push(task::run(&json::parse(&body)?)?);

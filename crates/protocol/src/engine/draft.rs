@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fhir::path::Expression;
 use fhir::{Error, Value, json};
 use jiff::tz::Offset;
-use record::{Action, Change, Key, Session, Target};
+use record::{Action, Change, Key, Session, Target, tree};
 use serde_json::{Map, Value as Json};
 
 use super::scene::{self, About, Pending, Scene, key};
@@ -158,7 +158,7 @@ impl<'e> Draft<'e> {
                     if let Some(mut message) = message {
                         let id = self.engine.new_id();
                         message["id"] = id.as_str().into();
-                        self.write(&format!("Communication/{id}"), task::value(&message)?, None, true);
+                        self.write(&format!("Communication/{id}"), tree::resource(&message)?, None, true);
                     }
                 }
                 Effect::Make { activity } => {
@@ -330,7 +330,7 @@ impl<'e> Draft<'e> {
             let values = scene.evaluate(&expression, |items| items.iter().map(super::make::to_json).collect())?;
             super::make::put(&mut resource, &set.path, values)?;
         }
-        self.write(&reference, task::value(&Json::Object(resource))?, if_match, is_new);
+        self.write(&reference, tree::resource(&Json::Object(resource))?, if_match, is_new);
         Ok(Some(reference))
     }
 
@@ -353,7 +353,7 @@ impl<'e> Draft<'e> {
         let is_meant = activity.create.as_deref() == reference.split_once('/').map(|(type_, _)| type_);
         // What is judged here is the version that is written on: whoever changes it meanwhile is noticed by that.
         let material = self.stored(reference.clone()).await?.filter(|_| is_meant).ok_or_else(gone)?;
-        let there = task::value(&Json::Object(material.1.clone()))?;
+        let there = tree::resource(&Json::Object(material.1.clone()))?;
         let patient = run.patient.as_deref().and_then(|patient| patient.strip_prefix("Patient/"));
         if patient.is_some_and(|patient| !super::follow::patients_of(&there).contains(patient)) {
             return Err(gone());
@@ -678,7 +678,7 @@ impl Moving {
             if !stored.iter().any(|(known, was)| *known == id && *was == observation) {
                 let key = key(&format!("Observation/{id}"));
                 let key = key.ok_or_else(|| Error::invalid(format!("{id} is too long for an id.")))?;
-                changes.push(update(key, task::value(&observation)?, None, false));
+                changes.push(update(key, tree::resource(&observation)?, None, false));
             }
         }
         if let Some((protocol, run)) = before {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
-use record::{Caller, FeedEntry, Key, Method, ResourceType, SearchRequest, Version};
+use record::{Caller, FeedEntry, Key, Method, SearchRequest};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use tokio::time::timeout;
 
@@ -220,33 +220,16 @@ impl Engine {
             patients.into_iter().map(|patient| ("patient", format!("Patient/{patient}"))).collect();
         names.push(("focus", change.key.to_string()));
         for (name, value) in names {
-            let tag = format!("{}|root", task::RUN);
-            let pairs = [("_tag", tag.as_str()), ("status", "in-progress"), (name, value.as_str()), ("_count", "200")];
-            let parameters = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            for version in self.everything(ResourceType::parse("Task")?, None, parameters).await? {
-                runs.insert(version.key.id);
-            }
+            let asked = [
+                ("_tag", format!("{}|root", task::RUN)),
+                ("status", "in-progress".to_owned()),
+                (name, value),
+                ("_count", "200".to_owned()),
+            ];
+            let found = self.platform().pages(SearchRequest::of("Task", &asked)?).matches().await?;
+            runs.extend(found.into_iter().map(|version| version.key.id));
         }
         Ok(runs)
-    }
-
-    /// All pages of a search, of one patient's where one is named.
-    async fn everything(
-        &self,
-        type_: ResourceType,
-        patient: Option<&Key>,
-        mut parameters: Vec<(String, String)>,
-    ) -> Result<Vec<Version>, Error> {
-        let mut found = Vec::new();
-        loop {
-            let request = SearchRequest { type_: Some(type_), compartment: patient.cloned(), parameters, strict: true };
-            let page = self.platform().search(&request).await?;
-            found.extend(page.matches);
-            match page.next {
-                Some(next) => parameters = scene::pairs(&next)?,
-                None => return Ok(found),
-            }
-        }
     }
 
     /// Tells a run of something that was written.
@@ -290,10 +273,10 @@ impl Engine {
             *since = (*since).min(began.saturating_sub(back));
         }
         for (type_, since) in types {
-            let since = format!("ge{}", task::written(since));
-            let parameters = vec![("_lastUpdated".to_owned(), since), ("_count".to_owned(), "200".to_owned())];
-            let type_ = ResourceType::parse(&type_)?;
-            for version in self.everything(type_, Some(&patient), parameters).await? {
+            let asked = [("_lastUpdated", format!("ge{}", task::written(since))), ("_count", "200".to_owned())];
+            let compartment = Some(patient.clone());
+            let request = SearchRequest { compartment, ..SearchRequest::of(&type_, &asked)? };
+            for version in self.platform().pages(request).matches().await? {
                 let Some(body) = &version.body else { continue };
                 let value = json::parse(body)?;
                 let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
@@ -432,9 +415,7 @@ impl Engine {
         if drawer.get(name).await?.as_deref() == Some(period.as_bytes()) {
             return Ok(());
         }
-        let request = scene::request(query)?;
-        let type_ = request.type_.ok_or_else(|| Error::invalid("A schedule searches one type."))?;
-        for version in self.everything(type_, None, request.parameters).await? {
+        for version in self.platform().pages(scene::request(query)?).matches().await? {
             let Some(body) = &version.body else { continue };
             let value = json::parse(body)?;
             let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use lru::LruCache;
 use parking_lot::Mutex;
-use record::{Key, ResourceType, SearchRequest, Session};
+use record::{Key, ResourceType, SearchRequest, Session, tree};
 use sonic_rs::JsonValueTrait;
 
 use crate::run::Run;
@@ -47,11 +47,9 @@ pub(super) fn names(expression: &str, variable: &str) -> bool {
     })
 }
 
-/// The key of a reference to a resource of this record.
+/// The key of a reference to a resource of this record, or to one version of it.
 pub(super) fn key(reference: &str) -> Option<Key> {
-    let (type_, id) = reference.split_once('/')?;
-    let id = id.split_once("/_history/").map_or(id, |(id, _)| id);
-    ResourceType::named(type_).filter(|_| Key::is_id(id)).map(|type_| Key::new(type_, id))
+    Key::of(reference.split_once("/_history/").map_or(reference, |(name, _)| name))
 }
 
 /// What an expression begins at where there is nothing else.
@@ -139,7 +137,7 @@ impl Scene {
         let bound = bound.filter_map(|role| Some((role.code.to_string(), run.party(protocol, &role.code)?)));
         let mut parties = Vec::new();
         for (role, party) in bound {
-            parties.push((role, task::value(&task::party(party))?));
+            parties.push((role, tree::resource(&task::party(party))?));
         }
         let now = Timestamp::from_microsecond(now).map_err(Error::fault)?;
         Ok(Self { variables, parties, base, shelf: Shelf::default(), now, zone: frame.zone })
@@ -236,13 +234,8 @@ async fn search(session: &Session, run: &Run, query: &str) -> Result<Vec<Value>,
 /// A search as it is written in protocols: `Type?name=value&…`.
 pub(super) fn request(query: &str) -> Result<SearchRequest, Error> {
     let (type_, parameters) = query.split_once('?').unwrap_or((query, ""));
-    let parameters = pairs(parameters)?;
+    let parameters = SearchRequest::parameters_of(parameters)?;
     Ok(SearchRequest { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true })
-}
-
-/// The parameters of a query string.
-pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
-    record::SearchRequest::parameters_of(query)
 }
 
 /// The instant a FHIRPath result names, in microseconds since 1970; of a date its beginning.

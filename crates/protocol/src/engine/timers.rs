@@ -153,11 +153,9 @@ impl Engine {
 
     async fn fire(&self, shards: &[u32], now: i64) -> Result<usize, Error> {
         let mut fired = 0;
-        let mut parameters = due_first(now, PAGE)?.parameters;
+        let mut request = due_first(now, PAGE)?;
         let mut passed = 0;
         loop {
-            let type_ = Some(ResourceType::parse("Task")?);
-            let request = SearchRequest { type_, compartment: None, parameters: parameters.clone(), strict: true };
             let page = self.platform().search(&request).await?;
             let ours = page.matches.iter().filter(|version| shards.contains(&super::shard(&version.key.id)));
             let ours: Vec<&Version> = ours.collect();
@@ -172,7 +170,7 @@ impl Engine {
                 // Runs that cannot be moved must not hold up those behind them.
                 Some(next) if passed < PASSED => {
                     passed += 1;
-                    parameters = super::scene::pairs(&next)?;
+                    request.parameters = SearchRequest::parameters_of(&next)?;
                 }
                 _ => return Ok(fired),
             }
@@ -264,7 +262,5 @@ fn unmoved(version: &Version, error: &Error) {
 /// Root Tasks that are due by a time, the one that is due first first.
 fn due_first(by: i64, count: usize) -> Result<SearchRequest, Error> {
     let due = format!("le{}", task::written(by));
-    let pairs = [("run-due", due), ("_sort", "run-due".to_owned()), ("_count", count.to_string())];
-    let parameters = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(SearchRequest { type_: Some(ResourceType::parse("Task")?), compartment: None, parameters, strict: true })
+    SearchRequest::of("Task", &[("run-due", due), ("_sort", "run-due".to_owned()), ("_count", count.to_string())])
 }

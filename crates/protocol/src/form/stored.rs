@@ -3,7 +3,7 @@
 use fhir::{Error, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use record::{ResourceType, SearchRequest, Session};
+use record::{SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::{Beside, Shelf, judge, lists};
@@ -42,13 +42,9 @@ fn systems(set: &Value) -> Vec<String> {
 /// The resource of a canonical; without a version, the one that was changed last.
 async fn find(session: &Session, type_: &str, canonical: &str) -> Result<Option<Value>, Error> {
     let (url, version) = canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)));
-    let mut parameters = vec![("url".to_owned(), url.to_owned()), ("_count".to_owned(), "1".to_owned())];
-    match version {
-        Some(version) => parameters.push(("version".to_owned(), version.to_owned())),
-        None => parameters.push(("_sort".to_owned(), "-_lastUpdated".to_owned())),
-    }
-    let type_ = Some(ResourceType::parse(type_)?);
-    let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let which = version.map_or(("_sort", "-_lastUpdated"), |version| ("version", version));
+    let asked = [("url", url), ("_count", "1"), which].map(|(name, value)| (name, value.to_owned()));
+    let page = session.search(&SearchRequest::of(type_, &asked)?).await?;
     let body = page.matches.into_iter().find_map(|version| version.body);
     body.map(|body| json::parse(&body)).transpose()
 }

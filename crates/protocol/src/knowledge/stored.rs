@@ -135,9 +135,7 @@ pub async fn suggested(session: &Session) -> Result<Vec<String>, Error> {
 pub async fn latest(session: &Session, type_: &str, name: &str) -> Result<Option<Value>, Error> {
     let parameters =
         [("url", canonical(type_, name)), ("_sort", "-_lastUpdated".to_owned()), ("_count", "1".to_owned())];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
-    let type_ = Some(ResourceType::parse(type_)?);
-    let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    let page = session.search(&SearchRequest::of(type_, &parameters)?).await?;
     let body = page.matches.into_iter().find_map(|version| version.body);
     body.map(|body| json::parse(&body)).transpose()
 }
@@ -160,19 +158,9 @@ async fn stored(session: &Session, wanted: &[Value]) -> Result<Vec<Value>, Error
 
 /// All pages of a search.
 async fn search(session: &Session, type_: &str, name: &str, value: &str) -> Result<Vec<Value>, Error> {
-    let parameters = vec![(name.to_owned(), value.to_owned()), ("_count".to_owned(), PAGE.to_string())];
-    let type_ = Some(ResourceType::parse(type_)?);
-    let mut request = SearchRequest { type_, compartment: None, parameters, strict: true };
-    let mut found = Vec::new();
-    loop {
-        let page = session.search(&request).await?;
-        let bodies = page.matches.into_iter().filter_map(|version| version.body);
-        for body in bodies {
-            found.push(json::parse(&body)?);
-        }
-        let Some(next) = page.next else { return Ok(found) };
-        request.parameters = SearchRequest::parameters_of(&next)?;
-    }
+    let request = SearchRequest::of(type_, &[(name, value.to_owned()), ("_count", PAGE.to_string())])?;
+    let matches = session.pages(request).matches().await?;
+    matches.into_iter().filter_map(|version| version.body).map(|body| json::parse(&body)).collect()
 }
 
 fn change((resource, version): &(Value, Option<u64>)) -> Result<Change, Error> {

@@ -56,7 +56,7 @@ impl Part {
     pub(super) fn words(mut self, name: &str, words: &Words) -> Self {
         let mut part = json!({ "url": name, "valueString": words.zh });
         if !words.en.is_empty() {
-            part["_valueString"] = super::in_english(&words.en);
+            part["_valueString"] = record::tree::translation(&words.en);
         }
         self.0.push(part);
         self

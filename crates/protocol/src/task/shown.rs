@@ -2,10 +2,11 @@
 
 use fhir::{Error, Value};
 use jiff::tz::Offset;
+use record::tree;
 use serde_json::{Value as Json, json};
 
 use super::part::{Part, date_time, party, reference};
-use super::{DUTY, Frame, MILESTONE, NOTICE, PAPER, RUN, STEP, about, concept, in_english, put_list, value, work_id};
+use super::{DUTY, Frame, MILESTONE, NOTICE, PAPER, RUN, STEP, about, concept, put_list, work_id};
 use crate::definition::{PartyKind, Protocol, RungKind, Words};
 use crate::run::{About, Reached, Run, Work, WorkStatus};
 
@@ -84,7 +85,7 @@ pub fn work(protocol: &Protocol, run: &Run, work: &Work, frame: &Frame) -> Resul
     let papers =
         papers.map(|(type_, to)| json!({ "type": concept(PAPER, type_, None), "valueReference": reference(&to) }));
     put_list(&mut task, "output", papers.collect());
-    value(&task)
+    tree::resource(&task)
 }
 
 /// When the clock that a step would stop and that breaks first warns and breaks.
@@ -179,7 +180,7 @@ pub fn message(
     };
     let mut payload = json!({ "contentString": words.zh });
     if !words.en.is_empty() {
-        payload["_contentString"] = in_english(&words.en);
+        payload["_contentString"] = tree::translation(&words.en);
     }
     let mut communication = json!({
         "resourceType": "Communication",

@@ -201,9 +201,7 @@ impl Session {
                 }
                 "agent" | "altid" => sought.agent = Some(value.clone()),
                 "entity" => {
-                    let (type_, id) = value.split_once('/').ok_or_else(bad)?;
-                    let type_ = ResourceType::named(type_).filter(|_| Key::is_id(id)).ok_or_else(bad)?;
-                    sought.entity = Some(Key::new(type_, id));
+                    sought.entity = Some(Key::of(value).ok_or_else(bad)?);
                 }
                 "action" => sought.actions = value.split(',').map(str::to_owned).collect(),
                 "outcome" => sought.outcomes = value.split(',').map(str::to_owned).collect(),

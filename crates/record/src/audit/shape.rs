@@ -34,9 +34,8 @@ impl<'r> Names<'r> {
     }
 
     async fn look_up(&mut self, reference: &str) -> Result<Option<String>, Error> {
-        let Some((type_, id)) = reference.split_once('/') else { return Ok(None) };
-        let Some(type_) = ResourceType::named(type_).filter(|_| Key::is_id(id)) else { return Ok(None) };
-        let version = reads::read(self.rows, &Key::new(type_, id)).await?;
+        let Some(key) = Key::of(reference) else { return Ok(None) };
+        let version = reads::read(self.rows, &key).await?;
         let Some(body) = version.and_then(|version| version.body) else { return Ok(None) };
         let resource = fhir::json::parse(&body)?;
         Ok(resource.get("name").and_then(name_of))

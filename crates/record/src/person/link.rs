@@ -6,7 +6,7 @@
 use fhir::{Category, Error, Value, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use crate::{Action, Change, Key, Patch, ResourceType, SearchRequest, Session, Target, Version};
+use crate::{Action, Change, Key, Patch, SearchRequest, Session, Target, Version};
 
 /// How often a change is tried against others that change the same.
 const EDITS: usize = 5;
@@ -84,10 +84,7 @@ pub(super) fn list<'v>(value: &'v Value, member: &str) -> &'v [Value] {
 
 /// The one resource, or the few, that a search by one parameter finds.
 pub(super) async fn found(session: &Session, type_: &str, code: &str, value: &str) -> Result<Vec<Version>, Error> {
-    let parameters = vec![(code.to_owned(), value.to_owned())];
-    let request =
-        SearchRequest { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true };
-    Ok(session.search(&request).await?.matches)
+    Ok(session.search(&SearchRequest::of(type_, &[(code, value.to_owned())])?).await?.matches)
 }
 
 /// The Person that joins a Patient with others.

@@ -51,14 +51,8 @@ async fn find(
     type_: ResourceType,
     parameters: Vec<(String, String)>,
 ) -> Result<Vec<bytes::Bytes>, fhir::Error> {
-    let mut request = SearchRequest { type_: Some(type_), compartment: None, parameters, strict: true };
-    let mut found = Vec::new();
-    loop {
-        let page = session.search(&request).await?;
-        found.extend(page.matches.into_iter().filter_map(|version| version.body));
-        let Some(next) = page.next else { return Ok(found) };
-        request.parameters = api::parameters_of(&next)?;
-    }
+    let request = SearchRequest { type_: Some(type_), compartment: None, parameters, strict: true };
+    Ok(session.pages(request).matches().await?.into_iter().filter_map(|version| version.body).collect())
 }
 
 fn change(step: &Step) -> Change {

@@ -119,8 +119,8 @@ impl Cells {
             });
         }
         let mut tallies: BTreeMap<At, Tally<'p>> = BTreeMap::new();
-        let mut pages = Pages::new(protocol, asked);
-        while let Some(runs) = pages.next(counter.session).await? {
+        let mut pages = Pages::new(counter.session, protocol, asked)?;
+        while let Some(runs) = pages.next().await? {
             for run in runs {
                 if !asked.includes(&run, &mut members).await? {
                     continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fhir::{Error, Value, json};
-use record::{Caller, Key, Record, ResourceType, SearchRequest, Session};
+use record::{Caller, Key, Record, SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 /// How many organizations are looked through upwards; a tree of institutions is not that high.
@@ -89,16 +89,14 @@ impl Members {
     }
 
     async fn read(&self, reference: &str) -> Result<Option<Value>, Error> {
-        let Some(id) = reference.strip_prefix("Organization/").filter(|id| Key::is_id(id)) else { return Ok(None) };
-        let key = Key::new(ResourceType::parse("Organization")?, id);
+        let Some(key) = Key::of(reference).filter(|key| key.type_.name() == "Organization") else { return Ok(None) };
         let body = self.session.read(&key).await?.and_then(|version| version.body);
         body.map(|body| json::parse(&body)).transpose()
     }
 
     async fn search(&self, name: &str, value: String) -> Result<Vec<Value>, Error> {
-        let parameters = vec![(name.to_owned(), value), ("_count".to_owned(), PAGE.to_string())];
-        let type_ = Some(ResourceType::parse("Organization")?);
-        let page = self.session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+        let request = SearchRequest::of("Organization", &[(name, value), ("_count", PAGE.to_string())])?;
+        let page = self.session.search(&request).await?;
         page.matches.into_iter().filter_map(|version| version.body).map(|body| json::parse(&body)).collect()
     }
 }
