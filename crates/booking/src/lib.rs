@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use fhir::Error;
 use jiff::tz::Offset;
-use record::{Action, Caller, Change, Key, Record, ResourceType, Session, Standing, Target};
+use record::{Action, Caller, Change, Follower, Key, Record, ResourceType, Session, Standing, Target};
 
 pub use availability::{Availability, Department, FreeSlot, Question};
 pub use hold::{Hold, Mark, Wanted};
@@ -71,6 +71,8 @@ pub struct Booking(Arc<Inner>);
 struct Inner {
     record: Record,
     settings: Settings,
+    /// Follows what is written.
+    follower: Follower,
 }
 
 /// The search parameter that is brought: its id, and what it is.
@@ -86,7 +88,8 @@ const HOLD_PARAMETER: (&str, &str) = (
 impl Booking {
     /// Places on a record.
     pub fn new(record: Record, settings: Settings) -> Self {
-        Self(Arc::new(Inner { record, settings }))
+        let follower = Follower::new(&record, "booking").of(&["Appointment", "Schedule", "Slot"]);
+        Self(Arc::new(Inner { record, settings, follower }))
     }
 
     /// The record the places are in.

@@ -108,7 +108,7 @@ impl Paging {
     pub fn new(record: Record, settings: Settings) -> Self {
         let push = outward::Client::new(settings.allow_private, settings.attempt_time);
         let gateway = outward::Client::new(true, settings.attempt_time);
-        let follower = Follower::new(&record, "paging");
+        let follower = Follower::new(&record, "paging").of(&["Communication"]);
         let (pair, waiting) = (OnceCell::new(), Mutex::default());
         Self(Arc::new(Inner { record, settings, push, gateway, pair, follower, waiting }))
     }

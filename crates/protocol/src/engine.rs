@@ -25,9 +25,8 @@ use fhir::path::Expression;
 use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use parking_lot::Mutex;
 use record::{
-    Caller, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version, tree,
+    Caller, Follower, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version, tree,
 };
 use sonic_rs::JsonValueTrait;
 
@@ -57,8 +56,8 @@ struct Inner {
     record: Record,
     library: Library,
     expressions: scene::Expressions,
-    /// The change the follower fails at, and how often it has.
-    failing: Mutex<(u64, u32)>,
+    /// Follows what is written.
+    follower: Follower,
 }
 
 /// Where a run stands.
@@ -120,7 +119,8 @@ impl Engine {
 
     /// An engine that knows these protocols besides those that are stored.
     pub fn with(record: Record, library: Library) -> Self {
-        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), failing: Mutex::default() }))
+        let follower = Follower::new(&record, follow::NAME);
+        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), follower }))
     }
 
     /// The record it works on.
@@ -465,7 +465,7 @@ impl Engine {
     /// undone another goes on with. Failures are logged and tried again.
     pub async fn keep(self) {
         let name = self.new_id();
-        tokio::join!(self.keep_time(&name), self.keep_following(&name));
+        tokio::join!(self.keep_time(&name), self.keep_following());
     }
 
     fn platform(&self) -> Session {

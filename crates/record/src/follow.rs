@@ -4,23 +4,36 @@ use bytes::Bytes;
 use fhir::{Category, Error};
 use parking_lot::Mutex;
 
-use crate::{Caller, FeedEntry, Record};
+use crate::{Caller, FeedEntry, Record, ResourceType, Session};
 
 /// What stands in a follower's drawer: the position up to which it has followed.
 const POSITION: &str = "position";
 /// How long whoever follows may be silent before another process does, in microseconds.
 const LEASE: i64 = 5_000_000;
+/// How often the lease is kept, in microseconds.
+const KEEP: i64 = 1_500_000;
 /// How often a change that makes a follower fail by itself is tried before it is left behind.
 const FAULTS: u32 = 20;
+/// So many changes that do not matter are passed before it is written down that they were.
+const STRIDE: u64 = 1_000;
 
-/// Somebody who looks at everything that is written, in its order. What they do about a change must bear being done
-/// twice: where they are is written down after it was done.
+/// Somebody who looks at what is written, in its order and without leaving anything out.
+///
+/// Any number of processes may have the follower of one name: the one that holds its lease follows, and another goes on
+/// where it came to when it is silent for five seconds. How far was followed is written down after it was done. So what is
+/// done about a change must bear being done twice, and two who believe for a moment that they hold the lease.
 pub struct Follower {
     record: Record,
     /// The name of the lease, and of the drawer in which it stands how far was followed.
     name: &'static str,
     /// Who holds the lease.
     own: String,
+    /// The types whose changes matter; none for all.
+    types: Vec<ResourceType>,
+    /// Whether what was written before the name was first used is looked at as well.
+    looks_back: bool,
+    /// When the lease was kept last, while it is held; in microseconds since 1970.
+    kept: Mutex<Option<i64>>,
     /// The change that fails, and how often it has.
     failing: Mutex<(u64, u32)>,
 }
@@ -28,35 +41,109 @@ pub struct Follower {
 impl Follower {
     /// A follower under a name. What was written before the name was first used is not looked at.
     pub fn new(record: &Record, name: &'static str) -> Self {
-        let own = record.surroundings().new_id();
-        Self { record: record.clone(), name, own, failing: Mutex::default() }
+        Self {
+            record: record.clone(),
+            name,
+            own: record.surroundings().new_id(),
+            types: Vec::new(),
+            looks_back: false,
+            kept: Mutex::default(),
+            failing: Mutex::default(),
+        }
     }
 
-    /// Takes or keeps the lease, and says whether this one is to follow. To be asked more often than every five
-    /// seconds.
+    /// The same, to which only changes of resources of these types matter. The names are those of R4.
+    #[must_use]
+    pub fn of(self, types: &[&str]) -> Self {
+        let types = types.iter().map(|name| ResourceType::named(name).expect("a follower names types of R4"));
+        Self { types: types.collect(), ..self }
+    }
+
+    /// The same, who also looks at everything that was written before the name was first used.
+    #[must_use]
+    pub fn looking_back(self) -> Self {
+        Self { looks_back: true, ..self }
+    }
+
+    /// Takes or keeps the lease, and says whether this one is to follow. To be asked more often than every five seconds;
+    /// the record is asked no more often than is needed.
     pub async fn is_on(&self) -> Result<bool, Error> {
-        self.record.lease(self.name, &self.own).take(LEASE).await
+        let now = self.record.surroundings().clock.now();
+        if self.kept.lock().is_some_and(|kept| now - kept < KEEP) {
+            return Ok(true);
+        }
+        let is_on = self.record.lease(self.name, &self.own).take(LEASE).await?;
+        *self.kept.lock() = is_on.then_some(now);
+        Ok(is_on)
     }
 
     /// Gives the lease back, so that another need not wait for its end.
     pub async fn leave(&self) -> Result<(), Error> {
+        *self.kept.lock() = None;
         self.record.lease(self.name, &self.own).give_back().await
     }
 
-    /// The next changes, so many at most; none when all were looked at.
-    pub async fn next(&self, count: usize) -> Result<Vec<FeedEntry>, Error> {
+    /// Considers the next changes one after another, so many at most, and says whether those were all there are.
+    ///
+    /// A change that fails stops it there, with that failure, and is the first of the next time. One that fails by itself
+    /// ([`Category::Fault`]) again and again is left behind, and that is logged as an error: what comes after it is to be
+    /// seen. What the database cannot do at the moment is waited for however long it takes. A lease that is held is kept
+    /// meanwhile; with it ends the following.
+    pub async fn follow<C: Future<Output = Result<(), Error>>>(
+        &self,
+        most: usize,
+        mut consider: impl FnMut(FeedEntry) -> C,
+    ) -> Result<bool, Error> {
         let after = self.position().await?;
-        self.record.session(Caller::system("HOPERAT")).changes(after, count).await
+        let (changes, end) = self.changes(after, most).await?;
+        let (mut done, mut failed) = (after, None);
+        for change in changes {
+            let position = change.seq;
+            match self.is_still_on().await {
+                Ok(true) => {}
+                // Whoever follows now writes down how far that was.
+                Ok(false) => return Ok(true),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            if let Err(error) = consider(change).await
+                && !self.gives_up(position, &error)
+            {
+                failed = Some(error);
+                break;
+            }
+            done = position;
+        }
+        let end = if failed.is_none() { end } else { done };
+        if done > after || end - after >= STRIDE {
+            self.reached(end).await?;
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(end >= *self.record.head().borrow()),
+        }
     }
 
-    /// Writes down that everything up to a change was looked at.
-    pub async fn reached(&self, change: u64) -> Result<(), Error> {
-        self.record.drawer(self.name).put(POSITION, Bytes::from(change.to_string()), None).await
+    /// The next changes that matter, so many at most, and the position up to which there are no others.
+    async fn changes(&self, after: u64, most: usize) -> Result<(Vec<FeedEntry>, u64), Error> {
+        // Read before the changes: all up to it are there to be read.
+        let head = *self.record.head().borrow();
+        let changes = self.platform().changes_of(&self.types, after, most).await?;
+        let last = changes.last().map_or(after, |change| change.seq);
+        let end = if changes.len() < most { last.max(head) } else { last };
+        Ok((changes, end))
     }
 
-    /// Whether a change that fails again and again by itself is left behind, so that everything after it is seen. What
-    /// the database cannot do at the moment is waited for however long it takes.
-    pub fn gives_up(&self, change: u64, error: &Error) -> bool {
+    /// Whether the lease is held still, where it was.
+    async fn is_still_on(&self) -> Result<bool, Error> {
+        let was_on = self.kept.lock().is_some();
+        Ok(!was_on || self.is_on().await?)
+    }
+
+    /// Whether a change that fails again and again by itself is left behind.
+    fn gives_up(&self, change: u64, error: &Error) -> bool {
         if error.category() != Category::Fault {
             return false;
         }
@@ -71,15 +158,26 @@ impl Follower {
 
     async fn position(&self) -> Result<u64, Error> {
         let drawer = self.record.drawer(self.name);
-        let first = Bytes::from(self.record.head().borrow().to_string());
+        let first = if self.looks_back { 0 } else { *self.record.head().borrow() };
+        let first = Bytes::from(first.to_string());
         let written = match drawer.get(POSITION).await? {
             Some(position) => position,
             None => {
+                // Of several processes that begin at the same time, one is first.
                 drawer.add(POSITION, first.clone(), None).await?;
                 drawer.get(POSITION).await?.unwrap_or(first)
             }
         };
         let number = std::str::from_utf8(&written).ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| Error::fault("it is not written how far the feed has been followed"))
+    }
+
+    /// Writes down that everything up to a change was looked at.
+    async fn reached(&self, change: u64) -> Result<(), Error> {
+        self.record.drawer(self.name).put(POSITION, Bytes::from(change.to_string()), None).await
+    }
+
+    fn platform(&self) -> Session {
+        self.record.session(Caller::system("HOPERAT"))
     }
 }

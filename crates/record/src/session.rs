@@ -237,8 +237,18 @@ impl Session {
 
     /// What was changed after the position `after`, oldest first: the change feed, in commit order and without gaps.
     pub async fn changes(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        self.changes_of(&[], after, limit).await
+    }
+
+    /// The same, of resources of these types alone; of all where none is named.
+    pub(crate) async fn changes_of(
+        &self,
+        types: &[ResourceType],
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, Error> {
         let sight = self.sight().await?;
-        let changes = self.record.store().changes(after, limit, sight.as_deref()).await;
+        let changes = self.record.store().changes(types, after, limit, sight.as_deref()).await;
         // Followers ask again and again; being told that there is nothing new shows nothing.
         if changes.as_ref().is_ok_and(Vec::is_empty) {
             return changes;

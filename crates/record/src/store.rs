@@ -19,7 +19,8 @@ use crate::person::Census;
 use crate::transact::commit::Work;
 use crate::transact::{Applied, Refusal};
 use crate::{
-    Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Relation, Session, Settings, Surroundings, Version,
+    Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Relation, ResourceType, Session, Settings, Surroundings,
+    Version,
 };
 
 pub(crate) mod batch;
@@ -284,11 +285,12 @@ impl Record {
 
     pub(crate) async fn changes(
         &self,
+        types: &[ResourceType],
         after: u64,
         limit: usize,
         sight: Option<&Sight>,
     ) -> Result<Vec<FeedEntry>, Error> {
-        reads::changes(&mut self.reader().await?, after, limit, sight).await
+        reads::changes(&mut self.reader().await?, types, after, limit, sight).await
     }
 
     pub(crate) async fn drawer_get(&self, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {

@@ -1,7 +1,7 @@
 //! What is written to the record and matters to runs: facts that complete steps or reach milestones, conditions that can
 //! be told now, runs that an event or a schedule begins.
 //!
-//! One process at a time follows the change feed, from where the last one came. Going over a change twice does nothing: a
+//! One process at a time follows the change feed, as [`Follower`](record::Follower) says. Going over a change twice does nothing: a
 //! fact counts once by what it says it from, a run that begins because of something has an id made of it, and a condition
 //! is only noted when its answer is another.
 
@@ -22,86 +22,28 @@ use crate::definition::{Fact, Protocol, Start as StartRule, StartKind, Unit};
 use crate::run::{Deed, Run};
 use crate::task::{self, Frame};
 
-/// The lease of following.
-const LEASE_NAME: &str = "protocol-follower";
-/// How long whoever follows may be silent before another does, in microseconds.
-const LEASE: i64 = 5_000_000;
-/// How often the lease is kept, in microseconds.
-const KEEP: i64 = 1_500_000;
 /// Changes looked at before it is written down how far that was.
 const PAGE: usize = 500;
-/// How often a change that makes the follower fail by itself is tried before it is left behind.
-const FAULTS: u32 = 20;
 /// How much later than it was written something may be said to come about before that is told, in microseconds: clocks of
 /// one house differ by so much (急诊各系统时钟最大偏差1秒).
 const AHEAD: i64 = 1_000_000;
 /// How long following rests when there is nothing to follow.
 const REST: Duration = Duration::from_secs(1);
 
-/// The drawer in which it stands how far the feed has been followed and which schedules have been kept.
-const DRAWER: &str = "protocol";
-const POSITION: &str = "position";
+/// The name under which the feed is followed, and of the drawer in which it stands which schedules have been kept.
+pub(super) const NAME: &str = "protocol";
 
 impl Engine {
     /// Looks at some of what was written since the last time, and says whether that was all there is.
     ///
     /// What was written before the first call is not looked at.
     pub async fn caught_up(&self) -> Result<bool, Error> {
-        let after = self.position().await?;
-        let entries = self.platform().changes(after, PAGE).await?;
-        let mut done = after;
-        let mut failed = None;
-        for entry in &entries {
-            if let Err(error) = self.consider(entry).await
-                && !self.gives_up(entry.seq, &error)
-            {
-                failed = Some(error);
-                break;
-            }
-            done = entry.seq;
-        }
-        if done > after {
-            self.record().drawer(DRAWER).put(POSITION, Bytes::from(done.to_string()), None).await?;
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(entries.len() < PAGE && done >= *self.record().head().borrow()),
-        }
+        self.0.follower.follow(PAGE, |change| async move { self.consider(&change).await }).await
     }
 
-    /// Whether a change that fails again and again is left behind, so that everything after it is heard. What the
-    /// database cannot do at the moment is waited for however long it takes.
-    fn gives_up(&self, change: u64, error: &Error) -> bool {
-        if error.category() != Category::Fault {
-            return false;
-        }
-        let mut failing = self.0.failing.lock();
-        let tried = if failing.0 == change { failing.1 + 1 } else { 1 };
-        *failing = (change, tried);
-        if tried < FAULTS {
-            return false;
-        }
-        tracing::error!(%error, change, "a change of the record cannot be taken in and is left behind");
-        true
-    }
-
-    async fn position(&self) -> Result<u64, Error> {
-        let drawer = self.record().drawer(DRAWER);
-        let first = Bytes::from(self.record().head().borrow().to_string());
-        if let Some(position) = drawer.get(POSITION).await? {
-            return std::str::from_utf8(&position)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(|| Error::fault("it is not written how far the feed has been followed"));
-        }
-        drawer.add(POSITION, first.clone(), None).await?;
-        Ok(std::str::from_utf8(&first).ok().and_then(|text| text.parse().ok()).unwrap_or_default())
-    }
-
-    pub(super) async fn keep_following(&self, name: &str) {
+    pub(super) async fn keep_following(&self) {
         let mut head = self.record().head();
         let mut has_learnt = false;
-        let mut kept = i64::MIN;
         loop {
             // What facts and beginnings there are to look for is known before anything is passed over for want of it.
             if !has_learnt {
@@ -114,20 +56,17 @@ impl Engine {
                     }
                 }
             }
-            if kept == i64::MIN || self.now() - kept >= KEEP {
-                match self.record().lease(LEASE_NAME, name).take(LEASE).await {
-                    Ok(true) => kept = self.now(),
-                    // Somebody else follows; it is enough to see now and then whether they still do.
-                    Ok(false) => {
-                        kept = i64::MIN;
-                        tokio::time::sleep(REST).await;
-                        continue;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "it cannot be told who follows what is written; it is tried again");
-                        tokio::time::sleep(REST).await;
-                        continue;
-                    }
+            match self.0.follower.is_on().await {
+                Ok(true) => {}
+                // Somebody else follows; it is enough to see now and then whether they still do.
+                Ok(false) => {
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "it cannot be told who follows what is written; it is tried again");
+                    tokio::time::sleep(REST).await;
+                    continue;
                 }
             }
             match self.follow_on().await {
@@ -411,7 +350,7 @@ impl Engine {
         period: String,
         query: &str,
     ) -> Result<(), Error> {
-        let drawer = self.record().drawer(DRAWER);
+        let drawer = self.record().drawer(NAME);
         if drawer.get(name).await?.as_deref() == Some(period.as_bytes()) {
             return Ok(());
         }

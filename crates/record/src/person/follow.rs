@@ -6,46 +6,38 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fhir::{Error, Value, json};
-use sonic_rs::JsonValueTrait;
 
 use crate::person::link::{Assurance, human, join, part};
 use crate::person::merge::{keep_merged, key, merged_with, read, replaced_by};
 use crate::person::review::{self, Standing};
 use crate::person::{Match, Traits, Verdict, find};
-use crate::store::value::Rows;
-use crate::{Caller, Job, Key, Record, ResourceType, Session};
+use crate::{Caller, FeedEntry, Follower, Key, Record, Session};
 
-/// The queue that holds the one job of following.
-const QUEUE: &str = "person";
-/// The drawer in which it is written how far the feed has been followed.
-const DRAWER: &str = "person";
-const PAPER: &str = "follower";
-/// How long a process may follow without a word before another takes over, in microseconds.
-const LEASE: i64 = 60_000_000;
+/// The name under which the feed is followed.
+const NAME: &str = "person";
 /// Changes looked at before it is written down how far that was.
-const PAGE: i64 = 100;
+const PAGE: usize = 100;
 /// How long [`Record::keep_people`] rests when nothing is due.
 const REST: Duration = Duration::from_secs(2);
-
-/// How far the feed has been followed, and by which job.
-struct Paper {
-    position: i64,
-    job: i64,
-}
 
 impl Record {
     /// Follows the change feed for as long as it is polled. Failures are logged and tried again.
     pub async fn keep_people(self) {
+        let follower = self.people();
         let mut head = self.head();
         loop {
-            match self.people_due().await {
-                Ok(true) => {}
+            let joined = match follower.is_on().await {
+                Ok(true) => self.join_people(&follower).await,
+                // Another process follows; it is enough to see now and then whether it still does.
                 Ok(false) => {
-                    // Other processes move the feed as well, and one that died is waited for only so long.
-                    let _ = tokio::time::timeout(REST, head.changed()).await;
+                    tokio::time::sleep(REST).await;
+                    continue;
                 }
+                Err(error) => Err(error),
+            };
+            match joined {
+                Ok(_) => drop(tokio::time::timeout(REST, head.changed()).await),
                 Err(error) => {
                     tracing::warn!(%error, "joining registrations stopped; it goes on in a moment");
                     tokio::time::sleep(REST).await;
@@ -56,85 +48,41 @@ impl Record {
 
     /// Looks at what was written since the last time, and says whether there was anything.
     pub async fn people_due(&self) -> Result<bool, Error> {
-        let now = || self.surroundings().clock.now();
-        let jobs = self.jobs(QUEUE);
-        let Some(job) = jobs.claim(now(), LEASE, 1).await?.pop() else {
-            if self.paper().await?.is_none() {
-                jobs.add(now(), Bytes::new()).await?;
-                self.keep(&Paper { position: 0, job: 0 }).await?;
-                return Ok(true);
-            }
+        let follower = self.people();
+        if !follower.is_on().await? {
             return Ok(false);
-        };
-        let mut paper = self.paper().await?.unwrap_or(Paper { position: 0, job: 0 });
-        if paper.job == 0 {
-            paper.job = job.id;
-            self.keep(&paper).await?;
         }
-        if paper.job != job.id {
-            // Two processes put the job down at once; one is enough.
-            jobs.done(&job).await?;
-            return Ok(true);
-        }
-        let worked = self.follow(&job, &mut paper).await;
-        // Given back at once; a process that dies keeps it until its lease ends.
-        jobs.again(&job, now()).await?;
-        worked
+        let joined = self.join_people(&follower).await;
+        follower.leave().await?;
+        joined
     }
 
-    async fn paper(&self) -> Result<Option<Paper>, Error> {
-        let Some(bytes) = self.drawer(DRAWER).get(PAPER).await? else { return Ok(None) };
-        let paper = json::parse(&bytes)?;
-        let number = |name: &str| paper.get(name).and_then(|number| number.as_i64()).unwrap_or_default();
-        Ok(Some(Paper { position: number("position"), job: number("job") }))
+    fn people(&self) -> Follower {
+        Follower::new(self, NAME).of(&["Patient", "Task"]).looking_back()
     }
 
-    async fn keep(&self, paper: &Paper) -> Result<(), Error> {
-        let text = format!(r#"{{"position":{},"job":{}}}"#, paper.position, paper.job);
-        self.drawer(DRAWER).put(PAPER, Bytes::from(text), None).await
-    }
-
-    async fn follow(&self, job: &Job, paper: &mut Paper) -> Result<bool, Error> {
+    /// Looks at all that was written, and says whether there was anything.
+    async fn join_people(&self, follower: &Follower) -> Result<bool, Error> {
         let session = self.session(Caller::system("HOPERAT"));
-        let mut worked = false;
-        loop {
-            let (changed, position) = self.changed_since(paper.position).await?;
-            if position == paper.position {
-                return Ok(worked);
-            }
-            for key in &changed {
-                match key.type_.name() {
-                    "Patient" => registration(self, &session, key).await?,
-                    _ => decision(&session, key).await?,
+        let (mut is_all, mut worked) = (false, false);
+        while !is_all {
+            // What is stored now decides, so that what was written often is looked at once.
+            let mut looked_at = BTreeSet::new();
+            let consider = |FeedEntry { key, .. }| {
+                worked = true;
+                let is_first = looked_at.insert(key.clone());
+                let session = &session;
+                async move {
+                    match key.type_.name() {
+                        _ if !is_first => Ok(()),
+                        "Patient" => registration(self, session, &key).await,
+                        _ => decision(session, &key).await,
+                    }
                 }
-            }
-            worked |= !changed.is_empty();
-            paper.position = position;
-            self.keep(paper).await?;
-            self.jobs(QUEUE).again(job, self.surroundings().clock.now() + LEASE).await?;
+            };
+            is_all = follower.follow(PAGE, consider).await?;
         }
-    }
-
-    /// Patients and Tasks changed after a position, each once, and the position up to which these are all.
-    async fn changed_since(&self, after: i64) -> Result<(BTreeSet<Key>, i64), Error> {
-        let (patient, task) = (ResourceType::parse("Patient")?, ResourceType::parse("Task")?);
-        let mut reader = self.reader().await?;
-        let head = reader.rows("SELECT coalesce(max(seq), 0) FROM feed", &[]).await?;
-        let head = head.first().map_or(Ok(0), |row| row.int(0))?;
-        let sql = "SELECT f.seq, f.type, l.id FROM (SELECT seq, type, rid FROM feed \
-                   WHERE seq > $1 AND seq <= $2 AND type IN ($3, $4) ORDER BY seq LIMIT $5) f \
-                   JOIN locator l ON l.rid = f.rid ORDER BY f.seq";
-        let arguments = [after.into(), head.into(), patient.number().into(), task.number().into(), PAGE.into()];
-        let rows = reader.rows(sql, &arguments).await?;
-        let position = match rows.last() {
-            Some(last) if rows.len() as i64 == PAGE => last.int(0)?,
-            _ => head.max(after),
-        };
-        let key = |row: &crate::store::value::Row| {
-            let type_ = if row.int(1)? == patient.number() { patient } else { task };
-            Ok(Key::new(type_, row.text(2)?))
-        };
-        Ok((rows.iter().map(key).collect::<Result<_, Error>>()?, position))
+        Ok(worked)
     }
 }
 

@@ -166,6 +166,7 @@ pub(crate) async fn with_facts(
 
 pub(crate) async fn changes(
     rows: &mut impl Rows,
+    types: &[ResourceType],
     after: u64,
     limit: usize,
     sight: Option<&Sight>,
@@ -174,9 +175,11 @@ pub(crate) async fn changes(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut arguments = vec![after.into(), limit.into()];
     let seen = seen(rows, sight, &mut arguments);
+    let numbers: Vec<String> = types.iter().map(|type_| type_.number().to_string()).collect();
+    let of = if types.is_empty() { String::new() } else { format!(" AND f.type IN ({})", numbers.join(", ")) };
     let sql = format!(
         "SELECT f.seq, l.type, l.id, f.version, f.at, f.method, a.text, p.text \
-         FROM (SELECT * FROM feed f WHERE seq > $1{seen} ORDER BY seq LIMIT $2) f \
+         FROM (SELECT * FROM feed f WHERE seq > $1{of}{seen} ORDER BY seq LIMIT $2) f \
          JOIN locator l ON l.rid = f.rid \
          JOIN name a ON a.id = f.actor JOIN name p ON p.id = f.purpose ORDER BY f.seq"
     );

@@ -6,6 +6,7 @@ mod access;
 mod conditions;
 mod crashes;
 mod feed;
+mod following;
 mod layout;
 mod load;
 mod moving;
