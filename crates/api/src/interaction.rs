@@ -93,7 +93,12 @@ fn gone(key: &Key) -> Error {
 
 /// The times a date or time covers. What is written without a zone is meant in the record's own.
 pub(crate) fn time(app: &crate::App, text: &str) -> Option<fhir::time::Interval> {
-    let zone = jiff::tz::Offset::from_seconds(app.record.settings().zone_offset).ok()?;
     // An unescaped plus sign of a zone arrives as a space.
-    fhir::time::parse(&text.replace(' ', "+"), zone)
+    fhir::time::parse(&text.replace(' ', "+"), app.record.settings().zone())
+}
+
+/// The moment a text says, in microseconds since 1970; of a day its beginning.
+pub(crate) fn moment(app: &crate::App, text: &str) -> Result<i64, Error> {
+    let read = time(app, text).map(|interval| interval.lo);
+    read.ok_or_else(|| Error::new(Category::Invalid, IssueCode::Value, "A time reads 2026-05-04T08:00:00+08:00."))
 }

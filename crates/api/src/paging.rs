@@ -21,16 +21,16 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use fhir::{Category, Error, IssueCode, time};
-use percent_encoding::percent_decode_str;
 use record::{Key, ResourceType, Session, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Asked, Format};
-use crate::ask::{Query, shortened};
+use crate::ask::Query;
+use crate::interaction::moment;
 use crate::outcome::Failure;
-use crate::route::Interaction;
+use crate::route::{Address, Interaction};
 use crate::runs::{Sent, json};
-use crate::{App, door, interaction};
+use crate::{App, door};
 
 /// How far ahead a roster is told when the caller does not say, in microseconds: a week.
 const AHEAD: i64 = 7 * 86_400_000_000;
@@ -65,26 +65,18 @@ enum Question {
 
 impl Question {
     fn named(method: &Method, path: &str) -> Result<Self, Failure> {
-        let segments: Vec<String> = path
-            .trim_matches('/')
-            .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let is_get = matches!(*method, Method::GET | Method::HEAD);
-        let get = |question| if is_get { Ok(question) } else { Err(Failure::Method("GET, HEAD")) };
-        let post = |question| if *method == Method::POST { Ok(question) } else { Err(Failure::Method("POST")) };
-        match segments.as_slice() {
-            ["paging", "roster"] if is_get => Ok(Self::Roster),
-            ["paging", "roster"] => post(Self::Set),
-            ["paging", "roster", "people"] => get(Self::People),
-            ["paging", "roster", id, "off"] => post(Self::Drop((*id).to_owned())),
-            ["paging", "devices"] if is_get => Ok(Self::Devices),
-            ["paging", "devices"] => post(Self::Add),
-            ["paging", "devices", "trial"] => post(Self::Try),
-            ["paging", "devices", id, "off"] => post(Self::Remove((*id).to_owned())),
-            ["paging", "trouble"] => get(Self::Trouble),
-            _ => Err(Error::not_found(format!("There is nothing at {}.", shortened(path))).into()),
+        let address = Address::of(method, path);
+        match address.segments().as_slice() {
+            ["paging", "roster"] if address.is_get() => Ok(Self::Roster),
+            ["paging", "roster"] => address.post(Self::Set),
+            ["paging", "roster", "people"] => address.get(Self::People),
+            ["paging", "roster", id, "off"] => address.post(Self::Drop((*id).to_owned())),
+            ["paging", "devices"] if address.is_get() => Ok(Self::Devices),
+            ["paging", "devices"] => address.post(Self::Add),
+            ["paging", "devices", "trial"] => address.post(Self::Try),
+            ["paging", "devices", id, "off"] => address.post(Self::Remove((*id).to_owned())),
+            ["paging", "trouble"] => address.get(Self::Trouble),
+            _ => address.nowhere(),
         }
     }
 
@@ -108,8 +100,7 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
     let (grant, session) = door::enter(app, parts, name).await?;
     door::allow(app, &grant, &session, &question.interaction()?, &[], path).await?;
     if let Standing::Lay(_) = session.caller().standing {
-        let text = "Rosters and pages are for staff.";
-        return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());
+        return Err(Error::forbidden("Rosters and pages are for staff.").into());
     }
     let paging = &app.paging;
     match question {
@@ -149,11 +140,7 @@ fn nothing() -> Result<Answer, Failure> {
 fn theirs(session: &Session) -> Result<(&str, &str), Error> {
     match &session.caller().standing {
         Standing::Staff(post) => Ok((&post.practitioner, &post.role)),
-        _ => Err(Error::new(
-            Category::Forbidden,
-            IssueCode::Forbidden,
-            "A device is paged for one person at their post.",
-        )),
+        _ => Err(Error::forbidden("A device is paged for one person at their post.")),
     }
 }
 
@@ -241,11 +228,6 @@ impl Told {
         }
         Ok(Wanted { key, institution, call, who, span, instead })
     }
-}
-
-fn moment(app: &App, text: &str) -> Result<i64, Error> {
-    let read = interaction::time(app, text).map(|interval| interval.lo);
-    read.ok_or_else(|| Error::new(Category::Invalid, IssueCode::Value, "A time reads 2026-05-04T08:00:00+08:00."))
 }
 
 /// A shift, as it is told.

@@ -167,6 +167,48 @@ impl Interaction {
     }
 }
 
+/// An address of our own, beside those of FHIR, and the verb it is asked with.
+pub(crate) struct Address<'a> {
+    method: &'a Method,
+    path: &'a str,
+    /// What stands between the slashes, percent-decoded.
+    segments: Vec<String>,
+}
+
+impl<'a> Address<'a> {
+    pub(crate) fn of(method: &'a Method, path: &'a str) -> Self {
+        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        Self { method, path, segments: path.trim_matches('/').split('/').map(decoded).collect() }
+    }
+
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
+    }
+
+    pub(crate) fn is_get(&self) -> bool {
+        matches!(*self.method, Method::GET | Method::HEAD)
+    }
+
+    pub(crate) fn is_post(&self) -> bool {
+        *self.method == Method::POST
+    }
+
+    /// What is asked for, which can only be read.
+    pub(crate) fn get<Q>(&self, question: Q) -> Result<Q, Failure> {
+        if self.is_get() { Ok(question) } else { Err(Failure::Method("GET, HEAD")) }
+    }
+
+    /// What is asked for, which can only be done.
+    pub(crate) fn post<Q>(&self, question: Q) -> Result<Q, Failure> {
+        if self.is_post() { Ok(question) } else { Err(Failure::Method("POST")) }
+    }
+
+    /// Nothing is there.
+    pub(crate) fn nowhere<Q>(&self) -> Result<Q, Failure> {
+        Err(Error::not_found(format!("There is nothing at {}.", shortened(self.path))).into())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Get,

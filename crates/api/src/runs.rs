@@ -34,7 +34,6 @@ use axum::routing::any;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode, Value};
 use jiff::tz::Offset;
-use percent_encoding::percent_decode_str;
 use protocol::Standing;
 use record::{Act, Key, Note, ResourceType, SearchRequest, Session, Version};
 use serde::Serialize;
@@ -45,7 +44,7 @@ use crate::answer::{Answer, Asked, Format, Payload};
 use crate::ask::{Query, shortened};
 use crate::outcome::Failure;
 use crate::portal::Portal;
-use crate::route::Interaction;
+use crate::route::{Address, Interaction};
 use crate::{App, door, portal};
 
 pub(crate) fn routes() -> Router<App> {
@@ -71,30 +70,22 @@ enum Question {
 
 impl Question {
     fn named(method: &Method, path: &str) -> Result<Self, Failure> {
-        let segments: Vec<String> = path
-            .trim_matches('/')
-            .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let is_get = matches!(*method, Method::GET | Method::HEAD);
-        let get = |question| if is_get { Ok(question) } else { Err(Failure::Method("GET, HEAD")) };
-        let post = |question| if *method == Method::POST { Ok(question) } else { Err(Failure::Method("POST")) };
-        match segments.as_slice() {
-            ["protocols"] => get(Self::Protocols),
-            ["protocols", code] => get(Self::Protocol((*code).to_owned())),
-            ["protocols", code, "rehearsal"] => post(Self::Rehearsal((*code).to_owned())),
-            ["protocols", code, "figures"] => get(Self::Figures((*code).to_owned())),
-            ["protocols", code, "suggestions"] if is_get => Ok(Self::Suggestions((*code).to_owned())),
-            ["protocols", code, "suggestions"] if *method == Method::POST => Ok(Self::Decline((*code).to_owned())),
+        let address = Address::of(method, path);
+        match address.segments().as_slice() {
+            ["protocols"] => address.get(Self::Protocols),
+            ["protocols", code] => address.get(Self::Protocol((*code).to_owned())),
+            ["protocols", code, "rehearsal"] => address.post(Self::Rehearsal((*code).to_owned())),
+            ["protocols", code, "figures"] => address.get(Self::Figures((*code).to_owned())),
+            ["protocols", code, "suggestions"] if address.is_get() => Ok(Self::Suggestions((*code).to_owned())),
+            ["protocols", code, "suggestions"] if address.is_post() => Ok(Self::Decline((*code).to_owned())),
             ["protocols", _, "suggestions"] => Err(Failure::Method("GET, HEAD, POST")),
-            ["runs"] => post(Self::Start),
-            ["runs", id] => get(Self::Run((*id).to_owned())),
-            ["runs", id, "acts"] => post(Self::Act((*id).to_owned())),
-            ["runs", id, "pages"] => get(Self::Pages((*id).to_owned())),
-            ["runs", id, "documents"] => get(Self::Documents((*id).to_owned())),
-            ["runs", id, "documents", code] => get(Self::Document((*id).to_owned(), (*code).to_owned())),
-            _ => Err(Error::not_found(format!("There is nothing at {}.", shortened(path))).into()),
+            ["runs"] => address.post(Self::Start),
+            ["runs", id] => address.get(Self::Run((*id).to_owned())),
+            ["runs", id, "acts"] => address.post(Self::Act((*id).to_owned())),
+            ["runs", id, "pages"] => address.get(Self::Pages((*id).to_owned())),
+            ["runs", id, "documents"] => address.get(Self::Documents((*id).to_owned())),
+            ["runs", id, "documents", code] => address.get(Self::Document((*id).to_owned(), (*code).to_owned())),
+            _ => address.nowhere(),
         }
     }
 }
@@ -224,16 +215,14 @@ impl Visit<'_> {
     }
 
     async fn steps_seen(&self, root: &Key) -> Result<Vec<Version>, Error> {
-        let parameters = [("part-of", root.to_string()), ("_count", "1".to_owned())];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
-        let request = SearchRequest { type_: Some(root.type_), compartment: None, parameters, strict: true };
-        Ok(self.session.search(&request).await?.matches)
+        let asked = [("part-of", root.to_string()), ("_count", "1".to_owned())];
+        Ok(self.session.search(&SearchRequest::of(root.type_.name(), &asked)?).await?.matches)
     }
 }
 
 /// The record's own time zone.
 fn zone(app: &App) -> Offset {
-    Offset::from_seconds(app.record.settings().zone_offset).unwrap_or(Offset::UTC)
+    app.record.settings().zone()
 }
 
 /// An answer that is no resource.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::App;
-use crate::interaction::time;
+use crate::interaction::moment;
 
 /// Something that is done to a run: which deed, and what it needs.
 #[derive(Deserialize)]
@@ -110,10 +110,4 @@ fn needed<T>(value: Option<T>, deed: &str, name: &str) -> Result<T, Error> {
         let text = format!("The deed “{}” needs “{name}”.", crate::ask::shortened(deed));
         Error::new(Category::Invalid, IssueCode::Required, text)
     })
-}
-
-/// A time as it is sent, in microseconds since 1970.
-pub(super) fn moment(app: &App, text: &str) -> Result<i64, Error> {
-    let read = time(app, text).map(|interval| interval.lo);
-    read.ok_or_else(|| Error::new(Category::Invalid, IssueCode::Value, "A time reads 2026-05-04T08:00:00+08:00."))
 }

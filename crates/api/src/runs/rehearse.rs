@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Sent, Visit, deed, json};
 use crate::answer::Answer;
+use crate::interaction::moment;
 use crate::outcome::Failure;
 
 #[derive(Deserialize)]
@@ -60,8 +61,8 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, version: Option<&str>, se
         Ok(Played { at, by, deed })
     });
     let events = events.collect::<Result<Vec<Played>, fhir::Error>>()?;
-    let now = deed::moment(app, &told.now)?;
-    let began = told.began.as_deref().map(|began| deed::moment(app, began)).transpose()?;
+    let now = moment(app, &told.now)?;
+    let began = told.began.as_deref().map(|began| moment(app, began)).transpose()?;
     let began = began.or_else(|| events.iter().map(|event| event.at).min()).unwrap_or(now);
     let script = Script { class: told.class, facts: told.facts, began, events, now };
     let played = rehearse(&protocol, "rehearsal", &script, zone)?;
