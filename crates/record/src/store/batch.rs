@@ -4,6 +4,7 @@ use fhir::Error;
 
 use crate::access::facts::Tie;
 use crate::access::sight::Facts;
+pub(crate) use crate::store::derived::{DateRow, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow};
 use crate::store::names::{Address, Kind, Place};
 use crate::store::value::Rows;
 
@@ -86,80 +87,6 @@ pub(crate) struct FeedRow {
     pub(crate) actor: i64,
     pub(crate) purpose: i64,
     pub(crate) request: Box<str>,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TokenRow {
-    pub(crate) rid: i64,
-    pub(crate) param: i64,
-    pub(crate) group: i64,
-    pub(crate) code: Box<str>,
-    pub(crate) system: i64,
-    pub(crate) shard: i64,
-    pub(crate) near: i64,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ReferenceRow {
-    pub(crate) rid: i64,
-    pub(crate) param: i64,
-    pub(crate) group: i64,
-    pub(crate) target: i64,
-    pub(crate) target_type: i64,
-    pub(crate) shard: i64,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TextRow {
-    pub(crate) rid: i64,
-    pub(crate) param: i64,
-    pub(crate) group: i64,
-    pub(crate) folded: Box<str>,
-    pub(crate) exact: Box<str>,
-    pub(crate) shard: i64,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct DateRow {
-    pub(crate) rid: i64,
-    pub(crate) param: i64,
-    pub(crate) group: i64,
-    pub(crate) lo: i64,
-    pub(crate) hi: i64,
-    pub(crate) shard: i64,
-}
-
-#[derive(Debug)]
-pub(crate) struct QuantityRow {
-    pub(crate) rid: i64,
-    pub(crate) param: i64,
-    pub(crate) group: i64,
-    pub(crate) lo: f64,
-    pub(crate) hi: f64,
-    pub(crate) system: i64,
-    pub(crate) code: Box<str>,
-    pub(crate) shard: i64,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TieRow {
-    pub(crate) rid: i64,
-    pub(crate) kind: i64,
-    pub(crate) subject: i64,
-    pub(crate) party: i64,
-    pub(crate) what: i64,
-    pub(crate) mask: i64,
-    pub(crate) lo: i64,
-    pub(crate) hi: i64,
-    pub(crate) shard: i64,
-}
-
-impl TieRow {
-    /// Whether two ties of one resource differ in their end alone.
-    pub(crate) fn is_but_for_its_end(&self, other: &Self) -> bool {
-        let key = |row: &Self| (row.kind, row.subject, row.party, row.what, row.mask, row.lo);
-        key(self) == key(other)
-    }
 }
 
 /// Everything to be written at once.

@@ -7,6 +7,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Transaction};
 
+use crate::store::derived::{DateRow, Derived, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow};
 use crate::store::postgres::failure;
 use crate::store::value::{Rows, SqlValue};
 use crate::store::{Engine, Reader, Record};
@@ -86,83 +87,19 @@ const TABLES: [Table; 18] = [
             ("request", Type::TEXT),
         ],
     },
+    Table { name: TokenRow::TABLE, order: &["rid", "param", "grp", "code", "system"], columns: TokenRow::COLUMNS },
+    Table { name: ReferenceRow::TABLE, order: &["rid", "param", "grp", "target"], columns: ReferenceRow::COLUMNS },
+    Table { name: TextRow::TABLE, order: &["rid", "param", "grp", "folded", "exact"], columns: TextRow::COLUMNS },
+    Table { name: DateRow::TABLE, order: &["rid", "param", "grp", "lo", "hi"], columns: DateRow::COLUMNS },
     Table {
-        name: "tok",
-        order: &["rid", "param", "grp", "code", "system"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("param", Type::INT4),
-            ("grp", Type::INT2),
-            ("code", Type::TEXT),
-            ("system", Type::INT4),
-            ("shard", Type::INT4),
-            ("near", Type::INT2),
-        ],
-    },
-    Table {
-        name: "ref",
-        order: &["rid", "param", "grp", "target"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("param", Type::INT4),
-            ("grp", Type::INT2),
-            ("target", Type::INT8),
-            ("ttype", Type::INT2),
-            ("shard", Type::INT4),
-        ],
-    },
-    Table {
-        name: "str",
-        order: &["rid", "param", "grp", "folded", "exact"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("param", Type::INT4),
-            ("grp", Type::INT2),
-            ("folded", Type::TEXT),
-            ("exact", Type::TEXT),
-            ("shard", Type::INT4),
-        ],
-    },
-    Table {
-        name: "date",
-        order: &["rid", "param", "grp", "lo", "hi"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("param", Type::INT4),
-            ("grp", Type::INT2),
-            ("lo", Type::INT8),
-            ("hi", Type::INT8),
-            ("shard", Type::INT4),
-        ],
-    },
-    Table {
-        name: "qty",
+        name: QuantityRow::TABLE,
         order: &["rid", "param", "grp", "lo", "hi", "system", "code"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("param", Type::INT4),
-            ("grp", Type::INT2),
-            ("lo", Type::FLOAT8),
-            ("hi", Type::FLOAT8),
-            ("system", Type::INT4),
-            ("code", Type::TEXT),
-            ("shard", Type::INT4),
-        ],
+        columns: QuantityRow::COLUMNS,
     },
     Table {
-        name: "tie",
+        name: TieRow::TABLE,
         order: &["rid", "kind", "subject", "party", "what", "mask", "lo"],
-        columns: &[
-            ("rid", Type::INT8),
-            ("kind", Type::INT2),
-            ("subject", Type::INT8),
-            ("party", Type::INT8),
-            ("what", Type::INT2),
-            ("mask", Type::INT4),
-            ("lo", Type::INT8),
-            ("hi", Type::INT8),
-            ("shard", Type::INT4),
-        ],
+        columns: TieRow::COLUMNS,
     },
     Table {
         name: "drawer",

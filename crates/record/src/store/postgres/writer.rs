@@ -15,7 +15,9 @@ use tokio_postgres::{Client, NoTls, Statement};
 
 use crate::access::sight::Facts;
 use crate::store::batch::{Batch, Current, FeedRow, ResourceRow, Wanted, WriteTx};
-use crate::store::derived::{Derived, settle};
+use crate::store::derived::{
+    DateRow, Derived, Lists, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow, names, settle,
+};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::postgres::{CHANNEL, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
@@ -407,7 +409,7 @@ impl WriteTx for Tx<'_> {
                  WHERE one.rid = gone.rid AND one.ctid = gone.place::tid"
             );
             let (rids, places): (Vec<i64>, Vec<String>) = places.into_iter().unzip();
-            let arguments: Vec<Box<dyn ToSql + Sync + Send>> = vec![Box::new(rids), Box::new(places)];
+            let arguments: Lists<'_> = vec![Box::new(rids), Box::new(places)];
             orders.push(Order { statement: self.statement(&sql).await?, arguments });
         }
         self.write_index(&batch, &mut orders).await?;
@@ -475,7 +477,7 @@ pub(super) async fn number(client: &Client, kind: Kind, words: &[Box<str>]) -> R
 /// A statement with its arguments.
 struct Order<'b> {
     statement: Statement,
-    arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
+    arguments: Lists<'b>,
 }
 
 /// Rows of a table: the resource each is of, and where it lies.
@@ -521,20 +523,24 @@ impl Tx<'_> {
 
     /// Asks for all rows of some resources in the tables that follow from them; says how many tables those are.
     async fn find_derived<'b>(&mut self, rids: &'b Vec<i64>, orders: &mut Vec<Order<'b>>) -> Result<usize, Error> {
-        use crate::store::batch::{DateRow, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow};
-        let tables = [
-            (TokenRow::TABLE, TokenRow::COLUMNS),
-            (ReferenceRow::TABLE, ReferenceRow::COLUMNS),
-            (TextRow::TABLE, TextRow::COLUMNS),
-            (DateRow::TABLE, DateRow::COLUMNS),
-            (QuantityRow::TABLE, QuantityRow::COLUMNS),
-            (TieRow::TABLE, TieRow::COLUMNS),
-        ];
-        for (table, columns) in tables {
-            let sql = format!("SELECT {}, ctid::text FROM {table} WHERE rid = ANY($1)", columns.join(", "));
-            orders.push(Order { statement: self.statement(&sql).await?, arguments: vec![Box::new(rids)] });
-        }
-        Ok(tables.len())
+        let before = orders.len();
+        self.find_rows::<TokenRow>(rids, orders).await?;
+        self.find_rows::<ReferenceRow>(rids, orders).await?;
+        self.find_rows::<TextRow>(rids, orders).await?;
+        self.find_rows::<DateRow>(rids, orders).await?;
+        self.find_rows::<QuantityRow>(rids, orders).await?;
+        self.find_rows::<TieRow>(rids, orders).await?;
+        Ok(orders.len() - before)
+    }
+
+    async fn find_rows<'b, T: Derived>(
+        &mut self,
+        rids: &'b Vec<i64>,
+        orders: &mut Vec<Order<'b>>,
+    ) -> Result<(), Error> {
+        let sql = format!("SELECT {}, ctid::text FROM {} WHERE rid = ANY($1)", names::<T>(), T::TABLE);
+        orders.push(Order { statement: self.statement(&sql).await?, arguments: vec![Box::new(rids)] });
+        Ok(())
     }
 
     async fn write_resources<'b>(&mut self, batch: &'b Batch, orders: &mut Vec<Order<'b>>) -> Result<(), Error> {
@@ -582,114 +588,17 @@ impl Tx<'_> {
     }
 
     async fn write_index<'b>(&mut self, batch: &'b Batch, orders: &mut Vec<Order<'b>>) -> Result<(), Error> {
-        macro_rules! column {
-            ($rows:expr, $field:ident) => {
-                $rows.iter().map(|row| row.$field).collect::<Vec<_>>()
-            };
-            ($rows:expr, & $field:ident) => {
-                $rows.iter().map(|row| &*row.$field).collect::<Vec<&str>>()
-            };
-        }
-        let rows = &batch.tokens;
+        self.put_in(&batch.tokens, orders).await?;
+        self.put_in(&batch.references, orders).await?;
+        self.put_in(&batch.texts, orders).await?;
+        self.put_in(&batch.dates, orders).await?;
+        self.put_in(&batch.quantities, orders).await?;
+        self.put_in(&batch.ties, orders).await
+    }
+
+    async fn put_in<'b, T: Derived>(&mut self, rows: &'b [T], orders: &mut Vec<Order<'b>>) -> Result<(), Error> {
         if !rows.is_empty() {
-            let sql = "INSERT INTO tok (rid, param, grp, code, system, shard, near) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[])";
-            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
-            let (code, system) = (column!(rows, &code), column!(rows, system));
-            let (shard, near) = (column!(rows, shard), column!(rows, near));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
-                Box::new(rid),
-                Box::new(param),
-                Box::new(group),
-                Box::new(code),
-                Box::new(system),
-                Box::new(shard),
-                Box::new(near),
-            ];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
-        }
-        let rows = &batch.references;
-        if !rows.is_empty() {
-            let sql = "INSERT INTO ref (rid, param, grp, target, ttype, shard) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])";
-            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
-            let (target, target_type, shard) =
-                (column!(rows, target), column!(rows, target_type), column!(rows, shard));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
-                Box::new(rid),
-                Box::new(param),
-                Box::new(group),
-                Box::new(target),
-                Box::new(target_type),
-                Box::new(shard),
-            ];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
-        }
-        let rows = &batch.texts;
-        if !rows.is_empty() {
-            let sql = "INSERT INTO str (rid, param, grp, folded, exact, shard) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::int8[])";
-            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
-            let (folded, exact, shard) = (column!(rows, &folded), column!(rows, &exact), column!(rows, shard));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
-                Box::new(rid),
-                Box::new(param),
-                Box::new(group),
-                Box::new(folded),
-                Box::new(exact),
-                Box::new(shard),
-            ];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
-        }
-        let rows = &batch.dates;
-        if !rows.is_empty() {
-            let sql = "INSERT INTO date (rid, param, grp, lo, hi, shard) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])";
-            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
-            let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> =
-                vec![Box::new(rid), Box::new(param), Box::new(group), Box::new(lo), Box::new(hi), Box::new(shard)];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
-        }
-        let rows = &batch.quantities;
-        if !rows.is_empty() {
-            let sql = "INSERT INTO qty (rid, param, grp, lo, hi, system, code, shard) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::float8[], $5::float8[], $6::int8[], $7::text[], $8::int8[])";
-            let (rid, param, group) = (column!(rows, rid), column!(rows, param), column!(rows, group));
-            let (lo, hi, system) = (column!(rows, lo), column!(rows, hi), column!(rows, system));
-            let (code, shard) = (column!(rows, &code), column!(rows, shard));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
-                Box::new(rid),
-                Box::new(param),
-                Box::new(group),
-                Box::new(lo),
-                Box::new(hi),
-                Box::new(system),
-                Box::new(code),
-                Box::new(shard),
-            ];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
-        }
-        let rows = &batch.ties;
-        if !rows.is_empty() {
-            let sql = "INSERT INTO tie (rid, kind, subject, party, what, mask, lo, hi, shard) SELECT * FROM \
-                       unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], \
-                       $8::int8[], $9::int8[])";
-            let (rid, kind, subject) = (column!(rows, rid), column!(rows, kind), column!(rows, subject));
-            let (party, what, mask) = (column!(rows, party), column!(rows, what), column!(rows, mask));
-            let (lo, hi, shard) = (column!(rows, lo), column!(rows, hi), column!(rows, shard));
-            let arguments: Vec<Box<dyn ToSql + Sync + Send + 'b>> = vec![
-                Box::new(rid),
-                Box::new(kind),
-                Box::new(subject),
-                Box::new(party),
-                Box::new(what),
-                Box::new(mask),
-                Box::new(lo),
-                Box::new(hi),
-                Box::new(shard),
-            ];
-            orders.push(Order { statement: self.statement(sql).await?, arguments });
+            orders.push(Order { statement: self.statement(T::many()).await?, arguments: T::lists(rows) });
         }
         Ok(())
     }

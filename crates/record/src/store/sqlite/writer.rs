@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access::sight::Facts;
 use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
-use crate::store::derived::{Derived, settle};
+use crate::store::derived::{Derived, names, settle};
 use crate::store::names::{Address, Kind, Place, shard_of};
 use crate::store::shelf::Shelf;
 use crate::store::sqlite::{failure, query};
@@ -344,15 +344,15 @@ fn unwrite<T: Derived>(connection: &Connection, rids: &[i64], wanted: &mut Vec<T
     if rids.is_empty() {
         return Ok(());
     }
-    let (table, columns) = (T::TABLE, T::COLUMNS);
-    let find = format!("SELECT {} FROM {table} WHERE rid = $1", columns.join(", "));
+    let table = T::TABLE;
+    let find = format!("SELECT {} FROM {table} WHERE rid = $1", names::<T>());
     let mut there = Vec::new();
     for rid in rids {
         for row in query(connection, &find, &[(*rid).into()])? {
             there.push((T::read(&row)?, row));
         }
     }
-    let same: Vec<String> = (1..).zip(columns).map(|(place, column)| format!("{column} = ?{place}")).collect();
+    let same: Vec<String> = (1..).zip(T::COLUMNS).map(|(place, (column, _))| format!("{column} = ?{place}")).collect();
     let delete = format!("DELETE FROM {table} WHERE {}", same.join(" AND "));
     let mut delete = connection.prepare_cached(&delete).map_err(failure)?;
     for row in settle(wanted, there) {
@@ -396,55 +396,18 @@ fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
             label
         ])?;
     }
-    let mut tokens = connection.prepare_cached(
-        "INSERT OR IGNORE INTO tok (rid, param, grp, code, system, shard, near) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for row in &batch.tokens {
-        tokens.execute(params![row.rid, row.param, row.group, row.code, row.system, row.shard, row.near])?;
+    put_in(connection, &batch.tokens)?;
+    put_in(connection, &batch.references)?;
+    put_in(connection, &batch.texts)?;
+    put_in(connection, &batch.dates)?;
+    put_in(connection, &batch.quantities)?;
+    put_in(connection, &batch.ties)
+}
+
+fn put_in<T: Derived>(connection: &Connection, rows: &[T]) -> rusqlite::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
     }
-    let mut references = connection.prepare_cached(
-        "INSERT OR IGNORE INTO ref (rid, param, grp, target, ttype, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for row in &batch.references {
-        references.execute(params![row.rid, row.param, row.group, row.target, row.target_type, row.shard])?;
-    }
-    let mut texts = connection.prepare_cached(
-        "INSERT OR IGNORE INTO str (rid, param, grp, folded, exact, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for row in &batch.texts {
-        texts.execute(params![row.rid, row.param, row.group, row.folded, row.exact, row.shard])?;
-    }
-    let mut dates = connection.prepare_cached(
-        "INSERT OR IGNORE INTO date (rid, param, grp, lo, hi, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for row in &batch.dates {
-        dates.execute(params![row.rid, row.param, row.group, row.lo, row.hi, row.shard])?;
-    }
-    let mut quantities = connection.prepare_cached(
-        "INSERT OR IGNORE INTO qty (rid, param, grp, lo, hi, system, code, shard) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    for row in &batch.quantities {
-        quantities.execute(params![row.rid, row.param, row.group, row.lo, row.hi, row.system, row.code, row.shard])?;
-    }
-    if !batch.ties.is_empty() {
-        let mut ties = connection.prepare_cached(
-            "INSERT OR IGNORE INTO tie (rid, kind, subject, party, what, mask, lo, hi, shard) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
-        for row in &batch.ties {
-            ties.execute(params![
-                row.rid,
-                row.kind,
-                row.subject,
-                row.party,
-                row.what,
-                row.mask,
-                row.lo,
-                row.hi,
-                row.shard
-            ])?;
-        }
-    }
-    Ok(())
+    let mut statement = connection.prepare_cached(T::one())?;
+    rows.iter().try_for_each(|row| row.put(&mut statement).map(drop))
 }
