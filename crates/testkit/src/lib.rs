@@ -9,3 +9,4 @@ pub mod material;
 pub mod people;
 pub mod place;
 pub mod region;
+pub mod stage;

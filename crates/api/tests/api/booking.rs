@@ -1,31 +1,16 @@
 //! Places over HTTP: what there is, who takes it, and who is refused.
 
-use axum::http::Method;
+use protocol::Library;
 use serde_json::{Value, json};
-use testkit::institutions::{found, put};
 use testkit::place::{Place, on_both};
 
-use crate::adversary::region::Browser;
+use crate::stage::{Someone, part, read, stage};
 use crate::{Door, Reply};
-use record::Caller;
 
 /// A hospital's ward with three slots and a bed, people of two institutions, and two patients.
 async fn door(place: Place) -> Door {
-    let door = Door::with(place, |settings| {
-        settings.sign_in.demo = true;
-        settings.sign_in.idle = settings.sign_in.length;
-    });
-    found(&door.place.record).await;
+    let door = stage(place, Library::default(), |_| {}).await;
     booking::Booking::new(door.place.record.clone(), booking::Settings::default()).prepare().await.unwrap();
-    let accounts = api::Accounts::new(door.place.record.clone(), api::Password::default());
-    for login in ["doctor-hospital", "doctor-other", "referral-officer-hospital", "quality-other"] {
-        let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    }
-    for patient in ["p", "q"] {
-        let account = json!({"login": patient, "name": patient, "demo": true, "patients": [patient]});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    }
     let mut all = vec![
         json!({"resourceType": "Patient", "id": "p"}),
         json!({"resourceType": "Patient", "id": "q"}),
@@ -43,45 +28,19 @@ async fn door(place: Place) -> Door {
         all.push(json!({"resourceType": "Slot", "id": format!("s{number}"), "status": "free",
             "schedule": {"reference": "Schedule/ward"}, "start": at(0), "end": at(20)}));
     }
-    let changes = all.iter().map(|one| put(&one.to_string())).collect();
-    door.place.record.session(Caller::system("SYSADMIN")).transact(changes).await.unwrap();
+    door.keep(&all).await;
     door
 }
 
-struct Someone<'d> {
-    door: &'d Door,
-    browser: Browser,
-}
-
-impl<'d> Someone<'d> {
-    async fn enter(door: &'d Door, login: &str) -> Self {
-        Self { door, browser: Browser::enter(door, login).await }
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        self.browser.ask(self.door, Method::GET, path, "").await
-    }
-
+impl Someone<'_> {
     /// Has an operation done with parameters, each a reference or a text.
     async fn told(&self, path: &str, parameters: &[(&str, &str)]) -> Reply {
-        let parameter = parameters.iter().map(|(name, value)| match value.split_once('/') {
-            Some(_) => json!({"name": name, "valueReference": {"reference": value}}),
-            None => json!({"name": name, "valueString": value}),
-        });
-        let body = json!({"resourceType": "Parameters", "parameter": parameter.collect::<Vec<_>>()});
-        self.browser.ask(self.door, Method::POST, &format!("/fhir/{path}"), &body.to_string()).await
+        let parameters: Vec<(&str, Value)> = parameters
+            .iter()
+            .map(|(name, value)| (*name, if value.contains('/') { json!({"reference": value}) } else { json!(value) }))
+            .collect();
+        self.operate(path, &parameters).await
     }
-}
-
-fn read(reply: &Reply) -> Value {
-    assert!(reply.status.is_success(), "{}", reply.text());
-    serde_json::from_slice(&reply.body).unwrap()
-}
-
-/// The parts of a parameter, by name.
-fn part<'v>(of: &'v Value, name: &str) -> &'v Value {
-    let all = of["parameter"].as_array().or_else(|| of["part"].as_array()).unwrap();
-    all.iter().find(|part| part["name"] == name).unwrap()
 }
 
 #[test]

@@ -1,25 +1,50 @@
 //! What a case is told from besides forms: electrocardiograms, clocks of sources, and corrections of times.
 
 use axum::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use protocol::Protocol;
-use record::Caller;
 use serde_json::{Value, json};
-use testkit::institutions::put;
 use testkit::place::{Place, on_both};
 
+use crate::stage::{part, read};
 use crate::{Door, Reply, text_at};
 
-const RUSH: &str = r#"
-code = "rush"
+/// A protocol of the emergency department that is over once somebody says so: what stands before its tables, the milestone
+/// it begins with, and its own tables.
+fn protocol(head: &str, begins: &str, own: &str) -> Protocol {
+    let text = format!(
+        r#"
+{head}
 version = "1"
-title = { zh = "胸痛", en = "Chest pain" }
 
 [[role]]
 code = "emergency"
-title = { zh = "急诊科", en = "Emergency" }
+title = {{ zh = "急诊科", en = "Emergency" }}
 party = "institution"
 duties = ["doctor"]
 
+[[milestone]]
+code = "over"
+title = {{ zh = "结束", en = "Over" }}
+ends = "completed"
+
+[[step]]
+code = "end"
+title = {{ zh = "结束", en = "End" }}
+who = "emergency"
+requires = ["{begins}"]
+reach = ["over"]
+{own}"#
+    );
+    toml::from_str(&text).unwrap()
+}
+
+fn rush() -> Protocol {
+    let head = r#"
+code = "rush"
+title = { zh = "胸痛", en = "Chest pain" }"#;
+    let own = r#"
 [[start]]
 by = "hand"
 duties = ["doctor"]
@@ -48,32 +73,16 @@ on = "DiagnosticReport"
 when = "code.coding.exists(system = 'http://loinc.org' and code = '11524-6')"
 at = "effective"
 until = ["ecg"]
-
-[[milestone]]
-code = "over"
-title = { zh = "结束", en = "Over" }
-ends = "completed"
-
-[[step]]
-code = "end"
-title = { zh = "结束", en = "End" }
-who = "emergency"
-requires = ["door"]
-reach = ["over"]
 "#;
+    protocol(head, "door", own)
+}
 
-const WARNING: &str = r#"
+fn warned() -> Protocol {
+    let head = r#"
 code = "warned"
-version = "1"
 title = { zh = "预警", en = "Warned" }
-focus = "ServiceRequest"
-
-[[role]]
-code = "emergency"
-title = { zh = "急诊科", en = "Emergency" }
-party = "institution"
-duties = ["doctor"]
-
+focus = "ServiceRequest""#;
+    let own = r#"
 [[start]]
 code = "ambulance"
 by = "hand"
@@ -86,18 +95,6 @@ reach = ["sent"]
 code = "sent"
 title = { zh = "发出", en = "Sent" }
 
-[[milestone]]
-code = "over"
-title = { zh = "结束", en = "Over" }
-ends = "completed"
-
-[[step]]
-code = "end"
-title = { zh = "结束", en = "End" }
-who = "emergency"
-requires = ["sent"]
-reach = ["over"]
-
 [[activity]]
 code = "case"
 create = "ServiceRequest"
@@ -107,6 +104,8 @@ set = [
   { path = "subject.reference", value = "'Patient/' + %patient.id" },
 ]
 "#;
+    protocol(head, "sent", own)
+}
 
 const FORM: &str = r#"
 code = "warned-form"
@@ -128,20 +127,20 @@ struct House {
 
 impl House {
     async fn of(place: Place) -> Self {
-        let protocols: Vec<Protocol> = [RUSH, WARNING].map(|text| toml::from_str(text).unwrap()).to_vec();
+        let protocols = vec![rush(), warned()];
         let library = protocol::Library::with(protocols.clone());
         let engine = protocol::Engine::with(place.record.clone(), protocol::Library::with(protocols.clone()));
         let forms = vec![toml::from_str(FORM).unwrap()];
         engine.install(&protocol::Line { protocols, forms, ..protocol::Line::default() }).await.unwrap();
         let door = Door::knowing(place, library, |_| {});
-        let things = [
-            r#"{"resourceType":"Patient","id":"p","gender":"female","birthDate":"1950-01-31"}"#,
-            r#"{"resourceType":"Patient","id":"q","gender":"male","birthDate":"1950"}"#,
-            r#"{"resourceType":"Organization","id":"county","name":"county"}"#,
-            r#"{"resourceType":"PractitionerRole","id":"officer","active":true,"code":[{"coding":[{"system":"https://qingshan.dev/fhir/CodeSystem/duty","code":"quality"}]}]}"#,
-        ];
-        let session = door.place.record.session(Caller::system("SYSADMIN"));
-        session.transact(things.map(put).to_vec()).await.unwrap();
+        let officer = json!({"coding": [{"system": "https://qingshan.dev/fhir/CodeSystem/duty", "code": "quality"}]});
+        door.keep(&[
+            json!({"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1950-01-31"}),
+            json!({"resourceType": "Patient", "id": "q", "gender": "male", "birthDate": "1950"}),
+            json!({"resourceType": "Organization", "id": "county", "name": "county"}),
+            json!({"resourceType": "PractitionerRole", "id": "officer", "active": true, "code": [officer]}),
+        ])
+        .await;
         let secret = api::add_client(&door.place.record, "lis", "system/*.cruds").await.unwrap();
         let form = format!("grant_type=client_credentials&client_id=lis&client_secret={secret}");
         let kind = ("content-type", "application/x-www-form-urlencoded");
@@ -184,22 +183,12 @@ impl House {
     }
 
     async fn sends(&self, patient: &str, file: &str, confirmed: bool) -> Reply {
-        use base64::Engine as _;
-        let data = base64::engine::general_purpose::STANDARD.encode(file);
+        let data = STANDARD.encode(file);
         let parameters = json!({"resourceType": "Parameters", "parameter": [
             {"name": "file", "valueAttachment": {"contentType": "application/xml", "data": data, "title": "ecg.xml"}},
             {"name": "confirmed", "valueBoolean": confirmed}]});
         self.ask(Method::POST, &format!("/fhir/Patient/{patient}/$ecg"), &parameters).await
     }
-}
-
-fn read(reply: &Reply) -> Value {
-    assert!(reply.status.is_success(), "{}", reply.text());
-    serde_json::from_slice(&reply.body).unwrap()
-}
-
-fn part<'v>(parameters: &'v Value, name: &str) -> &'v Value {
-    parameters["parameter"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
 }
 
 #[test]
@@ -251,10 +240,14 @@ fn what_is_no_time_is_refused_and_nobody_tells_the_time_of_another() {
         };
         ask("/fhir/Device/$clock", "soon").await.refused(400, "value");
         ask("/fhir/Device/none/$clock", "2026-05-04T08:00:00Z").await.refused(404, "not-found");
-        let session = house.door.place.record.session(Caller::system("SYSADMIN"));
-        let pacs = r#"{"resourceType":"Device","id":"pacs","identifier":[{"system":"https://qingshan.dev/fhir/sid/client","value":"pacs"}]}"#;
-        let through = r#"{"resourceType":"Device","id":"analyser"}"#;
-        session.transact([pacs, through].map(put).to_vec()).await.unwrap();
+        let pacs = json!([{"system": "https://qingshan.dev/fhir/sid/client", "value": "pacs"}]);
+        house
+            .door
+            .keep(&[
+                json!({"resourceType": "Device", "id": "pacs", "identifier": pacs}),
+                json!({"resourceType": "Device", "id": "analyser"}),
+            ])
+            .await;
         ask("/fhir/Device/pacs/$clock", "2026-05-04T08:00:00Z").await.refused(403, "forbidden");
         assert_eq!(ask("/fhir/Device/analyser/$clock", "2026-05-04T08:00:00Z").await.status, 200);
         assert_eq!(house.ask(Method::GET, "/fhir/Device/$clock", &Value::Null).await.status, 405);
@@ -311,8 +304,7 @@ fn an_electrocardiogram_is_kept_once_and_counts_from_when_it_was_recorded() {
         assert_eq!(leads["entry"][0]["resource"]["component"][0]["valueSampledData"]["data"], "1 2 3 4");
         let kept = house.get("/fhir/DocumentReference?patient=p").await;
         let data = kept["entry"][0]["resource"]["content"][0]["attachment"]["data"].as_str().unwrap().to_owned();
-        use base64::Engine as _;
-        assert_eq!(base64::engine::general_purpose::STANDARD.decode(data).unwrap(), FILE.as_bytes());
+        assert_eq!(STANDARD.decode(data).unwrap(), FILE.as_bytes());
     });
 }
 

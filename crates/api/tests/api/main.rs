@@ -20,6 +20,7 @@ mod runs;
 mod search;
 mod sign_in;
 mod smart;
+mod stage;
 mod stream;
 mod trail;
 

@@ -1,15 +1,14 @@
 //! Calling people over HTTP: a team that is started, who is on call, on which devices, and what does not go out.
 
-use axum::http::Method;
 use paging::stand_in::StandIn;
 use paging::{Channel, Paging, Settings};
 use protocol::{Library, Protocol};
-use record::{Caller, DUTIES};
-use serde_json::{Value, json};
-use testkit::institutions::{found, put};
+use record::Caller;
+use serde_json::json;
+use testkit::institutions::put;
 use testkit::place::{Place, on_both};
 
-use crate::adversary::region::Browser;
+use crate::stage::{Someone, read, stage};
 use crate::{Door, Reply};
 
 const TEAM: &str = r#"
@@ -129,21 +128,8 @@ impl Ward {
         let protocol: Protocol = toml::from_str(TEAM).unwrap();
         let library = Library::with([protocol.clone()]);
         let told = settings.clone();
-        let door = Door::knowing(place, Library::with([protocol]), move |door| {
-            door.sign_in.demo = true;
-            door.sign_in.idle = door.sign_in.length;
-            door.paging = told;
-        });
+        let door = stage(place, Library::with([protocol]), move |door| door.paging = told).await;
         let record = door.place.record.clone();
-        found(&record).await;
-        let accounts = api::Accounts::new(record.clone(), api::Password::default());
-        let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{}-{at}", duty.code)));
-        for login in staff {
-            let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
-            accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-        }
-        let account = json!({"login": "p", "name": "p", "demo": true, "patients": ["p"]});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
         let people = [
             r#"{"resourceType":"Patient","id":"p","name":[{"text":"林月"}]}"#,
             r#"{"resourceType":"Encounter","id":"e","status":"in-progress","class":{"code":"EMER"},
@@ -164,7 +150,7 @@ impl Ward {
     }
 
     async fn enter(&self, login: &str) -> Someone<'_> {
-        Someone { door: &self.door, browser: Browser::enter(&self.door, login).await }
+        Someone::enter(&self.door, login).await
     }
 
     /// A minute passes so often, clocks fire, and whoever is to be paged is.
@@ -182,35 +168,17 @@ impl Ward {
     }
 }
 
-struct Someone<'d> {
-    door: &'d Door,
-    browser: Browser,
-}
-
 impl Someone<'_> {
-    async fn get(&self, path: &str) -> Reply {
-        self.browser.ask(self.door, Method::GET, path, "").await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.browser.ask(self.door, Method::POST, path, &body.to_string()).await
-    }
-
     async fn on_call(&self, call: &str, who: &str) -> Reply {
         let shift = json!({"institution": "Organization/hospital", "call": call, "who": format!("PractitionerRole/{who}"),
             "from": "2026-05-04T08:00:00+08:00", "to": "2026-05-05T08:00:00+08:00"});
         self.post("/paging/roster", &shift).await
     }
 
-    async fn start(&self) -> Reply {
+    async fn activate(&self) -> Reply {
         let roles = json!({"emergency": "Organization/hospital"});
         self.post("/runs", &json!({"id": "run-1", "protocol": "team", "patient": "Patient/p", "roles": roles})).await
     }
-}
-
-fn read(reply: &Reply) -> Value {
-    assert!(reply.status.is_success(), "{}", reply.text());
-    serde_json::from_slice(&reply.body).unwrap()
 }
 
 #[test]
@@ -224,7 +192,7 @@ fn whoever_is_on_call_is_paged_until_they_answer_and_told_when_it_is_over() {
         assert_eq!(roster["calls"].as_array().unwrap().len(), 2);
         let shift = roster["shifts"].as_array().unwrap().iter().find(|shift| shift["name"] == "陈平").unwrap();
         assert_eq!(shift["channels"], json!(["sms"]));
-        read(&nurse.start().await);
+        read(&nurse.activate().await);
         ward.pass(0).await;
         assert_eq!(ward.texted(), ["1"], "those on call, and not the department that starts it");
         ward.pass(2).await;
@@ -254,7 +222,7 @@ fn a_channel_that_is_down_is_told_to_those_who_may_see_the_run() {
         let nurse = ward.enter("nurse-hospital").await;
         read(&nurse.on_call("stroke", "doctor-hospital").await);
         ward.stand_in.set_down(true);
-        read(&nurse.start().await);
+        read(&nurse.activate().await);
         ward.pass(0).await;
         let trouble = read(&nurse.get("/paging/trouble").await);
         assert_eq!(trouble["runs"][0]["channels"], json!(["sms"]));

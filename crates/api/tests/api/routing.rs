@@ -1,33 +1,19 @@
 //! Where an emergency is brought, over HTTP: who asks, who says, and what everybody may read.
 
 use axum::http::Method;
+use protocol::Library;
+use record::DUTIES;
 use serde_json::{Value, json};
-use testkit::institutions::{found, put};
 use testkit::place::{Place, on_both};
 
-use crate::adversary::region::Browser;
-use crate::{Door, Reply};
-use record::{Caller, DUTIES};
+use crate::Door;
+use crate::stage::{Someone, part, read, stage};
 
 const CODES: &str = "https://qingshan.dev/fhir/CodeSystem";
 
 /// A hospital that leads a consortium and has a stroke centre, a post of every duty, and a patient.
 async fn door(place: Place) -> Door {
-    let door = Door::with(place, |settings| {
-        settings.sign_in.demo = true;
-        settings.sign_in.idle = settings.sign_in.length;
-    });
-    found(&door.place.record).await;
-    let accounts = api::Accounts::new(door.place.record.clone(), api::Password::default());
-    for duty in DUTIES {
-        let login = format!("{}-hospital", duty.code);
-        let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    }
-    let account = json!({"login": "doctor-other", "name": "x", "demo": true, "practitioner": "doctor-other"});
-    accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    let account = json!({"login": "p", "name": "p", "demo": true, "patients": ["p"]});
-    accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
+    let door = stage(place, Library::default(), |_| {}).await;
     let all = [
         json!({"resourceType": "Patient", "id": "p"}),
         json!({"resourceType": "OrganizationAffiliation", "id": "lead", "active": true,
@@ -41,33 +27,8 @@ async fn door(place: Place) -> Door {
             "type": [{"coding": [{"system": routing::code::PATHWAY, "code": "stroke"}]}],
             "characteristic": [{"coding": [{"system": routing::code::CAPABILITY, "code": "ivt"}]}]}),
     ];
-    let changes = all.iter().map(|one| put(&one.to_string())).collect();
-    door.place.record.session(Caller::system("SYSADMIN")).transact(changes).await.unwrap();
+    door.keep(&all).await;
     door
-}
-
-async fn post(door: &Door, browser: &Browser, path: &str, parameters: &[(&str, Value)]) -> Reply {
-    let parameter: Vec<Value> = parameters
-        .iter()
-        .map(|(name, value)| match value {
-            Value::String(text) => json!({"name": name, "valueString": text}),
-            Value::Bool(flag) => json!({"name": name, "valueBoolean": flag}),
-            number => json!({"name": name, "valueDecimal": number}),
-        })
-        .collect();
-    let body = json!({"resourceType": "Parameters", "parameter": parameter});
-    browser.ask(door, Method::POST, &format!("/fhir/{path}"), &body.to_string()).await
-}
-
-fn read(reply: &Reply) -> Value {
-    assert!(reply.status.is_success(), "{}", reply.text());
-    serde_json::from_slice(&reply.body).unwrap()
-}
-
-/// The parts of a parameter, by name.
-fn part<'v>(of: &'v Value, name: &str) -> &'v Value {
-    let all = of["parameter"].as_array().or_else(|| of["part"].as_array()).unwrap();
-    all.iter().find(|part| part["name"] == name).unwrap_or_else(|| panic!("{name} in {of}"))
 }
 
 const HERE: [(&str, f64); 2] = [("latitude", 28.5), ("longitude", 113.2)];
@@ -83,8 +44,8 @@ fn here(more: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
 fn a_crew_asks_where_to_and_is_told_why() {
     on_both(async |place| {
         let door = door(place).await;
-        let crew = Browser::enter(&door, "paramedic-hospital").await;
-        let answer = read(&post(&door, &crew, "HealthcareService/$route", &here(&[("lams", json!(5))])).await);
+        let crew = Someone::enter(&door, "paramedic-hospital").await;
+        let answer = read(&crew.operate("HealthcareService/$route", &here(&[("lams", json!(5))])).await);
         let chosen = part(&answer, "chosen");
         assert_eq!(part(chosen, "institution")["valueReference"]["reference"], "Organization/hospital");
         assert_eq!(part(part(chosen, "warning"), "code")["valueCode"], "status-unknown");
@@ -101,9 +62,9 @@ fn a_crew_asks_where_to_and_is_told_why() {
             let mut asked = here(&[]);
             asked.retain(|(one, _)| *one != name);
             asked.push((name, value));
-            post(&door, &crew, "HealthcareService/$route", &asked).await.refused(400, code);
+            crew.operate("HealthcareService/$route", &asked).await.refused(400, code);
         }
-        post(&door, &crew, "HealthcareService/$route", &[]).await.refused(400, "required");
+        crew.operate("HealthcareService/$route", &[]).await.refused(400, "required");
     });
 }
 
@@ -115,37 +76,37 @@ fn each_operation_is_open_to_whom_the_decision_says_and_to_nobody_else() {
         let tells = ["doctor", "nurse", "registrar", "dispatcher"];
         let edits = ["quality", "system-admin"];
         for duty in DUTIES {
-            let browser = Browser::enter(&door, &format!("{}-hospital", duty.code)).await;
+            let browser = Someone::enter(&door, &format!("{}-hospital", duty.code)).await;
             let may = |duties: &[&str]| if duties.contains(&duty.code) { 200 } else { 403 };
-            let told = post(&door, &browser, "HealthcareService/a/$status", &say).await;
+            let told = browser.operate("HealthcareService/a/$status", &say).await;
             assert_eq!(told.status.as_u16(), may(&tells), "{}: {}", duty.code, told.text());
-            let suspended = post(&door, &browser, "HealthcareService/a/$suspend", &[("lift", json!(true))]).await;
+            let suspended = browser.operate("HealthcareService/a/$suspend", &[("lift", json!(true))]).await;
             assert_eq!(suspended.status.as_u16(), may(&edits), "{}: {}", duty.code, suspended.text());
-            let drafted = post(&door, &browser, "Library/$draft-map", &[]).await;
+            let drafted = browser.operate("Library/$draft-map", &[]).await;
             assert_eq!(drafted.status.as_u16(), may(&edits), "{}: {}", duty.code, drafted.text());
-            let asked = post(&door, &browser, "HealthcareService/$route", &here(&[])).await;
+            let asked = browser.operate("HealthcareService/$route", &here(&[])).await;
             assert_eq!(asked.status.as_u16(), 200, "{}: {}", duty.code, asked.text());
             for path in ["HealthcareService/$registry", "Library/$map-editions"] {
-                let listed = browser.ask(&door, Method::GET, &format!("/fhir/{path}"), "").await;
+                let listed = browser.get(&format!("/fhir/{path}")).await;
                 assert_eq!(listed.status.as_u16(), 200, "{}: {}", duty.code, listed.text());
             }
         }
-        let other = Browser::enter(&door, "doctor-other").await;
-        post(&door, &other, "HealthcareService/a/$status", &say).await.refused(403, "forbidden");
-        let patient = Browser::enter(&door, "p").await;
-        post(&door, &patient, "HealthcareService/a/$status", &say).await.refused(403, "forbidden");
-        post(&door, &patient, "HealthcareService/$route", &here(&[])).await.refused(403, "forbidden");
+        let other = Someone::enter(&door, "doctor-other").await;
+        other.operate("HealthcareService/a/$status", &say).await.refused(403, "forbidden");
+        let patient = Someone::enter(&door, "p").await;
+        patient.operate("HealthcareService/a/$status", &say).await.refused(403, "forbidden");
+        patient.operate("HealthcareService/$route", &here(&[])).await.refused(403, "forbidden");
         for path in ["HealthcareService/$registry", "Library/$map-editions", "Library/$map-difference?from=1&to=1"] {
-            patient.ask(&door, Method::GET, &format!("/fhir/{path}"), "").await.refused(403, "forbidden");
+            patient.get(&format!("/fhir/{path}")).await.refused(403, "forbidden");
         }
         // Nobody who is not signed in reaches any of them.
         for path in ["HealthcareService/$route", "HealthcareService/a/$status", "Library/$draft-map"] {
             let body = r#"{"resourceType":"Parameters"}"#;
             door.send(Method::POST, &format!("/fhir/{path}"), body).await.refused(401, "login");
         }
-        let doctor = Browser::enter(&door, "doctor-hospital").await;
-        post(&door, &doctor, "HealthcareService/a/$status", &[("status", json!("closed"))]).await.refused(400, "value");
-        post(&door, &doctor, "HealthcareService/none/$status", &say).await.refused(404, "not-found");
+        let doctor = Someone::enter(&door, "doctor-hospital").await;
+        doctor.operate("HealthcareService/a/$status", &[("status", json!("closed"))]).await.refused(400, "value");
+        doctor.operate("HealthcareService/none/$status", &say).await.refused(404, "not-found");
     });
 }
 
@@ -155,10 +116,10 @@ fn the_published_map_is_open_to_everybody_and_nothing_else_is() {
     on_both(async |place| {
         let door = door(place).await;
         door.get("/map.json").await.refused(404, "not-found");
-        let keeper = Browser::enter(&door, "quality-hospital").await;
-        read(&post(&door, &keeper, "Library/$draft-map", &[("note", json!("首版"))]).await);
+        let keeper = Someone::enter(&door, "quality-hospital").await;
+        read(&keeper.operate("Library/$draft-map", &[("note", json!("首版"))]).await);
         door.get("/map.json?edition=1").await.refused(404, "not-found");
-        read(&post(&door, &keeper, "Library/capability-map-1/$publish-map", &[]).await);
+        read(&keeper.operate("Library/capability-map-1/$publish-map", &[]).await);
         let shown = read(&door.get("/map.json").await);
         assert_eq!(shown["edition"]["number"], 1);
         assert_eq!(shown["sites"][0]["rows"][0]["pathway"], "stroke");
@@ -166,7 +127,7 @@ fn the_published_map_is_open_to_everybody_and_nothing_else_is() {
         door.get("/map.json?edition=7").await.refused(404, "not-found");
         door.get("/fhir/HealthcareService").await.refused(401, "login");
         door.get("/fhir/Library/capability-map-1").await.refused(401, "login");
-        let published = post(&door, &keeper, "Library/capability-map-1/$publish-map", &[]).await;
+        let published = keeper.operate("Library/capability-map-1/$publish-map", &[]).await;
         published.refused(409, "conflict");
     });
 }

@@ -5,10 +5,11 @@ use protocol::text::{Entry, List};
 use protocol::{Library, Protocol};
 use record::{Caller, DUTIES};
 use serde_json::{Value, json};
-use testkit::institutions::{found, put};
+use testkit::institutions::put;
 use testkit::place::{Place, on_both};
 
 use crate::adversary::region::Browser;
+use crate::stage::{Someone, read, stage};
 use crate::stream::Stream;
 use crate::{Door, Reply};
 
@@ -169,22 +170,7 @@ source = "made up for this test"
 /// The institutions with everybody's accounts, a patient of the hospital, and one protocol.
 async fn door(place: Place) -> Door {
     let protocol: Protocol = toml::from_str(CONSULTATION).unwrap();
-    let door = Door::knowing(place, Library::with([protocol]), |settings| {
-        settings.sign_in.demo = true;
-        // Time passes in these tests, and nobody leaves their screen meanwhile.
-        settings.sign_in.idle = settings.sign_in.length;
-    });
-    found(&door.place.record).await;
-    let accounts = api::Accounts::new(door.place.record.clone(), api::Password::default());
-    let staff = DUTIES.iter().flat_map(|duty| ["hospital", "other"].map(|at| format!("{}-{at}", duty.code)));
-    for login in staff {
-        let account = json!({"login": login, "name": login, "demo": true, "practitioner": login});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    }
-    for patient in ["p", "q"] {
-        let account = json!({"login": patient, "name": patient, "demo": true, "patients": [patient]});
-        accounts.put(sonic_rs::from_str(&account.to_string()).unwrap()).await.unwrap();
-    }
+    let door = stage(place, Library::with([protocol]), |_| {}).await;
     let people = [
         r#"{"resourceType":"Patient","id":"p","name":[{"family":"林","given":["月"]}]}"#,
         r#"{"resourceType":"Patient","id":"q","name":[{"text":"周山"}]}"#,
@@ -197,24 +183,7 @@ async fn door(place: Place) -> Door {
     door
 }
 
-struct Someone<'d> {
-    door: &'d Door,
-    browser: Browser,
-}
-
-impl<'d> Someone<'d> {
-    async fn enter(door: &'d Door, login: &str) -> Self {
-        Self { door, browser: Browser::enter(door, login).await }
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        self.browser.ask(self.door, Method::GET, path, "").await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.browser.ask(self.door, Method::POST, path, &body.to_string()).await
-    }
-
+impl Someone<'_> {
     async fn start(&self, id: &str) -> Reply {
         let roles = json!({"asker": "Organization/hospital", "answerer": "Organization/other"});
         let body =
@@ -225,11 +194,6 @@ impl<'d> Someone<'d> {
     async fn complete(&self, id: &str, step: &str) -> Reply {
         self.post(&format!("/runs/{id}/acts"), &json!({"deed": "complete", "step": step, "n": 1})).await
     }
-}
-
-fn read(reply: &Reply) -> Value {
-    assert!(reply.status.is_success(), "{}", reply.text());
-    serde_json::from_slice(&reply.body).unwrap()
 }
 
 fn step<'v>(view: &'v Value, code: &str) -> &'v Value {

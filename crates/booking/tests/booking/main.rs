@@ -6,13 +6,12 @@ mod following;
 mod holding;
 mod sessions;
 
-use std::sync::Arc;
-
 use booking::{Booking, Hold, Settings, Wanted};
-use record::{Caller, Key, Lay, Post, ResourceType, Session, Standing};
+use record::Session;
 use serde_json::{Value, json};
-use testkit::institutions::put;
+use testkit::institutions::in_person;
 use testkit::place::{Place, TestClock};
+use testkit::stage::{organization, person, staff};
 
 /// A minute and an hour, in microseconds.
 const MINUTE: i64 = 60_000_000;
@@ -31,48 +30,35 @@ impl Town {
         place.clock.pass(10);
         while place.record.index_due().await.unwrap() {}
         let town = Self { place, booking };
-        for (id, part) in [("clinic", None), ("hospital", None), ("cardiology", Some("hospital"))] {
-            let mut one = json!({ "resourceType": "Organization", "id": id, "active": true, "name": id });
-            if let Some(part) = part {
-                one["partOf"] = json!({ "reference": format!("Organization/{part}") });
-                let system = "http://terminology.hl7.org/CodeSystem/organization-type";
-                one["type"] = json!([{ "coding": [{ "system": system, "code": "dept" }] }]);
-            }
-            town.put(&one).await;
-        }
-        for (person, at, duty) in [
+        let mut all = vec![
+            organization("clinic", None),
+            organization("hospital", None),
+            organization("cardiology", Some("hospital")),
+            json!({
+                "resourceType": "HealthcareService", "id": "cardiology", "active": true, "name": "心血管内科",
+                "providedBy": { "reference": "Organization/cardiology" },
+            }),
+            json!({
+                "resourceType": "Schedule", "id": "clinic-hours", "active": true,
+                "actor": [{ "reference": "HealthcareService/cardiology" }],
+            }),
+            json!({ "resourceType": "Patient", "id": "p" }),
+            json!({ "resourceType": "Patient", "id": "q" }),
+        ];
+        for (name, at, duty) in [
             ("lin", "clinic", "doctor"),
             ("wu", "hospital", "doctor"),
             ("he", "hospital", "referral-officer"),
             ("mo", "hospital", "quality"),
         ] {
-            town.put(&json!({ "resourceType": "Practitioner", "id": person, "name": [{ "text": person }] })).await;
-            town.put(&json!({
-                "resourceType": "PractitionerRole", "id": format!("{person}-role"), "active": true,
-                "practitioner": { "reference": format!("Practitioner/{person}") },
-                "organization": { "reference": format!("Organization/{at}") },
-                "code": [{ "coding": [{ "system": "https://qingshan.dev/fhir/CodeSystem/duty", "code": duty }] }],
-            }))
-            .await;
+            all.extend(person(name, at, duty));
         }
-        town.put(&json!({
-            "resourceType": "HealthcareService", "id": "cardiology", "active": true, "name": "心血管内科",
-            "providedBy": { "reference": "Organization/cardiology" },
-        }))
-        .await;
-        town.put(&json!({
-            "resourceType": "Schedule", "id": "clinic-hours", "active": true,
-            "actor": [{ "reference": "HealthcareService/cardiology" }],
-        }))
-        .await;
-        for patient in ["p", "q"] {
-            town.put(&json!({ "resourceType": "Patient", "id": patient })).await;
-        }
+        town.place.keep(&all).await;
         town
     }
 
     async fn put(&self, resource: &Value) {
-        self.place.session().transact(vec![put(&resource.to_string())]).await.unwrap();
+        self.place.keep(std::slice::from_ref(resource)).await;
     }
 
     /// A free slot of the cardiology that begins so many minutes from now.
@@ -100,18 +86,12 @@ impl Town {
     }
 
     fn now(&self) -> i64 {
-        self.place.record.surroundings().clock.now()
+        self.place.now()
     }
 
     /// Somebody on duty.
-    fn staff(&self, person: &str, at: &str, duty: &str) -> Session {
-        let post = Post {
-            practitioner: person.to_owned(),
-            role: format!("{person}-role"),
-            organization: at.to_owned(),
-            duties: vec![duty.to_owned()],
-        };
-        self.caller(&format!("Practitioner/{person}"), Standing::Staff(Arc::new(post)))
+    fn staff(&self, name: &str, at: &str, duty: &str) -> Session {
+        self.place.record.session(staff(name, at, duty))
     }
 
     /// The clinic's doctor.
@@ -121,20 +101,11 @@ impl Town {
 
     /// A patient on their own phone.
     fn patient(&self, id: &str) -> Session {
-        let lay = Lay { own: vec![id.to_owned()], charges: Vec::new() };
-        self.caller(&format!("Patient/{id}"), Standing::Lay(Arc::new(lay)))
-    }
-
-    fn caller(&self, actor: &str, standing: Standing) -> Session {
-        let (actor, purpose) = (actor.to_owned(), "TREAT".to_owned());
-        self.place.record.session(Caller { actor, purpose, request: "test".to_owned(), standing })
+        in_person(&self.place.record, &[id], &[])
     }
 
     async fn read(&self, reference: &str) -> Value {
-        let (type_, id) = reference.split_once('/').unwrap();
-        let key = Key::new(ResourceType::parse(type_).unwrap(), id);
-        let body = self.place.session().read(&key).await.unwrap().unwrap().body.unwrap();
-        serde_json::from_slice(&body).unwrap()
+        self.place.tree(reference).await
     }
 
     async fn status(&self, reference: &str) -> String {

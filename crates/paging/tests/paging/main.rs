@@ -6,15 +6,13 @@ mod calling;
 mod rostering;
 mod troubles;
 
-use std::sync::Arc;
-
 use paging::roster::Wanted;
 use paging::stand_in::{StandIn, Taken};
 use paging::{Channel, Paging, Settings, Subscription, code};
-use record::{Caller, Post, SearchRequest, Session, Standing};
+use record::{Session, tree};
 use serde_json::{Value, json};
-use testkit::institutions::put;
 use testkit::place::Place;
+use testkit::stage::{organization, person, staff};
 
 /// A minute and an hour, in microseconds.
 const MINUTE: i64 = 60_000_000;
@@ -55,15 +53,19 @@ impl Town {
         // What is written from here on is followed.
         assert!(paging.caught_up().await.unwrap());
         let town = Self { place, paging, stand_in, outside };
-        let dept = json!([{ "coding": [{ "code": "dept",
-            "system": "http://terminology.hl7.org/CodeSystem/organization-type" }] }]);
-        town.put(&json!({ "resourceType": "Organization", "id": "hospital", "active": true, "name": "示例医院" }))
+        let called = |id: &str, part_of: Option<&str>, name: &str| {
+            let mut one = organization(id, part_of);
+            one["name"] = json!(name);
+            one
+        };
+        town.place
+            .keep(&[
+                called("hospital", None, "示例医院"),
+                called("neurology", Some("hospital"), "神经内科"),
+                called("other", None, "别的医院"),
+                json!({ "resourceType": "Patient", "id": "p", "name": [{ "text": "不可外传" }] }),
+            ])
             .await;
-        town.put(&json!({ "resourceType": "Organization", "id": "neurology", "active": true, "name": "神经内科",
-            "type": dept, "partOf": { "reference": "Organization/hospital" } }))
-            .await;
-        town.put(&json!({ "resourceType": "Organization", "id": "other", "active": true, "name": "别的医院" })).await;
-        town.put(&json!({ "resourceType": "Patient", "id": "p", "name": [{ "text": "不可外传" }] })).await;
         town
     }
 
@@ -73,23 +75,16 @@ impl Town {
     }
 
     async fn put(&self, resource: &Value) {
-        self.place.session().transact(vec![put(&resource.to_string())]).await.unwrap();
+        self.place.keep(std::slice::from_ref(resource)).await;
     }
 
     /// Somebody with a post and, if one is given, a mobile number.
     async fn person(&self, name: &str, at: &str, duty: &str, mobile: Option<&str>) {
-        let mut person = json!({ "resourceType": "Practitioner", "id": name, "name": [{ "text": name }] });
+        let [mut who, post] = person(name, at, duty);
         if let Some(mobile) = mobile {
-            person["telecom"] = json!([{ "system": "phone", "use": "mobile", "value": mobile }]);
+            who["telecom"] = json!([{ "system": "phone", "use": "mobile", "value": mobile }]);
         }
-        self.put(&person).await;
-        self.put(&json!({
-            "resourceType": "PractitionerRole", "id": format!("{name}-role"), "active": true,
-            "practitioner": { "reference": format!("Practitioner/{name}") },
-            "organization": { "reference": format!("Organization/{at}") },
-            "code": [{ "coding": [{ "system": code::DUTY, "code": duty }] }],
-        }))
-        .await;
+        self.place.keep(&[who, post]).await;
     }
 
     /// Puts somebody on call from an hour ago to in eight hours.
@@ -99,23 +94,12 @@ impl Town {
     }
 
     fn now(&self) -> i64 {
-        self.place.record.surroundings().clock.now()
+        self.place.now()
     }
 
     /// A member of staff, in a session of theirs.
-    fn staff(&self, person: &str, at: &str, duty: &str) -> Session {
-        let post = Post {
-            practitioner: person.to_owned(),
-            role: format!("{person}-role"),
-            organization: at.to_owned(),
-            duties: vec![duty.to_owned()],
-        };
-        self.place.record.session(Caller {
-            actor: format!("Practitioner/{person}"),
-            purpose: "TREAT".to_owned(),
-            request: "test".to_owned(),
-            standing: Standing::Staff(Arc::new(post)),
-        })
+    fn staff(&self, name: &str, at: &str, duty: &str) -> Session {
+        self.place.record.session(staff(name, at, duty))
     }
 
     /// A browser of somebody's that takes messages at the stand-in.
@@ -183,15 +167,9 @@ impl Town {
     /// How many pages have each status.
     async fn statuses(&self) -> Vec<String> {
         let parameters = [("category", format!("{}|{}", code::NOTICE, code::PAGED)), ("_count", "500".to_owned())];
-        let request = SearchRequest {
-            type_: record::ResourceType::named("Communication"),
-            compartment: None,
-            parameters: parameters.map(|(name, value)| (name.to_owned(), value)).into(),
-            strict: true,
-        };
-        let page = self.place.session().search(&request).await.unwrap();
-        let trees = page.matches.iter().map(|one| serde_json::from_slice::<Value>(one.body.as_ref().unwrap()).unwrap());
-        let mut statuses: Vec<String> = trees
+        let pages = tree::every(&self.place.session(), "Communication", &parameters).await.unwrap();
+        let mut statuses: Vec<String> = pages
+            .iter()
             .map(|tree| {
                 let medium = tree["medium"][0]["coding"][0]["code"].as_str().unwrap().to_owned();
                 format!("{medium} {}", tree["status"].as_str().unwrap())

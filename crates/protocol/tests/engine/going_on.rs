@@ -74,8 +74,7 @@ fn everybody_who_takes_part_sees_the_run_and_nobody_else() {
             assert!(sees(session(name, organization)).await, "{name}");
         }
         town.put("Organization", "far", r#"{"resourceType":"Organization","id":"far","name":"far"}"#).await;
-        town.put("Practitioner", "sun", r#"{"resourceType":"Practitioner","id":"sun"}"#).await;
-        town.post("sun", "far", "doctor").await;
+        town.place.keep(&testkit::stage::person("sun", "far", "doctor")).await;
         assert!(!sees(session("sun", "far")).await);
         town.act(&town.machine(), "r1", Deed::Cancel { reason: protocol::run::Reason::default() }).await.unwrap();
         assert!(sees(session("zhao", "other")).await, "that it was taken back is known to those it was meant for");

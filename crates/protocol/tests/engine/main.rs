@@ -10,13 +10,13 @@ mod histories;
 mod timing;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use fhir::Value;
 use protocol::{Deed, Engine, Library, Protocol, Standing, Start};
-use record::{Action, Caller, Change, Key, Post, ResourceType, SearchRequest, Standing as As, Target, Version};
+use record::{Action, Caller, Change, Key, ResourceType, SearchRequest, Target, Version};
 use sonic_rs::JsonValueTrait;
 use testkit::place::Place;
+use testkit::stage::{person, staff};
 
 fn read(text: &str) -> Protocol {
     toml::from_str(text).expect("the test's protocol is one")
@@ -41,22 +41,6 @@ fn key(type_: &str, id: &str) -> Key {
     Key::new(ResourceType::named(type_).expect("an R4 type"), id)
 }
 
-/// A member of staff with one duty at one organization.
-fn staff(name: &str, organization: &str, duty: &str) -> Caller {
-    let post = Post {
-        practitioner: name.to_owned(),
-        role: format!("{name}-role"),
-        organization: organization.to_owned(),
-        duties: vec![duty.to_owned()],
-    };
-    Caller {
-        actor: format!("Practitioner/{name}"),
-        purpose: "TREAT".to_owned(),
-        request: String::new(),
-        standing: As::Staff(Arc::new(post)),
-    }
-}
-
 /// A record with two hospitals, a clinic, people in them and a patient who is referred.
 struct Town {
     place: Place,
@@ -79,8 +63,7 @@ impl Town {
             ("zhao", "other", "doctor"),
             ("qi", "hospital", "nurse"),
         ] {
-            town.put("Practitioner", name, &format!(r#"{{"resourceType":"Practitioner","id":"{name}"}}"#)).await;
-            town.post(name, organization, duty).await;
+            town.place.keep(&person(name, organization, duty)).await;
         }
         town.put("Patient", "p", r#"{"resourceType":"Patient","id":"p"}"#).await;
         town.request("s", "").await;
@@ -91,17 +74,6 @@ impl Town {
         let target = Target::Key(key(type_, id));
         let action = Action::Update { target, resource: json(text), if_match: None, if_absent: false };
         self.place.session().transact(vec![Change::new(action)]).await.unwrap();
-    }
-
-    /// Somebody's post.
-    async fn post(&self, name: &str, organization: &str, duty: &str) {
-        let role = format!(
-            r#"{{"resourceType":"PractitionerRole","id":"{name}-role","active":true,
-            "practitioner":{{"reference":"Practitioner/{name}"}},
-            "organization":{{"reference":"Organization/{organization}"}},
-            "code":[{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/duty","code":"{duty}"}}]}}]}}"#
-        );
-        self.put("PractitionerRole", &format!("{name}-role"), &role).await;
     }
 
     async fn request(&self, id: &str, more: &str) {

@@ -1,9 +1,8 @@
 //! What centres take is said, centres are suspended, and editions of the map are published: on both databases.
 
-use record::Caller;
 use routing::{Edition, Question, Routing, Settings, Suspension, Taking, Told};
 use serde_json::{Value, json};
-use testkit::institutions::{found, in_person, on_duty, put};
+use testkit::institutions::{found, in_person, on_duty};
 use testkit::place::{Place, on_both};
 
 use crate::question;
@@ -47,13 +46,8 @@ async fn region(place: &Place) -> Routing {
             "position": { "longitude": 113.2 + number as f64 * 0.1, "latitude": 28.4 },
         }));
     }
-    store(place, &all).await;
+    place.keep(&all).await;
     Routing::new(place.record.clone(), Settings::default())
-}
-
-async fn store(place: &Place, all: &[Value]) {
-    let changes = all.iter().map(|one| put(&one.to_string())).collect();
-    place.record.session(Caller::system("SYSADMIN")).transact(changes).await.unwrap();
 }
 
 fn told(taking: Taking, reason: Option<&str>) -> Told {
@@ -170,7 +164,7 @@ fn an_edition_is_published_on_a_day_and_nothing_changes_it_afterwards() {
         forged["status"] = json!("active");
         forged["effectivePeriod"] = json!({ "start": "2020-01-01" });
         forged["content"][0]["data"] = json!("e30=");
-        store(&place, &[forged]).await;
+        place.keep(&[forged]).await;
         let again = routing.map(None).await.unwrap().unwrap();
         assert_eq!((&again["edition"], &again["sites"]), (&shown["edition"], &shown["sites"]));
 
@@ -180,7 +174,7 @@ fn an_edition_is_published_on_a_day_and_nothing_changes_it_afterwards() {
         risen["characteristic"][0] = json!({ "coding": [{ "system": routing::code::LEVEL, "code": "comprehensive" }] });
         let mut left = centre("b", "other", "prevention");
         left["active"] = json!(false);
-        store(&place, &[risen, left, centre("c", "other", "prevention")]).await;
+        place.keep(&[risen, left, centre("c", "other", "prevention")]).await;
         routing.suspend(&keeper, "HealthcareService/c", &Suspension::For("needles-late".to_owned())).await.unwrap();
         assert_eq!(routing.draft(&keeper, None).await.unwrap()["version"], "2");
         let difference = routing.difference(&keeper, 1, 2).await.unwrap();
