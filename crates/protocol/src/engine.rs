@@ -31,7 +31,7 @@ use record::{
 use sonic_rs::JsonValueTrait;
 
 use crate::definition::{Protocol, Start as StartRule};
-use crate::form::judge_stored;
+use crate::form::{fill_stored, is_kept};
 use crate::knowledge;
 use crate::run::{Deed, Event, Party, Run};
 use crate::task::{self, Frame, Happened};
@@ -250,11 +250,15 @@ impl Engine {
     /// Whether a run that is there began with the answers with which somebody asks to start it. What is other must not be
     /// taken for kept.
     async fn says_the_same(&self, run: &Run, start: &Start) -> Result<bool, Error> {
-        let Some(asked) = start.response.as_ref().and_then(|response| response.get("item")) else { return Ok(true) };
-        let stored = scene::read(&self.platform(), None, run.response.as_deref()).await?;
-        let stored = stored.as_ref().and_then(|response| response.get("item"));
-        // What cannot be found any more cannot be compared.
-        Ok(stored.is_none_or(|stored| json::same(stored, asked)))
+        let Some(asked) = start.response.as_ref().filter(|response| response.get("item").is_some()) else {
+            return Ok(true);
+        };
+        let platform = self.platform();
+        match scene::read(&platform, None, run.response.as_deref()).await? {
+            Some(stored) => is_kept(&platform, &stored, asked).await,
+            // What cannot be found any more cannot be compared.
+            None => Ok(true),
+        }
     }
 
     /// Does something to a run, and answers where it stands then.
@@ -429,14 +433,13 @@ impl Engine {
             answer["author"] = serde_json::json!({ "reference": author });
         }
         let reference = format!("QuestionnaireResponse/{id}");
-        let answer = tree::resource(&answer)?;
-        self.judge(&answer, asked).await?;
+        let answer = self.filled(&tree::resource(&answer)?, asked).await?;
         draft.answer(&reference, answer, if_match);
         Ok(reference)
     }
 
-    /// Refuses a response that is not what its form asks for.
-    async fn judge(&self, answer: &Value, asked: Asked<'_>) -> Result<(), Error> {
+    /// A response with what follows from it. Refuses one that is not what its form asks for.
+    async fn filled(&self, answer: &Value, asked: Asked<'_>) -> Result<Value, Error> {
         let platform = self.platform();
         let mut known = Vec::new();
         for (name, reference) in [("patient", asked.patient), ("focus", asked.focus)] {
@@ -446,7 +449,7 @@ impl Engine {
         }
         let variables: Vec<(&str, &Value)> = known.iter().map(|(name, resource)| (*name, resource)).collect();
         let now = Timestamp::from_microsecond(self.now()).map_err(Error::fault)?;
-        judge_stored(&platform, answer, &variables, (now, self.zone())).await
+        fill_stored(&platform, answer, &variables, (now, self.zone())).await
     }
 
     /// Writes a draft in the name of the one who acts.

@@ -1,6 +1,7 @@
 //! Forms: what a person is asked, as text and as a FHIR `Questionnaire`. The names of the fields are the words of the
 //! text a form is written in.
 
+mod fill;
 mod judge;
 mod stored;
 
@@ -13,8 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::definition::{Code, Words};
 
+pub use fill::fill;
 pub use judge::{Beside, Shelf, judge, lists};
-pub use stored::judge_stored;
+pub use stored::{fill_stored, is_kept};
 
 /// What somebody fills in.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -98,7 +100,7 @@ pub struct Item {
     /// What stands in it at first, as FHIRPath on `%patient`, `%focus`, `%run` and the data of the protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<Code>,
-    /// Its answer follows from others, as FHIRPath on the response.
+    /// Its answer follows from others, as FHIRPath on the response. Whoever sends the form may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calculated: Option<Code>,
     /// Its answer is the sum of the scores and numbers of these items, and empty while one of them has no answer. An

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fhir::path::{Environment, Expression, Item, Node};
 use fhir::{Value, definitions, json};
 use jiff::Timestamp;
-use protocol::form::{Beside, Form, Item as Asked, Kind, Shelf, judge};
+use protocol::form::{Beside, Form, Item as Asked, Kind, Shelf, fill, judge};
 use protocol::{Line, knowledge};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -16,8 +16,6 @@ use crate::stage::zone;
 
 const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
 const CALCULATED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
-/// What follows from what follows is there after so many rounds.
-const ROUNDS: usize = 6;
 
 /// The examples of one form: `scores/NAME.toml` of a line.
 #[derive(Debug, Deserialize)]
@@ -56,7 +54,6 @@ impl Desk {
     fn of(line: &str) -> Self {
         let line = folders::line(line);
         let resources = knowledge::to_fhir(&line).expect("the line can be told in FHIR");
-        let read = |one: &Value| serde_json::from_slice::<Json>(&json::to_bytes(one)).expect("what is told is JSON");
         let asked = resources.iter().map(read).filter(|one| one["resourceType"] == "Questionnaire");
         let questionnaires = asked.map(|one| (one["url"].as_str().unwrap_or_default().to_owned(), one)).collect();
         Self { line, shelf: Shelf::new(resources), questionnaires }
@@ -74,41 +71,20 @@ impl Desk {
     /// Everything that is worked out from some answers.
     fn worked_out(&self, form: &str, given: &Map<String, Json>) -> Map<String, Json> {
         let (form, questionnaire) = (self.form(form), self.questionnaire(form));
-        let formulas = formulas(questionnaire);
-        let mut computed = Map::new();
-        for _ in 0..ROUNDS {
-            let mut all = given.clone();
-            all.extend(computed.clone());
-            let response = self.response(form, &all);
-            let mut next = Map::new();
-            for item in form.all() {
-                let Some(formula) = formulas.get(item.code.as_str()) else { continue };
-                if !is_asked(form, item, &response) {
-                    continue;
-                }
-                if let Some(value) = evaluated(formula, &response) {
-                    next.insert(item.code.to_string(), value);
-                }
-            }
-            if next == computed {
-                self.is_taken(form, questionnaire, &all, &response);
-                return computed;
-            }
-            computed = next;
-        }
-        panic!("{}: what follows does not come to rest", form.code);
-    }
-
-    /// A form that is filled in so is taken by the record.
-    fn is_taken(&self, form: &Form, questionnaire: &Json, all: &Map<String, Json>, response: &Value) {
-        let asked = form.all().into_iter().filter(|item| item.required && is_asked(form, item, response));
-        let mut needed = asked.filter(|item| item.kind != Kind::Group);
-        if !needed.all(|item| all.contains_key(item.code.as_str())) {
-            return;
-        }
+        let asked = value(questionnaire);
         let now = (Timestamp::from_second(1_790_000_000).expect("a time"), zone());
-        let judged = judge(&value(questionnaire), response, &Beside { source: &self.shelf, variables: &[], now });
-        judged.unwrap_or_else(|error| panic!("{}: {error:?}", form.code));
+        let beside = Beside { source: &self.shelf, variables: &[], now };
+        let filled = fill(&asked, &self.response(form, given), &beside);
+        let filled = filled.unwrap_or_else(|error| panic!("{}: {error:?}", form.code));
+        let answers = answers(&read(&filled));
+        // A form that is filled in so is taken by the record.
+        let asked_for = form.all().into_iter().filter(|item| item.required && is_asked(form, item, &filled));
+        let mut needed = asked_for.filter(|item| item.kind != Kind::Group);
+        if needed.all(|item| answers.contains_key(item.code.as_str())) {
+            judge(&asked, &filled, &beside).unwrap_or_else(|error| panic!("{}: {error:?}", form.code));
+        }
+        let formulas = formulas(questionnaire);
+        answers.into_iter().filter(|(code, _)| formulas.contains_key(code)).collect()
     }
 
     fn response(&self, form: &Form, all: &Map<String, Json>) -> Value {
@@ -170,6 +146,10 @@ impl Desk {
     }
 }
 
+fn read(told: &Value) -> Json {
+    serde_json::from_slice(&json::to_bytes(told)).expect("what is told is JSON")
+}
+
 fn value(json: &Json) -> Value {
     json::parse(json.to_string().as_bytes()).expect("JSON is written as it is read")
 }
@@ -191,24 +171,17 @@ fn formulas(questionnaire: &Json) -> BTreeMap<String, String> {
     found
 }
 
-fn found<R>(path: &str, response: &Value, read: impl Fn(&[Item<'_>]) -> R) -> R {
-    let expression = Expression::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let env = Environment::new(definitions::r4())
-        .of(response)
-        .with("resource", vec![Item::Node(Node::resource(definitions::r4(), response))]);
-    read(&expression.evaluate(response, &env).unwrap_or_else(|error| panic!("{path}: {error}")))
-}
-
-fn evaluated(path: &str, response: &Value) -> Option<Json> {
-    found(path, response, |items| {
-        let item = items.first()?;
-        if let Some(flag) = item.as_bool() {
-            return Some(flag.into());
+/// The first answer to each item that has one.
+fn answers(holder: &Json) -> Map<String, Json> {
+    let mut found = Map::new();
+    for item in holder["item"].as_array().into_iter().flatten() {
+        let first = item["answer"][0].as_object().and_then(|answer| answer.values().next());
+        if let (Some(code), Some(first)) = (item["linkId"].as_str(), first) {
+            found.insert(code.to_owned(), first.clone());
         }
-        let text = item.to_text()?;
-        let plain = text.strip_suffix(".0").unwrap_or(&text);
-        Some(serde_json::from_str(plain).unwrap_or_else(|_| Json::from(text.as_ref())))
-    })
+        found.extend(answers(item));
+    }
+    found
 }
 
 /// Whether an item and what it stands in is asked.
@@ -223,7 +196,14 @@ fn is_asked(form: &Form, item: &Asked, response: &Value) -> bool {
             Some(inner)
         })
     }
-    let holds = |path: &str| found(path, response, |items| matches!(items, [one] if one.as_bool() == Some(true)));
+    let holds = |path: &str| {
+        let expression = Expression::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let env = Environment::new(definitions::r4())
+            .of(response)
+            .with("resource", vec![Item::Node(Node::resource(definitions::r4(), response))]);
+        let items = expression.evaluate(response, &env).unwrap_or_else(|error| panic!("{path}: {error}"));
+        matches!(items.as_slice(), [one] if one.as_bool() == Some(true))
+    };
     way(&form.items, item).into_iter().flatten().all(|one| one.when.as_deref().is_none_or(holds))
 }
 

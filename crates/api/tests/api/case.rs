@@ -116,6 +116,23 @@ code = "eta"
 title = { zh = "预计到达", en = "Expected" }
 kind = "string"
 required = true
+
+[[item]]
+code = "points"
+title = { zh = "分值", en = "Points" }
+kind = "integer"
+hidden = true
+total = ["pressure", "breath"]
+
+[[item]]
+code = "pressure"
+title = { zh = "收缩压分值", en = "Points for the pressure" }
+kind = "integer"
+
+[[item]]
+code = "breath"
+title = { zh = "呼吸分值", en = "Points for the breath" }
+kind = "integer"
 "#;
 
 /// A record with the protocol, a patient, a quality officer and a laboratory that signs in by itself.
@@ -274,6 +291,46 @@ fn the_same_dispatch_number_is_one_case_and_what_it_says_anew_is_not_taken_for_k
         assert_eq!(send("120-0002", "10:20").await.status, 201);
         let cases = house.get("/fhir/ServiceRequest?patient=p").await;
         assert_eq!(cases["entry"].as_array().unwrap().len(), 2, "one for each number");
+    });
+}
+
+#[test]
+fn a_machine_leaves_out_what_follows_from_its_answers_and_is_refused_when_it_sends_something_else() {
+    on_both(async |place| {
+        let house = House::of(place).await;
+        let send = async |number: &str, points: &[(&str, i64)]| {
+            let mut items = vec![json!({"linkId": "eta", "answer": [{"valueString": "10:20"}]})];
+            let whole = |(code, points): &(&str, i64)| json!({"linkId": code, "answer": [{"valueInteger": points}]});
+            items.extend(points.iter().map(whole));
+            let response = json!({"resourceType": "QuestionnaireResponse", "status": "completed",
+                "questionnaire": "https://qingshan.dev/fhir/Questionnaire/warned-form", "item": items});
+            let begin = json!({"id": number, "protocol": "warned", "start": "ambulance", "patient": "Patient/p",
+                "roles": {"emergency": "Organization/county"}, "response": response});
+            house.ask(Method::POST, "/runs", &begin).await
+        };
+        let kept = async |number: &str| {
+            let run = house.get(&format!("/fhir/Task/{number}")).await;
+            let inputs = run["input"].as_array().unwrap().iter();
+            let mut papers = inputs.filter_map(|input| input["valueReference"]["reference"].as_str());
+            let response = papers.find(|to| to.starts_with("QuestionnaireResponse/")).unwrap();
+            let response = house.get(&format!("/fhir/{response}")).await;
+            let answers = response["item"].as_array().unwrap().iter();
+            answers.map(|item| (item["linkId"].as_str().unwrap().to_owned(), item["answer"][0].clone())).collect::<Vec<_>>()
+        };
+        let both = [("pressure", 3), ("breath", 1)];
+        assert_eq!(send("120-0001", &both).await.status, 201);
+        // It stands where the form asks for it.
+        assert_eq!(kept("120-0001").await[1], ("points".to_owned(), json!({"valueInteger": 4})));
+        // What was sent again says the same as what is kept, whole or not.
+        assert_eq!(send("120-0001", &both).await.status, 200);
+        assert_eq!(send("120-0001", &[("points", 4), both[0], both[1]]).await.status, 200);
+        send("120-0001", &both[..1]).await.refused(409, "duplicate");
+        let refused = send("120-0002", &[("points", 5), both[0], both[1]]).await;
+        assert_eq!(refused.refused(422, "business-rule").expression(), "QuestionnaireResponse.item[1].answer[0]");
+        // A total is never made of what is missing, and not taken either.
+        assert_eq!(send("120-0002", &both[..1]).await.status, 201);
+        assert_eq!(kept("120-0002").await.len(), 2);
+        send("120-0003", &[("points", 3), both[0]]).await.refused(422, "business-rule");
     });
 }
 

@@ -17,8 +17,8 @@ const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
 const MIN: &str = "http://hl7.org/fhir/StructureDefinition/minValue";
 const MAX: &str = "http://hl7.org/fhir/StructureDefinition/maxValue";
 const TARGET: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-referenceResource";
-const ENABLED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
-const CALCULATED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
+pub(super) const ENABLED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
+pub(super) const CALCULATED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
 
 /// What a form is judged with besides itself.
 #[derive(Clone, Copy)]
@@ -74,17 +74,7 @@ pub fn judge(questionnaire: &Value, response: &Value, beside: &Beside<'_>) -> Re
     let mut issues = Vec::new();
     let mut scored = response.clone();
     score(&mut scored, "QuestionnaireResponse", &terminology, &mut issues)?;
-    let definitions = r4();
-    let mut env = Environment::new(definitions).of(&scored).knowing(&terminology).at(beside.now.0, beside.now.1);
-    for (name, value) in beside.variables {
-        env = env.with(name, vec![Item::Node(Node::resource(definitions, value))]);
-    }
-    env = env.with("questionnaire", vec![Item::Node(Node::resource(definitions, questionnaire))]);
-    for variable in extensions(questionnaire, VARIABLE).filter_map(|one| one.get("valueExpression")) {
-        let (Some(name), Some(path)) = (text(variable, "name"), text(variable, "expression")) else { continue };
-        let value = Expression::parse(path)?.evaluate(&scored, &env)?;
-        env = env.with(name, value);
-    }
+    let env = environment(questionnaire, &scored, &terminology, beside)?;
     let is_whole = matches!(text(response, "status"), Some("completed" | "amended"));
     let mut judgement = Judgement { response: &scored, env, terminology, is_whole, issues };
     let (asked, given) = (text(questionnaire, "url"), text(response, "questionnaire"));
@@ -96,6 +86,27 @@ pub fn judge(questionnaire: &Value, response: &Value, beside: &Beside<'_>) -> Re
         return Ok(());
     }
     Err(Error::with_issues(Category::Unprocessable, judgement.issues))
+}
+
+/// What the expressions of a form may name, over a response whose coded answers have their scores.
+pub(super) fn environment<'a>(
+    questionnaire: &'a Value,
+    scored: &'a Value,
+    terminology: &'a Terminology<'a>,
+    beside: &Beside<'a>,
+) -> Result<Environment<'a>, Error> {
+    let definitions = r4();
+    let mut env = Environment::new(definitions).of(scored).knowing(terminology).at(beside.now.0, beside.now.1);
+    for (name, value) in beside.variables {
+        env = env.with(name, vec![Item::Node(Node::resource(definitions, value))]);
+    }
+    env = env.with("questionnaire", vec![Item::Node(Node::resource(definitions, questionnaire))]);
+    for variable in extensions(questionnaire, VARIABLE).filter_map(|one| one.get("valueExpression")) {
+        let (Some(name), Some(path)) = (text(variable, "name"), text(variable, "expression")) else { continue };
+        let value = Expression::parse(path)?.evaluate(scored, &env)?;
+        env = env.with(name, value);
+    }
+    Ok(env)
 }
 
 struct Judgement<'a> {
@@ -184,6 +195,7 @@ impl Judgement<'_> {
         if self.is_whole
             && let Some(path) = formula(item, CALCULATED)
         {
+            let place = answers.first().map_or(place, |(inner, _)| inner);
             self.calculated(item, path, place)?;
         }
         Ok(())
@@ -246,7 +258,7 @@ impl Judgement<'_> {
         Ok(())
     }
 
-    /// What is calculated must be what follows.
+    /// What is calculated must be what follows. A number is that when it is the same to the digits that are kept.
     fn calculated(&mut self, item: &Value, path: &str, place: &str) -> Result<(), Error> {
         let id = text(item, "linkId").unwrap_or_default();
         let expected = Expression::parse(path)?.evaluate(self.response, &self.env)?;
@@ -257,8 +269,10 @@ impl Judgement<'_> {
         let same = if given.is_empty() || is_none {
             given.is_empty() && is_none
         } else {
+            let are_numbers = [&given, &expected].into_iter().all(|items| matches!(items.as_slice(), [one] if is_number(one)));
+            let path = if are_numbers { "(%given - %expected).abs() <= 0.00000001" } else { "%given = %expected" };
             let env = self.env.clone().with("given", given).with("expected", expected);
-            let same = Expression::parse("%given = %expected")?.evaluate(self.response, &env)?;
+            let same = Expression::parse(path)?.evaluate(self.response, &env)?;
             matches!(same.as_slice(), [one] if one.as_bool() == Some(true))
         };
         if !same {
@@ -295,7 +309,7 @@ fn members(type_: &str) -> &'static [&'static str] {
 }
 
 /// Gives every coded answer the score its code has in its system. A score that a sender claims must be that one.
-fn score(value: &mut Value, place: &str, terminology: &Terminology<'_>, issues: &mut Vec<Issue>) -> Result<(), Error> {
+pub(super) fn score(value: &mut Value, place: &str, terminology: &Terminology<'_>, issues: &mut Vec<Issue>) -> Result<(), Error> {
     for name in ["item", "answer"] {
         let inner = value.get_mut(name).and_then(|list| list.as_array_mut());
         for (at, one) in inner.into_iter().flat_map(|list| list.iter_mut()).enumerate() {
@@ -329,8 +343,12 @@ fn concept<'v>(concepts: &'v [Value], code: &str) -> Option<&'v Value> {
         .find_map(|one| if text(one, "code") == Some(code) { Some(one) } else { concept(list(one, "concept"), code) })
 }
 
-fn formula<'v>(item: &'v Value, url: &str) -> Option<&'v str> {
+pub(super) fn formula<'v>(item: &'v Value, url: &str) -> Option<&'v str> {
     text(extensions(item, url).next()?.get("valueExpression")?, "expression")
+}
+
+fn is_number(item: &Item<'_>) -> bool {
+    matches!(item.system(), Some(Item::Integer(_) | Item::Decimal(_)))
 }
 
 /// A number, to compare it with a limit.
@@ -342,14 +360,14 @@ fn extensions<'v>(value: &'v Value, url: &str) -> impl Iterator<Item = &'v Value
     list(value, "extension").iter().filter(move |one| text(one, "url") == Some(url))
 }
 
-fn flag(value: &Value, name: &str) -> bool {
+pub(super) fn flag(value: &Value, name: &str) -> bool {
     value.get(name).and_then(|flag| flag.as_bool()) == Some(true)
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name)?.as_str()
 }
 
-fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+pub(super) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value.get(name).and_then(|list| list.as_array()).map(|list| list.as_slice()).unwrap_or_default()
 }

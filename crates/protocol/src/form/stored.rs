@@ -6,21 +6,21 @@ use jiff::tz::Offset;
 use record::{SearchRequest, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
-use super::{Beside, Shelf, judge, lists};
+use super::fill::is_filled;
+use super::{Beside, Shelf, fill, judge, lists};
 
-/// Judges a response to a form of the record, with the lists of codes the record holds. A response to a form that is not
-/// there cannot be judged, and is let through.
+/// A response to a form of the record with everything in it that follows from what was answered, judged with the lists of
+/// codes the record holds. A response to a form that is not there cannot be judged, and is let through as it is.
 ///
 /// # Errors
-/// As [`judge`] does, and when the record fails.
-pub async fn judge_stored(
+/// As [`fill`] and [`judge`] do, and when the record fails.
+pub async fn fill_stored(
     session: &Session,
     response: &Value,
     variables: &[(&str, &Value)],
     now: (Timestamp, Offset),
-) -> Result<(), Error> {
-    let Some(canonical) = response.get("questionnaire").and_then(|form| form.as_str()) else { return Ok(()) };
-    let Some(questionnaire) = find(session, "Questionnaire", canonical).await? else { return Ok(()) };
+) -> Result<Value, Error> {
+    let Some(questionnaire) = form_of(session, response).await? else { return Ok(response.clone()) };
     let mut known = Vec::new();
     for list in lists(&questionnaire) {
         let Some(set) = find(session, "ValueSet", &list).await? else { continue };
@@ -29,7 +29,36 @@ pub async fn judge_stored(
         }
         known.push(set);
     }
-    judge(&questionnaire, response, &Beside { source: &Shelf::new(known), variables, now })
+    let shelf = Shelf::new(known);
+    let beside = Beside { source: &shelf, variables, now };
+    let filled = fill(&questionnaire, response, &beside)?;
+    judge(&questionnaire, &filled, &beside)?;
+    Ok(filled)
+}
+
+/// Whether a response that the record keeps says what one says that is sent: the same answers, and besides them only what
+/// follows from them.
+///
+/// # Errors
+/// When the record fails.
+pub async fn is_kept(session: &Session, kept: &Value, sent: &Value) -> Result<bool, Error> {
+    let same = match (kept.get("item"), sent.get("item")) {
+        (Some(kept), Some(sent)) => json::same(kept, sent),
+        (kept, sent) => kept.is_none() && sent.is_none(),
+    };
+    if same {
+        return Ok(true);
+    }
+    let form = form_of(session, kept).await?;
+    Ok(form.is_some_and(|form| is_filled(&form, kept, sent)))
+}
+
+/// The form a response answers, where the record has it.
+async fn form_of(session: &Session, response: &Value) -> Result<Option<Value>, Error> {
+    match response.get("questionnaire").and_then(|form| form.as_str()) {
+        Some(canonical) => find(session, "Questionnaire", canonical).await,
+        None => Ok(None),
+    }
 }
 
 /// The systems a value set takes its codes from.

@@ -4,6 +4,7 @@ use fhir::{Error, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
+use super::fill::is_filled;
 use super::*;
 use crate::knowledge::to_fhir;
 use crate::text::Line;
@@ -43,6 +44,10 @@ impl Desk {
     }
 
     fn judge(&self, status: &str, items: &str) -> Result<(), Error> {
+        self.with(status, items, |form, response, beside| judge(form, response, beside))
+    }
+
+    fn with<T>(&self, status: &str, items: &str, look: impl Fn(&Value, &Value, &Beside<'_>) -> T) -> T {
         let patient = json::parse(br#"{"resourceType":"Patient","gender":"female"}"#).unwrap();
         let items = if items.is_empty() { String::new() } else { format!(r#","item":[{items}]"#) };
         let form = &self.questionnaire["url"];
@@ -53,7 +58,19 @@ impl Desk {
             variables: &[("patient", &patient)],
             now: (Timestamp::from_second(1_800_000_000).unwrap(), Offset::constant(8)),
         };
-        judge(&self.questionnaire, &json::parse(response.as_bytes()).unwrap(), &beside)
+        look(&self.questionnaire, &json::parse(response.as_bytes()).unwrap(), &beside)
+    }
+
+    /// The items of a response with what follows from them, which the form takes.
+    #[track_caller]
+    fn fills(&self, items: &str) -> String {
+        self.with("completed", items, |form, response, beside| {
+            let filled = fill(form, response, beside).unwrap();
+            judge(form, &filled, beside).unwrap_or_else(|error| panic!("{items}: {error}"));
+            assert!(is_filled(form, &filled, response), "{items}");
+            let items = filled.get("item").map(|items| String::from_utf8(json::to_bytes(items)).unwrap());
+            items.unwrap_or_default()
+        })
     }
 
     #[track_caller]
@@ -140,6 +157,125 @@ fn a_score_is_never_computed_from_a_missing_item() {
         desk.refuses(&answers(&given, Some(42 - most)), "must be empty");
     }
     desk.accepts("");
+}
+
+#[test]
+fn what_follows_is_filled_in_once_all_it_follows_from_is_there() {
+    let desk = nihss();
+    let total = |items: &str| desk.fills(items).rsplit_once(r#""linkId":"total""#).map(|(_, rest)| rest.to_owned());
+    let full = codes(|most, _| most.to_string());
+    assert!(total(&answers(&full, None)).unwrap().ends_with(r#""answer":[{"valueInteger":42}]}]"#));
+    for (missing, ..) in NIHSS {
+        let mut given = full.clone();
+        given.remove(missing);
+        assert_eq!(total(&answers(&given, None)), None, "without {missing}");
+    }
+    assert_eq!(desk.fills(""), "");
+}
+
+#[test]
+fn what_was_sent_is_never_replaced_by_what_follows() {
+    let desk = nihss();
+    let wrong = answers(&codes(|most, _| most.to_string()), Some(41));
+    let error = desk.with("completed", &wrong, |form, response, beside| {
+        let filled = fill(form, response, beside).unwrap();
+        assert!(json::same(&filled, response));
+        judge(form, &filled, beside).unwrap_err()
+    });
+    let place = format!("QuestionnaireResponse.item[{}].answer[0]", NIHSS.len());
+    assert_eq!(error.issues()[0].expression.as_deref(), Some(place.as_str()));
+}
+
+const DOSE: &str = r#"
+code = "dose"
+title = { zh = "剂量", en = "Dose" }
+
+[[variable]]
+code = "heavy"
+value = "%resource.repeat(item).where(linkId = 'weight').answer.value > 100"
+
+[[item]]
+code = "given"
+title = { zh = "用药", en = "Given" }
+kind = "group"
+
+[[item.item]]
+code = "daily"
+title = { zh = "每日", en = "A day" }
+kind = "number"
+calculated = "%resource.repeat(item).where(linkId = 'dose').answer.value / 7"
+
+[[item.item]]
+code = "dose"
+title = { zh = "剂量", en = "Dose" }
+kind = "number"
+calculated = "iif(%heavy, 90.0, %resource.repeat(item).where(linkId = 'weight').answer.value * 0.9)"
+
+[[item]]
+code = "weight"
+title = { zh = "体重", en = "Weight" }
+kind = "number"
+
+[[item.item]]
+code = "fits"
+title = { zh = "在范围内", en = "Within limits" }
+kind = "yes-no"
+calculated = "%resource.repeat(item).where(linkId = 'weight').answer.value < 150"
+
+[[item]]
+code = "reduced"
+title = { zh = "已减量", en = "Reduced" }
+kind = "yes-no"
+when = "%heavy"
+calculated = "%resource.repeat(item).where(linkId = 'dose').answer.value < 95"
+
+[[item]]
+code = "visit"
+title = { zh = "每次", en = "Each time" }
+kind = "group"
+repeats = true
+
+[[item.item]]
+code = "of"
+title = { zh = "第几次", en = "Which" }
+kind = "integer"
+
+[[item.item]]
+code = "next"
+title = { zh = "下一次", en = "Next" }
+kind = "integer"
+calculated = "%resource.repeat(item).where(linkId = 'of').answer.value + 1"
+"#;
+
+#[test]
+fn what_follows_from_what_follows_stands_where_the_form_asks_for_it() {
+    let desk = Desk::of(&[("forms/dose.toml", DOSE)]);
+    let filled = desk.fills(r#"{"linkId":"weight","answer":[{"valueDecimal":70.50}]}"#);
+    // In the order of the form, in a part of it that was not sent, with the digits of what was.
+    let order = [r#""linkId":"given""#, "9.06428571", "63.45", r#""valueDecimal":70.50"#, r#""linkId":"fits""#];
+    let places = order.map(|text| filled.find(text).unwrap_or_else(|| panic!("{text} is not in {filled}")));
+    assert!(places.is_sorted(), "{filled}");
+    assert!(!filled.contains("reduced"), "it is not asked: {filled}");
+    assert!(!filled.contains("next"), "nobody came: {filled}");
+    let heavy = desk.fills(r#"{"linkId":"weight","answer":[{"valueDecimal":110}]}"#);
+    assert!(heavy.contains(r#""valueDecimal":90.0"#) && heavy.contains("reduced"), "{heavy}");
+}
+
+#[test]
+fn a_number_that_does_not_end_is_kept_to_eight_digits_and_taken_with_as_many() {
+    let desk = Desk::of(&[("forms/dose.toml", DOSE)]);
+    assert!(desk.fills(r#"{"linkId":"weight","answer":[{"valueDecimal":71}]}"#).contains("9.12857143"));
+    let sent = |daily: &str| {
+        let daily = format!(r#"{{"linkId":"daily","answer":[{{"valueDecimal":{daily}}}]}}"#);
+        let dose = r#"{"linkId":"dose","answer":[{"valueDecimal":63.9}]}"#;
+        let fits = r#"{"linkId":"fits","answer":[{"valueBoolean":true}]}"#;
+        let weight = format!(r#"{{"linkId":"weight","answer":[{{"valueDecimal":71,"item":[{fits}]}}]}}"#);
+        format!(r#"{{"linkId":"given","item":[{daily},{dose}]}},{weight}"#)
+    };
+    desk.accepts(&sent("9.12857143"));
+    // As a browser works it out.
+    desk.accepts(&sent("9.128571428571428"));
+    desk.refuses(&sent("9.1285714"), "`daily` is not what follows");
 }
 
 #[test]
