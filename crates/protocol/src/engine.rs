@@ -227,7 +227,8 @@ impl Engine {
             began: self.now(),
             ..Run::default()
         };
-        draft.enter(protocol, run, Some(requester(caller)), way.as_ref(), start.reach.clone()).await?;
+        let reach = start.reach.iter().cloned().map(Into::into).collect();
+        draft.enter(protocol, run, Some(requester(caller)), way.as_ref(), reach).await?;
         draft.settle().await?;
         match self.commit(caller, &draft).await {
             Ok(()) => draft.standing(&id).ok_or_else(|| Error::fault("a run that was begun is not there")),

@@ -72,7 +72,7 @@ pub fn rehearse(protocol: &Protocol, id: &str, script: &Script, zone: Offset) ->
     let start = protocol.starts.iter().find(|start| start.class.as_deref() == script.class.as_deref());
     let start = start.or_else(|| protocol.starts.first());
     let reach = start.map(|start| start.reach.as_slice()).unwrap_or_default();
-    let reach = reach.iter().map(|code| (code.to_string(), script.began)).collect();
+    let reach = reach.iter().map(|code| (code.to_string(), script.began).into()).collect();
     stage.happens("role/starter", Deed::Begin { reach }, script.facts.clone(), script.began)?;
 
     let mut refused = Vec::new();

@@ -101,6 +101,34 @@ pub struct Reached {
     pub superseded: bool,
 }
 
+/// A milestone that a run begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// Which.
+    pub code: String,
+    /// When it came about, in microseconds since 1970.
+    pub at: i64,
+    /// From what that is known, where it is kept from another run that knew.
+    pub source: Option<String>,
+    /// Who said so there; whoever begins the run, when nobody did.
+    pub by: Option<String>,
+    /// When its source says that it came about, where that is later than the source was written.
+    pub said: Option<i64>,
+}
+
+impl From<(String, i64)> for Brought {
+    fn from((code, at): (String, i64)) -> Self {
+        Self { code, at, ..Self::default() }
+    }
+}
+
+impl From<&Reached> for Brought {
+    fn from(reached: &Reached) -> Self {
+        let Reached { code, at, source, by, said, .. } = reached.clone();
+        Self { code, at, source, by: Some(by), said }
+    }
+}
+
 /// A step that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
@@ -203,10 +231,10 @@ pub struct Event {
 /// What happens to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// It begins, with these milestones and when they came about.
+    /// It begins, with these milestones.
     Begin {
         /// The milestones.
-        reach: Vec<(String, i64)>,
+        reach: Vec<Brought>,
     },
     /// A step is done.
     Complete {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fhir::Error;
 use jiff::tz::Offset;
 use protocol::definition::{Next, Protocol, Start, StartKind};
-use protocol::run::{About, Deed, Effect, Event, Parent, Party, Run};
+use protocol::run::{About, Brought, Deed, Effect, Event, Parent, Party, Run};
 use protocol::step;
 use serde_json::{Value as Json, json};
 
@@ -121,21 +121,21 @@ impl Stage {
         protocol: &str,
         start: Option<&str>,
         run: Run,
-        kept: &[(String, i64)],
+        kept: &[Brought],
         given: &Json,
     ) -> Result<(), Error> {
         let protocol = self.protocol(protocol).clone();
         let start = start_of(&protocol, start);
-        let mut reach: Vec<(String, i64)> = kept.to_vec();
-        let own = start.reach.iter().filter(|code| kept.iter().all(|(known, _)| known != code.as_str()));
-        reach.extend(own.map(|code| (code.to_string(), self.now)));
+        let mut reach: Vec<Brought> = kept.to_vec();
+        let own = start.reach.iter().filter(|code| kept.iter().all(|known| known.code != code.as_str()));
+        reach.extend(own.map(|code| (code.to_string(), self.now).into()));
         let mut answers = given["item"].as_array().into_iter().flatten();
         let expected = answers.find(|item| item["linkId"] == "expected" || item["linkId"] == "eta");
         let focus = json!({
             "resourceType": "ServiceRequest", "id": run.id, "status": "active",
             "occurrenceDateTime": expected.map_or(Json::Null, |item| item["answer"][0]["valueDateTime"].clone()),
         });
-        self.focuses.insert(run.id.clone(), focus);
+        self.focuses.entry(run.id.clone()).or_insert(focus);
         let run =
             Run { protocol: protocol.code.to_string(), version: protocol.version.clone(), began: self.now, ..run };
         self.runs.push(run.clone());
@@ -224,10 +224,10 @@ impl Stage {
                 Ok(())
             }
             Effect::Begin { next, step } => {
-                let kept: Vec<(String, i64)> = {
+                let kept: Vec<Brought> = {
                     let from = self.run(id);
                     let kept = next.keep.iter();
-                    kept.filter_map(|code| Some((code.to_string(), from.reached(code)?.at))).collect()
+                    kept.filter_map(|code| Some(from.reached(code)?.into())).collect()
                 };
                 let begun = self.follow_on(id, protocol, &next, &kept, given)?;
                 if let Some((step, n)) = step {
@@ -240,7 +240,7 @@ impl Stage {
                 let from = self.run(id).clone();
                 let known = from.milestones.iter().filter(|one| !one.superseded);
                 let lasting = known.filter(|one| into.milestone(&one.code).is_some_and(|known| known.ends.is_none()));
-                let kept: Vec<(String, i64)> = lasting.map(|one| (one.code.clone(), one.at)).collect();
+                let kept: Vec<Brought> = lasting.map(Brought::from).collect();
                 let start = into.starts.iter().find(|start| start.by == StartKind::Protocol);
                 let start = start.and_then(|start| start.code.clone());
                 let next = Next { protocol: other.as_str().into(), start, ..Next::default() };
@@ -259,7 +259,7 @@ impl Stage {
         id: &str,
         protocol: &Protocol,
         next: &Next,
-        kept: &[(String, i64)],
+        kept: &[Brought],
         given: &Json,
     ) -> Result<String, Error> {
         let from = self.run(id).clone();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::scene::{self, About, Pending, Scene, key};
 use super::{Engine, Standing};
 use crate::definition::{Activity, Adopt, Next, Protocol, Start, StartKind, Step};
-use crate::run::{Deed, Effect, Event, Parent, Party, Run};
+use crate::run::{Brought, Deed, Effect, Event, Parent, Party, Run};
 use crate::task::{self, Frame, Happened};
 
 /// How often one transaction looks at conditions anew before it leaves the rest to the next change.
@@ -406,7 +406,7 @@ impl<'e> Draft<'e> {
         from: usize,
         next: &Next,
         step: Option<&(String, u32)>,
-        reach: Vec<(String, i64)>,
+        reach: Vec<Brought>,
     ) -> Result<String, Error> {
         let code = next.protocol.as_str();
         let protocol = self.engine.protocol(code, None).await?.ok_or_else(|| super::no_protocol(code))?;
@@ -464,7 +464,7 @@ impl<'e> Draft<'e> {
             ..Run::default()
         };
         let requester = source.frame.requester.clone();
-        let kept = next.keep.iter().filter_map(|code| Some((code.to_string(), source.run.reached(code)?.at)));
+        let kept = next.keep.iter().filter_map(|code| Some(Brought::from(source.run.reached(code)?)));
         let reach = reach.into_iter().chain(kept).collect();
         self.enter(protocol, run, requester, way.as_ref(), reach).await?;
         Ok(id)
@@ -477,7 +477,7 @@ impl<'e> Draft<'e> {
         mut run: Run,
         requester: Option<String>,
         way: Option<&Start>,
-        mut reach: Vec<(String, i64)>,
+        mut reach: Vec<Brought>,
     ) -> Result<(), Error> {
         let frame = Frame { requester, zone: self.zone };
         run.response = self.answered.clone();
@@ -489,8 +489,8 @@ impl<'e> Draft<'e> {
         }
         self.bind(&protocol, &mut run, &frame).await?;
         for code in way.into_iter().flat_map(|way| &way.reach) {
-            if !reach.iter().any(|(known, _)| *known == code.as_str()) {
-                reach.push((code.to_string(), self.now));
+            if !reach.iter().any(|known| known.code == code.as_str()) {
+                reach.push((code.to_string(), self.now).into());
             }
         }
         let event = super::event_of(&self.by, Deed::Begin { reach });
@@ -550,7 +550,7 @@ impl<'e> Draft<'e> {
         let kept = source.milestones.iter().filter(|one| !one.superseded && other.milestone(&one.code).is_some());
         // A milestone that ends the new run at once is not taken over: it is why one switches.
         let kept = kept.filter(|one| other.milestone(&one.code).is_some_and(|known| known.ends.is_none()));
-        let reach = kept.map(|one| (one.code.clone(), one.at)).collect();
+        let reach = kept.map(Brought::from).collect();
         let parent = source.parent.clone();
         let next = Next { protocol: protocol.into(), ..Next::default() };
         let id = self.begin(from, &next, None, reach).await?;

@@ -52,10 +52,10 @@ impl<'p> Course<'p> {
     fn take_in(&mut self, deed: &Deed) -> Result<(), Error> {
         match deed {
             Deed::Begin { reach } => {
-                for (code, at) in reach {
-                    self.known(code)?;
-                    let at = self.plausible(Some(*at))?;
-                    self.reach(code, at, None);
+                for brought in reach {
+                    self.known(&brought.code)?;
+                    self.plausible(Some(brought.at))?;
+                    self.bring(brought);
                 }
             }
             Deed::Complete { step, n, outcome, reason, response, at, bind } => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{About, Effect, Reached, Run, Ticking, Work, WorkStatus};
+use super::{About, Brought, Effect, Reached, Run, Ticking, Work, WorkStatus};
 use crate::definition::{Clock, End, Protocol, Step};
 
 /// A run on its way from one point to the next.
@@ -34,6 +34,16 @@ impl Run {
 }
 
 impl Course<'_> {
+    /// A milestone comes about that is known from before the run.
+    pub(super) fn bring(&mut self, brought: &Brought) {
+        let own = match &brought.by {
+            Some(by) => std::mem::replace(&mut self.by, by.clone()),
+            None => self.by.clone(),
+        };
+        self.reach_as_said(&brought.code, brought.at, brought.said, brought.source.as_deref());
+        self.by = own;
+    }
+
     /// A milestone comes about, and everything that hangs on it.
     pub(super) fn reach(&mut self, code: &str, at: i64, source: Option<&str>) {
         self.reach_as_said(code, at, None, source);

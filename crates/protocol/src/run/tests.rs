@@ -258,7 +258,7 @@ impl Play {
             ..Run::default()
         };
         let mut play = Self { protocol: protocol(), run, effects: Vec::new() };
-        play.does("referrer", Deed::Begin { reach: vec![("submitted".to_owned(), at(0))] }, 0);
+        play.does("referrer", Deed::Begin { reach: vec![("submitted".to_owned(), at(0)).into()] }, 0);
         play
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::part::{Part, Parts};
 use super::{end_code, end_of};
-use crate::run::{Deed, Event, Party};
+use crate::run::{Brought, Deed, Event, Party};
 
 /// Something that happened to a run, with what came of it besides what [`crate::step`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +64,10 @@ pub(super) fn from_parts(parts: Parts<'_>) -> Result<Happened, Error> {
 fn deed(part: Part, deed: &Deed) -> Part {
     let on = |part: Part, code: &str, step: &str, n: u32| part.code("deed", code).code("step", step).number("n", n);
     match deed {
-        Deed::Begin { reach } => reach.iter().fold(part.code("deed", "begin"), |part, (milestone, at)| {
-            part.part("reach", Part::default().code("milestone", milestone).time("at", *at))
+        Deed::Begin { reach } => reach.iter().fold(part.code("deed", "begin"), |part, brought| {
+            let Brought { code, at, source, by, said } = brought;
+            let reach = Part::default().code("milestone", code).time("at", *at).some_text("source", source.as_deref());
+            part.part("reach", reach.some_text("by", by.as_deref()).some_time("said", *said))
         }),
         Deed::Complete { step, n, outcome, reason, response, at, bind } => {
             let part = on(part, "complete", step, *n).some_text("outcome", outcome.as_deref());
@@ -111,7 +113,11 @@ fn deed_of(parts: Parts<'_>) -> Result<Deed, Error> {
     let (step, n) = (|| parts.text("step"), || parts.number("n"));
     Ok(match parts.text("deed")?.as_str() {
         "begin" => {
-            let reach = parts.each("reach").map(|one| Ok((one.text("milestone")?, one.time("at")?)));
+            let reach = parts.each("reach").map(|one| {
+                let (code, at) = (one.text("milestone")?, one.time("at")?);
+                let (source, by, said) = (one.some_text("source"), one.some_text("by"), one.some_time("said"));
+                Ok(Brought { code, at, source, by, said })
+            });
             Deed::Begin { reach: reach.collect::<Result<_, Error>>()? }
         }
         "complete" => {

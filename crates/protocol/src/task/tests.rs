@@ -4,7 +4,7 @@ use jiff::tz::Offset;
 use testkit::dice::Dice;
 
 use super::*;
-use crate::run::{Deed, Event, Party, Reason};
+use crate::run::{Brought, Deed, Event, Party, Reason};
 
 fn text(dice: &mut Dice) -> String {
     let all = ["bed", "review", "no-bed", "转诊", "a b", "x\"y", "Practitioner/7", "client/lab", "ü.1"];
@@ -120,10 +120,15 @@ fn any_run(dice: &mut Dice) -> Run {
     }
 }
 
+fn brought(dice: &mut Dice) -> Brought {
+    let (code, at, source) = (code(dice), time(dice), maybe(dice, text));
+    Brought { code, at, source, by: maybe(dice, text), said: maybe(dice, time) }
+}
+
 fn deed(dice: &mut Dice) -> Deed {
     let (step, n) = (code(dice), number(dice));
     match dice.below(14) {
-        0 => Deed::Begin { reach: some(dice, |dice| (code(dice), time(dice))) },
+        0 => Deed::Begin { reach: some(dice, brought) },
         1 => Deed::Complete {
             step,
             n,

@@ -2,6 +2,7 @@ use fhir::Category;
 use protocol::definition::{End, Migration};
 use protocol::{Deed, Engine, Library};
 use record::Session;
+use sonic_rs::JsonValueTrait;
 use testkit::place::on_both;
 
 use crate::{Town, beginning, complete, key, library, read, staff};
@@ -54,6 +55,40 @@ fn switching_to_another_protocol_keeps_the_times_that_both_know() {
         assert_eq!((next.chain.as_str(), next.end), ("r1", None));
         assert_eq!(next.reached("submitted").unwrap().at, begun.run.began, "the clock has run since then");
         assert_eq!(next.clocks[0].began, begun.run.began);
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn a_time_that_is_kept_from_another_run_still_says_from_what_and_by_whom_it_is_known() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.followed().await;
+        town.start().await;
+        town.place.clock.pass(3_600);
+        town.visit("v", "p", "arrived").await;
+        town.followed().await;
+        let text = include_str!("referral.toml").replacen("code = \"referral\"", "code = \"green-lane\"", 1);
+        town.engine.library().put(read(&text));
+        let known = town.engine.load("r1").await.unwrap().unwrap().run.reached("arrived").unwrap().clone();
+        assert_eq!(known.source.as_deref(), Some("Encounter/v"));
+        let deed = Deed::Switch { protocol: "green-lane".to_owned(), reason: "病情加重".to_owned() };
+        town.act(&staff("wu", "medicine", "doctor"), "r1", deed).await.unwrap();
+        let next = async || {
+            let roots = town.all("Task").await.into_iter().filter(protocol::task::is_root);
+            let mut runs = roots.map(|root| protocol::task::run(&root).unwrap());
+            runs.find(|run| run.protocol == "green-lane").unwrap()
+        };
+        let run = next().await;
+        let kept = run.reached("arrived").unwrap();
+        assert_eq!((kept.at, &kept.source, &kept.by), (known.at, &known.source, &known.by));
+        let shown = town.read("Observation", &format!("{}.m.arrived.1", run.id)).await.unwrap();
+        let of = &shown["extension"][0]["valueReference"]["reference"];
+        assert_eq!(of.as_str(), Some("Encounter/v"));
+        // The visit says it again, and it is known already.
+        town.visit("v", "p", "arrived").await;
+        town.followed().await;
+        assert_eq!(next().await.occurrences("arrived"), 1);
         town.is_as_it_came_about().await;
     });
 }

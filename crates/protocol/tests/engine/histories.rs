@@ -147,7 +147,7 @@ fn in_any_order_of_acts_timers_and_repetitions_a_run_stays_whole() {
         for turn in 0..30 {
             now += dice.between(0, 40) * MINUTE;
             let deed = match turn {
-                0 => Deed::Begin { reach: vec![("submitted".to_owned(), now)] },
+                0 => Deed::Begin { reach: vec![("submitted".to_owned(), now).into()] },
                 _ if dice.chance(0.15) => dice.pick(&taken_in).0.deed.clone(),
                 _ => attempt(&mut dice, &protocol, &run, now),
             };

@@ -276,7 +276,7 @@ impl<'p> World<'p> {
         let Question { plan, protocol, .. } = self.question;
         let start = protocol.starts.iter().find(|start| start.code.as_deref() == Some(plan.start.as_str()));
         let start = start.ok_or_else(|| format!("There is no way to start called {}.", plan.start))?;
-        let reach = start.reach.iter().map(|code| (code.to_string(), self.now)).collect();
+        let reach = start.reach.iter().map(|code| (code.to_string(), self.now).into()).collect();
         let id = format!("case-{number}");
         let case = &mut self.cases[number];
         case.run = Run {
