@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use fhir::{Error, Value, json};
 use jiff::Timestamp;
-use protocol::definition::Protocol;
-use protocol::run::{Deed, Run};
+use protocol::definition::{Protocol, StartKind};
+use protocol::run::{Deed, Party, Run};
 use protocol::{Act, Engine, Library, Line, Start};
 use record::{Action, Caller, Change, Key, Lay, Post, ResourceType, SearchRequest, Session, Standing, Target};
 use serde_json::{Value as Json, json};
@@ -134,6 +134,35 @@ impl Recorded {
         reference
     }
 
+    /// What a scenario says of a run, with the time and the parties it leaves open.
+    fn told(&self, resource: &Json, run: &Run, id: &str) -> Json {
+        written(resource, self.protocol(&run.protocol), run, self.now, id)
+    }
+
+    /// Writes what begins a run by itself, and answers with its id. What was there before begins nothing, and what is
+    /// written a second time begins nothing more.
+    async fn begun(&mut self, resource: Json, first: &Run, start: &str) -> String {
+        let begins = self.protocol(&first.protocol).starts.iter().find(|one| one.code.as_deref() == Some(start));
+        assert_eq!(begins.map(|start| start.by), Some(StartKind::Event), "{start} begins by what is written");
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        self.look().await;
+        assert!(self.runs.is_empty(), "what was there before begins nothing");
+        self.put(resource.clone()).await;
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        let mut again = resource;
+        again["language"] = "zh-CN".into();
+        self.put(again).await;
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        self.look().await;
+        let [run] = self.runs.as_slice() else { panic!("it begins one run, and not {}", self.runs.len()) };
+        assert_eq!((&run.protocol, &run.patient), (&first.protocol, &first.patient));
+        let protocol = self.protocol(&run.protocol);
+        for (role, party) in &first.parties {
+            assert_eq!(run.party(protocol, role).map(|to| &to.reference), Some(&party.reference), "{role}");
+        }
+        run.id.clone()
+    }
+
     /// Gives somebody the post from which they act.
     async fn employ(&self, caller: &Caller) {
         let Standing::Staff(post) = &caller.standing else { return };
@@ -192,7 +221,7 @@ impl Ground for Recorded {
         self.line.protocol(code).expect("the protocol of a run is there")
     }
 
-    async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
+    async fn start(&mut self, by: &str, opening: Opening) -> Result<String, Error> {
         for (role, reference) in opening.roles.iter().filter(|(_, reference)| reference.starts_with("Organization/")) {
             let id = reference.trim_start_matches("Organization/");
             self.put(json!({ "resourceType": "Organization", "id": id, "name": role })).await;
@@ -203,6 +232,16 @@ impl Ground for Recorded {
         // A visit that is open before the referral is no arrival.
         if let Some(receiver) = opening.roles.get("receiver") {
             self.visit("arrived", receiver, self.now - 3_600_000_000).await;
+        }
+        let parties = opening.roles.iter();
+        let parties = parties.map(|(role, to)| (role.clone(), Party { reference: to.clone(), display: None }));
+        let (patient, parties) = (Some("Patient/p".to_owned()), parties.collect());
+        let first = Run { protocol: opening.protocol.clone(), patient, parties, ..Run::default() };
+        for (at, resource) in opening.before.iter().enumerate() {
+            self.put(self.told(resource, &first, &format!("before-{}", at + 1))).await;
+        }
+        if let Some(resource) = &opening.writes {
+            return Ok(self.begun(self.told(resource, &first, "begins"), &first, &opening.start).await);
         }
         let protocol = self.protocol(&opening.protocol);
         let start = protocol.starts.iter().find(|start| start.code.as_deref() == Some(&opening.start));
@@ -227,7 +266,7 @@ impl Ground for Recorded {
         };
         let answer = self.engine.start(&caller, start).await;
         self.look().await;
-        answer.map(drop)
+        answer.map(|standing| standing.run.id)
     }
 
     async fn fact(&mut self, run: &str, milestone: &str, at: i64, resource: Option<Json>) -> Result<(), Error> {

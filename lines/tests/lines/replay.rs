@@ -25,7 +25,8 @@ async fn play(entries: &[Entry]) -> Stage {
             let (start, class) = ((*way).to_owned(), Some((*class).to_owned()));
             let opening =
                 Opening { id: first, protocol: "referral".to_owned(), start, class, roles, ..Opening::default() };
-            stage.start("PractitionerRole/doctor", opening).await.unwrap_or_else(|error| panic!("{at}: {error}"));
+            let started = stage.start("PractitionerRole/doctor", opening).await;
+            started.unwrap_or_else(|error| panic!("{at}: {error}"));
             continue;
         }
         let run = stage.chain(&first).get(entry.leg - 1).map(|run| (*run).clone());

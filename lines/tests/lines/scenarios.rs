@@ -37,6 +37,9 @@ fn each(play: impl Fn(&'static str, &str, &Story)) {
 fn every_scenario_goes_as_it_is_told() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers is there");
     each(|line, name, story| {
+        if story.needs_a_record() {
+            return;
+        }
         let mut stage = Stage::new(folders::line(line).protocols, story.begins());
         runtime.block_on(story.play(&mut stage, name));
     });

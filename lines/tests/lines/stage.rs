@@ -26,8 +26,8 @@ pub(crate) type Told = (String, String);
 pub(crate) trait Ground {
     fn protocol(&self, code: &str) -> &Protocol;
 
-    /// Somebody starts a run by hand.
-    async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error>;
+    /// Somebody starts a run by hand, or what is written begins one. Its id is answered.
+    async fn start(&mut self, by: &str, opening: Opening) -> Result<String, Error>;
 
     /// A fact of the record reaches a milestone of a run. `resource` says it, where it is not a visit; what it says of
     /// itself is checked where there is a record.
@@ -95,6 +95,8 @@ pub(crate) struct Opening {
     pub(crate) class: Option<String>,
     pub(crate) roles: BTreeMap<String, String>,
     pub(crate) answers: BTreeMap<String, Answer>,
+    pub(crate) before: Vec<Json>,
+    pub(crate) writes: Option<Json>,
 }
 
 impl Stage {
@@ -302,13 +304,20 @@ impl Ground for Stage {
         self.protocols.iter().find(|one| one.code.as_str() == code).unwrap_or_else(|| panic!("no protocol {code}"))
     }
 
-    async fn start(&mut self, by: &str, opening: Opening) -> Result<(), Error> {
+    async fn start(&mut self, by: &str, opening: Opening) -> Result<String, Error> {
         let parties = opening.roles.into_iter();
         let parties = parties.map(|(role, reference)| (role, Party { reference, display: None })).collect();
         let patient = Some("Patient/p".to_owned());
         let run = Run { chain: opening.id.clone(), class: opening.class, patient, parties, ..Run::default() };
         let given = response(&opening.answers);
-        self.begin(by, &opening.protocol, Some(&opening.start), Run { id: opening.id, ..run }, &[], &given)
+        let run = Run { id: opening.id.clone(), ..run };
+        if let Some(resource) = &opening.writes {
+            let focus = written(resource, self.protocol(&opening.protocol), &run, self.now, "begins");
+            self.focuses.insert(run.id.clone(), focus);
+        }
+        let by = if opening.writes.is_some() { PLATFORM } else { by };
+        self.begin(by, &opening.protocol, Some(&opening.start), run, &[], &given)?;
+        Ok(opening.id)
     }
 
     async fn fact(&mut self, run: &str, milestone: &str, at: i64, resource: Option<Json>) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::paths::Answer;
 use crate::stage::{Ground, Opening, PLATFORM, Told, zone};
 
-/// The id of the first run of a story, which is that of its chain.
+/// The id of the first run of a story that somebody starts, which is that of its chain.
 const CHAIN: &str = "r";
 
 /// One scenario as it is written.
@@ -27,6 +27,14 @@ pub(crate) struct Story {
     class: Option<String>,
     begins: String,
     roles: BTreeMap<String, String>,
+    /// Resources that are there before it begins. None of them begins anything.
+    #[serde(default)]
+    before: Vec<Json>,
+    /// The resource that begins it as it is written, where nobody starts it by hand.
+    writes: Option<Json>,
+    /// What happens depends on what is stored, so that it is played on records only.
+    #[serde(default)]
+    on_records: bool,
     #[serde(default)]
     answers: BTreeMap<String, Answer>,
     #[serde(default)]
@@ -116,6 +124,11 @@ impl Story {
         self.begins.parse::<Timestamp>().expect("a scenario begins at a time").as_microsecond()
     }
 
+    /// Whether it can be played where nothing is stored.
+    pub(crate) fn needs_a_record(&self) -> bool {
+        self.on_records
+    }
+
     /// Plays it.
     pub(crate) async fn play(&self, ground: &mut impl Ground, name: &str) {
         let opening = Opening {
@@ -125,17 +138,19 @@ impl Story {
             class: self.class.clone(),
             roles: self.roles.clone(),
             answers: self.answers.clone(),
+            before: self.before.clone(),
+            writes: self.writes.clone(),
         };
         let started = ground.start("PractitionerRole/starter", opening).await;
-        started.unwrap_or_else(|error| panic!("{name}, at the start: {error}"));
+        let first = started.unwrap_or_else(|error| panic!("{name}, at the start: {error}"));
         if let Some(then) = &self.then {
-            then.check(ground, 1, &format!("{name}, at the start")).await;
+            then.check(ground, (&first, 1), &format!("{name}, at the start")).await;
         }
         for (n, event) in self.events.iter().enumerate() {
             let at = format!("{name}, event {}", n + 1);
             ground.forget();
             ground.pass(event.after.after(ground.now(), zone())).await;
-            let chain = ground.chain(CHAIN);
+            let chain = ground.chain(&first);
             let run = chain.get(event.run - 1).unwrap_or_else(|| panic!("{at}: no such run"));
             let (id, deed) = (run.id.clone(), event.deed(run));
             let then = ground.now() - event.ago.and_then(Span::micros).unwrap_or(0);
@@ -164,7 +179,7 @@ impl Story {
             }
             ground.runs().iter().for_each(|run| owned(ground.protocol(&run.protocol), run, &at));
             if let Some(then) = &event.then {
-                then.check(ground, event.run, &at).await;
+                then.check(ground, (&first, event.run), &at).await;
             }
         }
     }
@@ -211,8 +226,8 @@ impl Happening {
 }
 
 impl Then {
-    async fn check(&self, ground: &impl Ground, acted: usize, at: &str) {
-        let chain = ground.chain(CHAIN);
+    async fn check(&self, ground: &impl Ground, (first, acted): (&str, usize), at: &str) {
+        let chain = ground.chain(first);
         if let Some(runs) = self.runs {
             assert_eq!(chain.len(), runs, "{at}: runs of the chain");
         }
