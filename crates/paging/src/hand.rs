@@ -232,7 +232,7 @@ impl Paging {
             "resourceType": "Communication",
             "id": id,
             "extension": [{ "url": code::PAGE, "extension": parts }],
-            "status": "in-progress",
+            "status": "completed",
             "category": [concept(code::NOTICE, code::TROUBLE)],
             "priority": "stat",
             "topic": topic,

@@ -252,7 +252,7 @@ fn notice(device: &Key, skew: Skew, at: i64, zone: Offset, officers: &[String]) 
     Words { zh, en }.put(&mut payload, "contentString");
     json!({
         "resourceType": "Communication",
-        "status": "in-progress",
+        "status": "completed",
         "category": [concept(NOTICE, CODE)],
         "about": [reference(&device.to_string())],
         "sent": written(at, zone),

@@ -184,7 +184,7 @@ pub fn message(
     }
     let mut communication = json!({
         "resourceType": "Communication",
-        "status": "in-progress",
+        "status": "completed",
         "category": [{ "coding": [{ "system": NOTICE, "code": notice }] }],
         "priority": super::priority(protocol, run),
         "topic": concept(PROTOCOL_TOPIC, &format!("{}.{code}", run.protocol), Some(&protocol.title)),
