@@ -14,6 +14,9 @@ use sonic_rs::JsonValueTrait;
 
 use crate::definition::{Code, Data, Words};
 
+/// The system of the keys of suggestions: the identifiers of what was declined.
+pub const SUGGESTION: &str = "https://qingshan.dev/fhir/sid/suggestion";
+
 /// The criteria of one protocol: `criteria.toml` of a line.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -271,6 +271,11 @@ pub struct Start {
     /// By a schedule: a search whose matches each begin a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<Code>,
+    /// By an event or a schedule: the rule of criteria that must hold for the patient of what was written or found, as
+    /// `PROTOCOL.RULE`. What shows that it holds stays with the run, and the same evidence begins one run. Nothing begins
+    /// where the suggestion was declined on that evidence, or what it suggests is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criterion: Option<Code>,
     /// Which class the run has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Code>,

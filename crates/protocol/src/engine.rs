@@ -33,7 +33,7 @@ use sonic_rs::JsonValueTrait;
 use crate::definition::{Protocol, Start as StartRule};
 use crate::form::{fill_stored, is_kept};
 use crate::knowledge;
-use crate::run::{Deed, Event, Party, Run};
+use crate::run::{Deed, Event, Grounds, Party, Run};
 use crate::task::{self, Frame, Happened};
 use crate::text::Line;
 use authority::Authority;
@@ -94,6 +94,8 @@ pub struct Start {
     pub reach: Vec<(String, i64)>,
     /// A QuestionnaireResponse that is stored with it.
     pub response: Option<Value>,
+    /// Why, where a criterion begins it.
+    pub grounds: Option<Grounds>,
 }
 
 /// Something somebody does to a run.
@@ -224,6 +226,7 @@ impl Engine {
             chain: id.clone(),
             class,
             parties: bound.collect(),
+            grounds: start.grounds.clone(),
             began: self.now(),
             ..Run::default()
         };
@@ -547,6 +550,7 @@ fn beginning(first: &Run) -> Run {
         class: first.class.clone(),
         parties: first.parties.clone(),
         response: first.response.clone(),
+        grounds: first.grounds.clone(),
         began: first.began,
         ..Run::default()
     }

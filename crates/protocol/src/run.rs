@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::criteria::Evidence;
 use crate::definition::{End, Next, Protocol};
 
 pub use judge::step;
@@ -42,6 +43,8 @@ pub struct Run {
     pub parties: BTreeMap<String, Party>,
     /// The response to the form it began with, such as `QuestionnaireResponse/q1`.
     pub response: Option<String>,
+    /// Why it began, where a criterion did that.
+    pub grounds: Option<Grounds>,
     /// When it began, in microseconds since 1970.
     pub began: i64,
     /// What has come about, in the order in which it became known.
@@ -54,6 +57,15 @@ pub struct Run {
     pub answers: BTreeMap<String, bool>,
     /// What its activities made last, such as `Appointment/a1`.
     pub made: BTreeMap<String, String>,
+}
+
+/// The rule by which a run began, and what showed that it held.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Grounds {
+    /// The rule, as `PROTOCOL.RULE`.
+    pub rule: String,
+    /// What showed it then.
+    pub evidence: Vec<Evidence>,
 }
 
 /// Somebody a role is bound to.

@@ -17,6 +17,7 @@ use record::tree;
 use serde_json::{Value as Json, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
+use crate::criteria::Evidence;
 use crate::definition::{End, Protocol, Words};
 use crate::run::{Parent, Reached, Run, Ticking, Work, WorkStatus};
 use part::{EXTENSION, Part, Parts, date_time, reference};
@@ -173,10 +174,25 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
     let response = run.response.iter();
     let response =
         response.map(|to| json!({ "type": concept(PAPER, "response", None), "valueReference": reference(to) }));
-    put_list(&mut task, "input", class.chain(response).chain(bound).collect());
+    put_list(&mut task, "input", class.chain(response).chain(grounds(run)).chain(bound).collect());
     let reached = run.milestones.iter().map(|one| milestone(protocol, run, one)).collect();
     put_list(&mut task, "output", reached);
     tree::resource(&task)
+}
+
+/// Why a run began, among its input: the rule, and what showed that it held.
+fn grounds(run: &Run) -> impl Iterator<Item = Json> {
+    let shown = |evidence: &Evidence| {
+        let type_ = concept(PAPER, "evidence", None);
+        match evidence {
+            Evidence::Resource(to) => json!({ "type": type_, "valueReference": reference(to) }),
+            Evidence::Value(text) => json!({ "type": type_, "valueString": text }),
+        }
+    };
+    run.grounds.iter().flat_map(move |grounds| {
+        let rule = json!({ "type": concept(PAPER, "criterion", None), "valueCode": grounds.rule });
+        std::iter::once(rule).chain(grounds.evidence.iter().map(shown))
+    })
 }
 
 /// Puts a list where it holds something; FHIR knows no empty ones.
@@ -302,6 +318,14 @@ pub fn run(task: &Value) -> Result<Run, Error> {
             run.class = input.get("valueCode").and_then(|class| class.as_str()).map(str::to_owned);
         } else if code_in(type_, PAPER) == Some("response") {
             run.response = input.get("valueReference").and_then(party_of).map(|party| party.reference);
+        } else if code_in(type_, PAPER) == Some("criterion") {
+            let rule = input.get("valueCode").and_then(|rule| rule.as_str()).ok_or_else(|| missing("its rule"))?;
+            run.grounds.get_or_insert_default().rule = rule.to_owned();
+        } else if code_in(type_, PAPER) == Some("evidence") {
+            let resource = input.get("valueReference").and_then(party_of).map(|to| Evidence::Resource(to.reference));
+            let value = || Some(Evidence::Value(input.get("valueString")?.as_str()?.to_owned()));
+            let evidence = resource.or_else(value).ok_or_else(|| missing("its evidence"))?;
+            run.grounds.get_or_insert_default().evidence.push(evidence);
         }
     }
     for output in items("output") {

@@ -10,7 +10,7 @@ use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
 
 use crate::definition::{Clock, Code, End, PartyKind, Protocol, Step, Words};
-use crate::run::{Parent, Party, Reached, Reason, Run, Ticking, Work, WorkStatus};
+use crate::run::{Grounds, Parent, Party, Reached, Reason, Run, Ticking, Work, WorkStatus};
 use path::Path;
 
 /// Who looks at a run, when, and what the record knows besides.
@@ -106,6 +106,9 @@ pub struct View<'v> {
     pub clocks: Vec<ClockView<'v>>,
     /// What a worklist says of it.
     pub summary: Vec<SummaryView<'v>>,
+    /// Why it began, where a criterion did that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grounds: Option<&'v Grounds>,
     /// How it can be taken back, for whoever may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<CancelView<'v>>,
@@ -409,6 +412,7 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
         steps: protocol.steps.iter().flat_map(|step| eye.steps(step)).collect(),
         clocks: run.clocks.iter().filter_map(|ticking| eye.clock(ticking)).collect(),
         summary: eye.summary(),
+        grounds: run.grounds.as_ref(),
         cancel: viewer
             .may_cancel
             .then(|| CancelView { reasons: protocol.cancel.as_ref().and_then(|cancel| cancel.reasons.as_deref()) }),
@@ -651,7 +655,7 @@ impl<'v> View<'v> {
         self.clocks.clear();
         self.summary.clear();
         self.blocking.clear();
-        (self.parent, self.status, self.response) = (None, None, None);
+        (self.parent, self.status, self.response, self.grounds) = (None, None, None, None);
     }
 }
 

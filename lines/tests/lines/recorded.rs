@@ -15,6 +15,9 @@ use testkit::place::{Place, TestClock};
 use crate::paths::{Answer, filled, written};
 use crate::stage::{Ground, Opening, PLATFORM, Told, zone};
 
+/// In seconds.
+const DAY: i64 = 86_400;
+
 /// Protocols on a record of their own.
 pub(crate) struct Recorded {
     place: Place,
@@ -143,17 +146,23 @@ impl Recorded {
     /// written a second time begins nothing more.
     async fn begun(&mut self, resource: Json, first: &Run, start: &str) -> String {
         let begins = self.protocol(&first.protocol).starts.iter().find(|one| one.code.as_deref() == Some(start));
-        assert_eq!(begins.map(|start| start.by), Some(StartKind::Event), "{start} begins by what is written");
-        while !self.engine.caught_up().await.expect("what is written can be followed") {}
-        self.look().await;
+        let by = begins.map(|start| start.by);
+        assert!(matches!(by, Some(StartKind::Event | StartKind::Schedule)), "{start} begins by itself");
+        let criteria = Line { criteria: self.line.criteria.clone(), ..Line::default() };
+        self.engine.install(&criteria).await.expect("criteria can be stored");
+        self.begin_what_is_due().await;
         assert!(self.runs.is_empty(), "what was there before begins nothing");
         self.put(resource.clone()).await;
-        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        if by == Some(StartKind::Schedule) {
+            // What has been looked through today is looked through tomorrow.
+            self.place.clock.pass(DAY);
+            self.now += DAY * 1_000_000;
+        }
+        self.begin_what_is_due().await;
         let mut again = resource;
         again["language"] = "zh-CN".into();
         self.put(again).await;
-        while !self.engine.caught_up().await.expect("what is written can be followed") {}
-        self.look().await;
+        self.begin_what_is_due().await;
         let [run] = self.runs.as_slice() else { panic!("it begins one run, and not {}", self.runs.len()) };
         assert_eq!((&run.protocol, &run.patient), (&first.protocol, &first.patient));
         let protocol = self.protocol(&run.protocol);
@@ -161,6 +170,12 @@ impl Recorded {
             assert_eq!(run.party(protocol, role).map(|to| &to.reference), Some(&party.reference), "{role}");
         }
         run.id.clone()
+    }
+
+    async fn begin_what_is_due(&mut self) {
+        self.engine.scheduled().await.expect("schedules can be kept");
+        while !self.engine.caught_up().await.expect("what is written can be followed") {}
+        self.look().await;
     }
 
     /// Gives somebody the post from which they act.

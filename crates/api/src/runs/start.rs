@@ -49,8 +49,8 @@ pub(super) async fn run(visit: &Visit<'_>, sent: &Sent) -> Result<Answer, Failur
         focus: told.focus,
         class: told.class,
         roles: told.roles,
-        reach: Vec::new(),
         response: sent.0.get("response").filter(|response| !response.is_null()).cloned(),
+        ..Start::default()
     };
     let engine = &visit.app.engine;
     let is_there = match start.id.as_deref() {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use fhir::{Category, Error, IssueCode, Value, json as tree};
-use protocol::criteria::Criteria;
+use protocol::criteria::{Criteria, SUGGESTION};
 use protocol::engine::{Shows, Suggested};
 use protocol::view::Moment;
 use protocol::{Protocol, Words, task};
@@ -24,8 +24,6 @@ use crate::ask::{Query, shortened};
 use crate::outcome::Failure;
 use crate::route::Interaction;
 
-/// The system of the keys of suggestions.
-const SUGGESTION: &str = "https://qingshan.dev/fhir/sid/suggestion";
 /// The system of the codes of rules, `PROTOCOL.RULE`.
 const CRITERION: &str = "https://qingshan.dev/fhir/CodeSystem/criterion";
 /// What became of a suggestion.

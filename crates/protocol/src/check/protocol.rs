@@ -143,10 +143,30 @@ impl<'a> Desk<'a> {
         if let Some(query) = &start.query {
             self.query(query);
         }
+        if let Some(criterion) = &start.criterion {
+            self.criterion_named(start, criterion);
+        }
         self.form_named(start.form.as_ref());
         self.class(protocol, start.class.as_ref());
         start.make.iter().for_each(|make| self.activity_named(protocol, make));
         start.reach.iter().for_each(|code| self.reaches(protocol, code));
+    }
+
+    /// The rule by which something begins.
+    fn criterion_named(&mut self, start: &Start, criterion: &Code) {
+        if !matches!(start.by, StartKind::Event | StartKind::Schedule) {
+            self.error(criterion, "Only what begins by an event or a schedule has a `criterion`.");
+        }
+        let all = std::iter::once(self.line).chain(self.known.others).flat_map(|line| &line.criteria);
+        let rules = all.flat_map(|one| one.rules.iter().map(|rule| (format!("{}.{}", one.protocol, rule.code), rule)));
+        let rules: Vec<_> = rules.collect();
+        if !self.refers(criterion, "criterion", rules.iter().map(|(name, _)| name.as_str())) {
+            return;
+        }
+        if rules.iter().any(|(name, rule)| name == criterion.as_str() && rule.sensitive.is_some()) {
+            let told = "everybody who takes part sees the run, and not everybody may see its evidence";
+            self.error(criterion, format!("`{criterion}` is sensitive and begins nothing: {told}."));
+        }
     }
 
     fn roles(&mut self, protocol: &Protocol) {

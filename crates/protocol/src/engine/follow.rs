@@ -81,8 +81,8 @@ impl Engine {
     }
 
     async fn follow_on(&self) -> Result<bool, Error> {
-        self.scheduled().await?;
-        self.caught_up().await
+        let looked_through = self.look_through().await?;
+        Ok(self.caught_up().await? && looked_through)
     }
 
     /// Whether a change of a resource of a type can matter to any run there is or could be.
@@ -301,12 +301,14 @@ impl Engine {
         period: &str,
     ) -> Result<(), Error> {
         let name = change.key.to_string();
-        let id = id_because_of(&[&protocol.code, start.code.as_deref().unwrap_or_default(), &name, period]);
-        if self.stored(&id).await?.is_some() {
+        let because = |of: &str| id_because_of(&[&protocol.code, start.code.as_deref().unwrap_or_default(), &name, of]);
+        let mut id = because(period);
+        if start.criterion.is_none() && self.stored(&id).await?.is_some() {
             return Ok(());
         }
         let patient = patients_of(change.value).into_iter().next().map(|id| format!("Patient/{id}"));
-        let focus = protocol.focus.as_ref().filter(|type_| type_.as_str() == change.key.type_.name()).map(|_| name);
+        let focus = protocol.focus.as_ref().filter(|type_| type_.as_str() == change.key.type_.name());
+        let focus = focus.map(|_| name.clone());
         if let Some(when) = &start.when {
             let run = Run { patient: patient.clone(), focus: focus.clone(), ..Run::default() };
             let frame = Frame { requester: None, zone: self.zone() };
@@ -321,27 +323,47 @@ impl Engine {
                 }
             }
         }
+        let mut grounds = None;
+        if let Some(rule) = &start.criterion {
+            let Some((held, key)) = self.grounds(rule, patient.as_deref()).await? else { return Ok(()) };
+            (id, grounds) = (because(&key), Some(held));
+            if self.stored(&id).await?.is_some() {
+                return Ok(());
+            }
+        }
         let caller = Caller::system("HOPERAT");
         let own = self.platform();
-        let begun =
-            Start { id: Some(id.clone()), protocol: protocol.code.to_string(), patient, focus, ..Start::default() };
+        let (id_of, code) = (Some(id.clone()), protocol.code.to_string());
+        let begun = Start { id: id_of, protocol: code, patient, focus, grounds, ..Start::default() };
         self.begin(&caller, &own, id, protocol.clone(), begun, Some(start.clone())).await.map(drop)
     }
 
     /// Begins the runs that are due by schedules, once for each match in each period.
     pub async fn scheduled(&self) -> Result<(), Error> {
+        while !self.look_through().await? {}
+        Ok(())
+    }
+
+    /// Begins some of the runs that are due by schedules, and says whether those were all. What is looked through is long
+    /// at times, and what is written meanwhile must be heard in between.
+    async fn look_through(&self) -> Result<bool, Error> {
+        let mut are_all = true;
         for protocol in self.library().latest() {
             for (at, start) in protocol.starts.iter().enumerate() {
                 if let (StartKind::Schedule, Some(every), Some(query)) = (start.by, start.every, &start.query) {
                     let name = format!("schedule-{}-{at}", protocol.code);
-                    let kept = self.keep_schedule(&protocol, start, &name, self.period(every), query).await;
-                    passed_over(&protocol.code, kept)?;
+                    match self.keep_schedule(&protocol, start, &name, self.period(every), query).await {
+                        Ok(are_done) => are_all &= are_done,
+                        failed => passed_over(&protocol.code, failed.map(drop))?,
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(are_all)
     }
 
+    /// Looks through one page of what a schedule searches for, and says whether it was the last one in this period. How far
+    /// it has come stands in the drawer: the period, and below it the next page.
     async fn keep_schedule(
         &self,
         protocol: &std::sync::Arc<Protocol>,
@@ -349,18 +371,39 @@ impl Engine {
         name: &str,
         period: String,
         query: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let drawer = self.record().drawer(NAME);
-        if drawer.get(name).await?.as_deref() == Some(period.as_bytes()) {
-            return Ok(());
-        }
-        for version in self.platform().pages(scene::request(query)?).matches().await? {
+        let kept = drawer.get(name).await?.unwrap_or_default();
+        let kept = String::from_utf8_lossy(&kept).into_owned();
+        let next = match kept.split_once('\n') {
+            Some((known, next)) if known == period => Some(next),
+            None if kept == period => return Ok(true),
+            _ => None,
+        };
+        let SearchRequest { type_, parameters, .. } = scene::request(query)?;
+        let parameters = next.map(scene::pairs).transpose()?.unwrap_or(parameters);
+        let request = SearchRequest { type_, compartment: None, parameters, strict: true };
+        let page = match self.platform().search(&request).await {
+            Ok(page) => page,
+            // A page that cannot be had any more is one to begin anew at.
+            Err(error) if next.is_some() && matches!(error.category(), Category::Invalid | Category::Gone) => {
+                drawer.put(name, Bytes::new(), None).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        for version in page.matches {
             let Some(body) = &version.body else { continue };
             let value = json::parse(body)?;
             let change = Written { key: &version.key, value: &value, at: version.at, by: PLATFORM };
             passed_over(&protocol.code, self.begin_because(protocol, start, &change, &period).await)?;
         }
-        drawer.put(name, Bytes::from(period), None).await
+        let (is_last, reached) = match page.next {
+            Some(next) => (false, format!("{period}\n{next}")),
+            None => (true, period),
+        };
+        drawer.put(name, Bytes::from(reached), None).await?;
+        Ok(is_last)
     }
 
     /// The name of the period that is now: so many spans since 1970 by the clock of the consortium.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Error, Value, json};
 use jiff::Timestamp;
-use record::Session;
+use record::{ResourceType, SearchRequest, Session};
 use sonic_rs::JsonValueTrait;
 
 use super::{Engine, scene};
-use crate::criteria::{Criteria, Criterion, Evidence};
+use crate::criteria::{Criteria, Criterion, Evidence, SUGGESTION};
 use crate::definition::Data;
-use crate::knowledge;
+use crate::run::Grounds;
+use crate::{knowledge, task};
 
 /// A rule that holds for a patient.
 #[derive(Debug, Clone)]
@@ -83,6 +84,50 @@ impl Engine {
         });
         Ok(held.collect())
     }
+
+    /// Why a rule, named as `PROTOCOL.RULE`, begins something of a patient by itself, with the key of what shows it. None
+    /// where it does not hold, where it was declined on this evidence, and where what it suggests is under way.
+    pub(super) async fn grounds(&self, rule: &str, patient: Option<&str>) -> Result<Option<(Grounds, String)>, Error> {
+        let session = self.platform();
+        let (Some((protocol, code)), Some(patient)) = (rule.split_once('.'), patient) else { return Ok(None) };
+        let Some(criteria) = self.criteria(protocol).await? else { return Ok(None) };
+        // A run is seen by everybody who takes part; what must not be seen without a grant of its own begins none.
+        let known = criteria.rule(code).filter(|rule| rule.sensitive.is_none());
+        let (Some(known), Some(whom)) = (known, scene::read(&session, None, Some(patient)).await?) else {
+            return Ok(None);
+        };
+        let types = criteria.data.iter().filter_map(|data| ResourceType::named(data.query.split('?').next()?));
+        let types = types.map(|type_| type_.name()).collect();
+        let held = self.suggest(&session, &criteria, &whom, Some(&known.start), &types).await?;
+        let Some(held) = held.into_iter().find(|one| one.rule.code == known.code) else { return Ok(None) };
+        let declined = [("identifier", format!("{SUGGESTION}|{}", held.key))];
+        let under_way = [
+            ("patient", patient.to_owned()),
+            ("_tag", format!("{}|root", task::RUN)),
+            ("code", format!("{}|{protocol}", task::PROTOCOL)),
+            ("status", "in-progress".to_owned()),
+        ];
+        if is_there(&session, "DetectedIssue", &declined).await? || is_there(&session, "Task", &under_way).await? {
+            return Ok(None);
+        }
+        let text = |value: &Value, name: &str| Some(value.get(name)?.as_str()?.to_owned());
+        let evidence = held.evidence.iter().filter_map(|shows| match shows {
+            Shows::Resource(one) => {
+                Some(Evidence::Resource(format!("{}/{}", text(one, "resourceType")?, text(one, "id")?)))
+            }
+            Shows::Value(value) => Some(Evidence::Value(value.clone())),
+        });
+        Ok(Some((Grounds { rule: rule.to_owned(), evidence: evidence.collect() }, held.key)))
+    }
+}
+
+/// Whether a search finds anything.
+async fn is_there(session: &Session, type_: &str, parameters: &[(&str, String)]) -> Result<bool, Error> {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let parameters = parameters.chain([("_count".to_owned(), "1".to_owned())]).collect();
+    let type_ = Some(ResourceType::parse(type_)?);
+    let page = session.search(&SearchRequest { type_, compartment: None, parameters, strict: true }).await?;
+    Ok(!page.matches.is_empty())
 }
 
 fn is_meant(rule: &Criterion, start: Option<&str>) -> bool {

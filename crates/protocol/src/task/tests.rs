@@ -4,7 +4,7 @@ use jiff::tz::Offset;
 use testkit::dice::Dice;
 
 use super::*;
-use crate::run::{Brought, Deed, Event, Party, Reason};
+use crate::run::{Brought, Deed, Event, Grounds, Party, Reason};
 
 fn text(dice: &mut Dice) -> String {
     let all = ["bed", "review", "no-bed", "转诊", "a b", "x\"y", "Practitioner/7", "client/lab", "ü.1"];
@@ -111,6 +111,7 @@ fn any_run(dice: &mut Dice) -> Run {
         owner: maybe(dice, code),
         parties: pairs(dice, party),
         response: maybe(dice, |dice| format!("QuestionnaireResponse/{}", dice.below(9))),
+        grounds: maybe(dice, |dice| Grounds { rule: format!("{}.{}", code(dice), code(dice)), evidence: some(dice, evidence) }),
         began: time(dice),
         milestones: some(dice, reached),
         steps: some(dice, step),
@@ -118,6 +119,10 @@ fn any_run(dice: &mut Dice) -> Run {
         answers: pairs(dice, |dice| dice.chance(0.5)),
         made: pairs(dice, |dice| format!("Appointment/{}", dice.below(9))),
     }
+}
+
+fn evidence(dice: &mut Dice) -> Evidence {
+    if dice.chance(0.5) { Evidence::Value(text(dice)) } else { Evidence::Resource(format!("Observation/{}", dice.below(9))) }
 }
 
 fn brought(dice: &mut Dice) -> Brought {

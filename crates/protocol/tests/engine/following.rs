@@ -1,7 +1,9 @@
+use protocol::Line;
+use protocol::criteria::{Criteria, Evidence};
 use protocol::run::WorkStatus;
 use testkit::place::{Place, on_both};
 
-use crate::{Town, complete};
+use crate::{Town, complete, read};
 
 impl Town {
     pub(crate) async fn followed(&self) {
@@ -118,6 +120,70 @@ fn what_is_written_and_the_calendar_begin_runs_once() {
             town.engine.scheduled().await.unwrap();
             assert_eq!(runs().await.len(), expected);
         }
+        town.is_as_it_came_about().await;
+    });
+}
+
+const RULES: &str = r#"
+protocol = "referral"
+
+[[data]]
+code = "pressures"
+query = "Observation?patient={patient}&code=http://loinc.org|8480-6&_sort=-date&_count=1"
+
+[[criterion]]
+code = "high"
+title = { zh = "血压过高", en = "High pressure" }
+start = "up"
+class = "urgent"
+when = "%pressures.first().value.value >= 180"
+evidence = ["%pressures.first()", "%pressures.first().value.value"]
+source = "test"
+"#;
+
+#[test]
+fn what_a_schedule_begins_by_a_criterion_keeps_its_evidence_and_begins_once_on_it() {
+    on_both(async |place| {
+        let town = town(place).await;
+        let criteria = vec![Criteria::read(RULES).unwrap()];
+        town.engine.install(&Line { criteria, ..Line::default() }).await.unwrap();
+        let text = include_str!("check-up.toml").replacen("code = \"check-up\"", "code = \"asked\"", 1);
+        let text = text.replacen("every = \"1 mo\"", "every = \"1 d\"\ncriterion = \"referral.high\"", 1);
+        town.engine.library().put(read(&text));
+        let old = r#"{"resourceType":"Condition","id":"old","subject":{"reference":"Patient/p"}}"#;
+        town.put("Condition", "old", old).await;
+        let measured = async |id: &str, value: u32| {
+            let text = format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","subject":{{"reference":"Patient/p"}},
+                "code":{{"coding":[{{"system":"http://loinc.org","code":"8480-6"}}]}},
+                "effectiveDateTime":"2026-05-0{}T08:00:00+08:00","valueQuantity":{{"value":{value}}}}}"#,
+                &id[1..]
+            );
+            town.put("Observation", id, &text).await;
+        };
+        // The next day, with how many runs there are then.
+        let looked_through = async || {
+            town.place.clock.pass(86_400);
+            town.engine.scheduled().await.unwrap();
+            let roots = town.all("Task").await.into_iter().filter(protocol::task::is_root);
+            let runs = roots.map(|root| protocol::task::run(&root).unwrap());
+            runs.filter(|run| run.protocol == "asked").collect::<Vec<_>>()
+        };
+        measured("o1", 179).await;
+        assert_eq!(looked_through().await, Vec::new());
+        measured("o2", 182).await;
+        let begun = looked_through().await;
+        let grounds = begun[0].grounds.clone().unwrap();
+        assert_eq!(grounds.rule, "referral.high");
+        let shown = [Evidence::Resource("Observation/o2".to_owned()), Evidence::Value("182".to_owned())];
+        assert_eq!(grounds.evidence, shown);
+        assert_eq!(looked_through().await.len(), 1, "nothing is new");
+        measured("o3", 190).await;
+        assert_eq!(looked_through().await.len(), 2);
+        // What it suggests is under way.
+        town.start().await;
+        measured("o4", 200).await;
+        assert_eq!(looked_through().await.len(), 2);
         town.is_as_it_came_about().await;
     });
 }

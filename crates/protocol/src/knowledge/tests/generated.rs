@@ -114,6 +114,7 @@ impl Chance {
             when: self.maybe(Self::path),
             every: self.maybe(Self::span),
             query: self.maybe(Self::path),
+            criterion: self.maybe(Self::code),
             class: self.maybe(Self::code),
             reach: self.some(Self::code),
         }
