@@ -2,6 +2,7 @@
 
 mod calendar;
 mod document;
+mod series;
 mod span;
 
 use std::borrow::Borrow;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use calendar::{Calendar, Day, TimeOfDay, Weekday};
 pub use document::{Document, PaperSize, Row, Section, Signature};
+pub use series::Series;
 pub use span::{Span, Unit};
 
 /// A code that remembers where in its text it stands. Two codes are equal when they read the same.
@@ -164,6 +166,9 @@ pub struct Protocol {
     /// What the engine writes to the record.
     #[serde(default, rename = "activity", skip_serializing_if = "Vec::is_empty")]
     pub activities: Vec<Activity>,
+    /// The numbers it gives to what it writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
     /// What is counted.
     #[serde(default, rename = "indicator", skip_serializing_if = "Vec::is_empty")]
     pub indicators: Vec<Indicator>,

@@ -209,45 +209,55 @@ impl Engine {
         start: Start,
         way: Option<StartRule>,
     ) -> Result<Standing, Error> {
-        let mut draft = Draft::new(self, &caller.actor);
-        if let Some(response) = &start.response {
-            let form = way.as_ref().and_then(|way| way.form.as_deref());
-            let asked = Asked { form, patient: start.patient.as_deref(), focus: start.focus.as_deref() };
-            self.take_answer(&mut draft, own, response, asked).await?;
-        }
-        let class = start.class.clone().or_else(|| Some(way.as_ref()?.class.as_ref()?.to_string()));
-        let bound = start.roles.iter().map(|(role, to)| (role.clone(), Party { reference: to.clone(), display: None }));
-        let run = Run {
-            id: id.clone(),
-            protocol: protocol.code.to_string(),
-            version: protocol.version.clone(),
-            patient: start.patient.clone(),
-            focus: start.focus.clone(),
-            chain: id.clone(),
-            class,
-            parties: bound.collect(),
-            grounds: start.grounds.clone(),
-            began: self.now(),
-            ..Run::default()
-        };
-        let reach = start.reach.iter().cloned().map(Into::into).collect();
-        draft.enter(protocol, run, Some(requester(caller)), way.as_ref(), reach).await?;
-        draft.settle().await?;
-        match self.commit(caller, &draft).await {
-            Ok(()) => draft.standing(&id).ok_or_else(|| Error::fault("a run that was begun is not there")),
-            Err(error) if is_overtaken(&error) => match self.load(&id).await? {
-                Some(there) if is_same(&there.run, &start) => {
-                    if !self.says_the_same(&there.run, &start).await? {
-                        let text =
-                            "This run is there and began with other answers; tell what has changed by a step of it.";
-                        return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
-                    }
-                    Ok(there)
+        let mut tried = 0;
+        loop {
+            let mut draft = Draft::new(self, &caller.actor);
+            if let Some(response) = &start.response {
+                let form = way.as_ref().and_then(|way| way.form.as_deref());
+                let asked = Asked { form, patient: start.patient.as_deref(), focus: start.focus.as_deref() };
+                self.take_answer(&mut draft, own, response, asked).await?;
+            }
+            let class = start.class.clone().or_else(|| Some(way.as_ref()?.class.as_ref()?.to_string()));
+            let party = |to: &String| Party { reference: to.clone(), display: None };
+            let run = Run {
+                id: id.clone(),
+                protocol: protocol.code.to_string(),
+                version: protocol.version.clone(),
+                patient: start.patient.clone(),
+                focus: start.focus.clone(),
+                chain: id.clone(),
+                class,
+                parties: start.roles.iter().map(|(role, to)| (role.clone(), party(to))).collect(),
+                grounds: start.grounds.clone(),
+                began: self.now(),
+                ..Run::default()
+            };
+            let reach = start.reach.iter().cloned().map(Into::into).collect();
+            draft.enter(Arc::clone(&protocol), run, Some(requester(caller)), way.as_ref(), reach).await?;
+            draft.settle().await?;
+            tried += 1;
+            match self.commit(caller, &draft).await {
+                Ok(()) => {
+                    return draft.standing(&id).ok_or_else(|| Error::fault("a run that was begun is not there"));
                 }
-                Some(_) => Err(Error::new(Category::Conflict, IssueCode::Duplicate, "Another run has this id.")),
-                None => Err(error),
-            },
-            Err(error) => Err(error),
+                Err(error) if is_overtaken(&error) => match self.load(&id).await? {
+                    Some(there) if is_same(&there.run, &start) => {
+                        if !self.says_the_same(&there.run, &start).await? {
+                            let text =
+                                "This run is there and began with other answers; tell what has changed by a step of it.";
+                            return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
+                        }
+                        return Ok(there);
+                    }
+                    Some(_) => {
+                        return Err(Error::new(Category::Conflict, IssueCode::Duplicate, "Another run has this id."));
+                    }
+                    // Somebody else was first with what it writes besides, such as the next number of a series.
+                    None if tried < TRIES => {}
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
         }
     }
 

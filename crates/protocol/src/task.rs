@@ -28,7 +28,7 @@ pub(crate) use part::date_time as written;
 use part::micros;
 pub use shown::{message, milestones, work};
 
-/// The system of the tags by which Tasks of runs are known: `root`, `step`.
+/// The system of the tags by which resources of runs are known: `root`, `step`, `milestone`, and `series` of their numbers.
 pub const RUN: &str = "https://qingshan.dev/fhir/CodeSystem/run";
 /// The system of the codes of protocols.
 pub const PROTOCOL: &str = "https://qingshan.dev/fhir/CodeSystem/protocol";

@@ -58,6 +58,7 @@ impl Desk<'_> {
         all.extend(protocol.data.iter().map(|data| (data.code.as_str(), found_by(&data.query))));
         all.extend(protocol.activities.iter().map(|one| (one.code.as_str(), made_by(protocol, one))));
         all.extend(protocol.roles.iter().map(|role| (role.code.as_str(), "Reference")));
+        all.extend(protocol.series.iter().map(|series| (series.code.as_str(), "string")));
         all
     }
 

@@ -63,7 +63,7 @@ impl<'a> Desk<'a> {
             self.words(&protocol.code, purpose, "purpose");
         }
         let part = room.saturating_sub(protocol.code.len() + "-".len());
-        let codes: [(&str, usize, Vec<&Code>); 9] = [
+        let codes: [(&str, usize, Vec<&Code>); 10] = [
             ("class", ID, protocol.classes.iter().map(|one| &one.code).collect()),
             ("role", ID, protocol.roles.iter().map(|one| &one.code).collect()),
             ("calendar", ID, protocol.calendars.iter().map(|one| &one.code).collect()),
@@ -73,6 +73,7 @@ impl<'a> Desk<'a> {
             ("clock", ID, protocol.clocks.iter().map(|one| &one.code).collect()),
             ("activity", part, protocol.activities.iter().map(|one| &one.code).collect()),
             ("indicator", part, protocol.indicators.iter().map(|one| &one.code).collect()),
+            ("series", ID, protocol.series.iter().map(|one| &one.code).collect()),
         ];
         for (what, most, codes) in codes {
             for code in &codes {
@@ -82,6 +83,15 @@ impl<'a> Desk<'a> {
         }
         if let Some(focus) = &protocol.focus {
             self.refers(focus, "type of resource", r4().resource_types().iter().copied());
+        }
+        for series in &protocol.series {
+            self.role(protocol, &series.issuer);
+            if let Some(prefix) = &series.prefix {
+                self.expression(prefix, "Organization", &[]);
+            }
+            if series.digits().is_none() {
+                self.error(&series.pattern, "A number has one serial of 1 to 12 digits; write {serial:4}.");
+            }
         }
         for class in &protocol.classes {
             self.words(&class.code, &class.title, "title");

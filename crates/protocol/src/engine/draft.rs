@@ -1,5 +1,7 @@
 //! One transaction on its way: the runs it moves, and what it writes besides.
 
+mod series;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -314,7 +316,7 @@ impl<'e> Draft<'e> {
         }
         let texts = activity.set.iter().map(|set| &set.value).chain(&activity.when);
         let texts: Vec<&str> = texts.map(crate::Code::as_str).collect();
-        let scene = self.scene(protocol, &run, frame, &texts).await?;
+        let mut scene = self.scene(protocol, &run, frame, &texts).await?;
         if let Some(when) = &activity.when
             && scene.holds(&self.engine.expression(when)?)? != Some(true)
         {
@@ -325,6 +327,10 @@ impl<'e> Draft<'e> {
             None => self.material(&run, activity).await?,
         };
         let Some((reference, mut resource, if_match, is_new)) = material else { return Ok(None) };
+        for series in protocol.series.iter().filter(|series| texts.iter().any(|text| scene::names(text, &series.code))) {
+            let number = self.draw(series, protocol, &run).await?;
+            scene.put(&series.code, vec![Value::from(number.as_str())]);
+        }
         for set in &activity.set {
             let expression = self.engine.expression(&set.value)?;
             let values = scene.evaluate(&expression, |items| items.iter().map(super::make::to_json).collect())?;

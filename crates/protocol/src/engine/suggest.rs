@@ -97,8 +97,8 @@ impl Engine {
             return Ok(None);
         };
         let types = criteria.data.iter().filter_map(|data| ResourceType::named(data.query.split('?').next()?));
-        let types = types.map(|type_| type_.name()).collect();
-        let held = self.suggest(&session, &criteria, &whom, Some(&known.start), &types).await?;
+        let types: BTreeSet<&str> = types.map(|type_| type_.name()).collect();
+        let held = self.suggest(&session, &criteria, &whom, Some(known.start.as_str()), &types).await?;
         let Some(held) = held.into_iter().find(|one| one.rule.code == known.code) else { return Ok(None) };
         let declined = [("identifier", format!("{SUGGESTION}|{}", held.key))];
         let under_way = [

@@ -195,7 +195,7 @@ impl Judgement<'_> {
         if self.is_whole
             && let Some(path) = formula(item, CALCULATED)
         {
-            let place = answers.first().map_or(place, |(inner, _)| inner);
+            let place = answers.first().map_or(place, |(inner, _)| inner.as_str());
             self.calculated(item, path, place)?;
         }
         Ok(())

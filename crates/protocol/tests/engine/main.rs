@@ -7,6 +7,7 @@ mod birth;
 mod following;
 mod going_on;
 mod histories;
+mod numbering;
 mod timing;
 
 use std::collections::BTreeMap;

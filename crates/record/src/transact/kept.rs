@@ -1,5 +1,5 @@
-//! Tasks that one part of the platform keeps: what stands in them follows from what happened to a run, so that nobody
-//! else writes them.
+//! What one part of the platform keeps, so that nobody else writes it: Tasks, in which stands what follows from what
+//! happened to a run, and how far the numbers it gives have come.
 
 use fhir::{Category, Error, IssueCode, Value, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
@@ -11,18 +11,18 @@ use crate::transact::Refusal;
 use crate::transact::commit::Group;
 use crate::transact::prepare::{Operation, address_of, refused};
 
-/// The system of the tag of Tasks that belong to runs of protocols.
+/// The system of the tag of what belongs to runs of protocols.
 const RUN: &str = "https://qingshan.dev/fhir/CodeSystem/run";
 
-/// The run that keeps a resource, when it is a Task of one: the id of its root Task.
+/// What keeps a resource: of a Task of a run, the id of its root Task; of a series of numbers, itself.
 pub(crate) fn kept_by(type_: ResourceType, resource: &Value) -> Option<String> {
-    if type_.name() != "Task" {
+    if !is_meant(type_) {
         return None;
     }
     let tags = resource.get("meta")?.get("tag")?.as_array()?;
     let text = |value: &Value, name: &str| value.get(name).and_then(|text| text.as_str()).map(str::to_owned);
     let tag = tags.iter().find(|tag| text(tag, "system").as_deref() == Some(RUN))?;
-    if text(tag, "code").as_deref() == Some("root") {
+    if matches!(text(tag, "code").as_deref(), Some("root" | "series")) {
         return text(resource, "id");
     }
     let whole = resource.get("partOf").and_then(|list| list.as_array()).and_then(|list| list.first());
@@ -30,11 +30,18 @@ pub(crate) fn kept_by(type_: ResourceType, resource: &Value) -> Option<String> {
     Some(whole.strip_prefix("Task/").unwrap_or(&whole).to_owned())
 }
 
-fn refusal(run: &str) -> Error {
-    let text = format!(
-        "This Task belongs to a run of a protocol and follows from what happens to it. Act on the run instead: POST \
-         /runs/{run}/acts."
-    );
+fn is_meant(type_: ResourceType) -> bool {
+    matches!(type_.name(), "Task" | "Basic")
+}
+
+fn refusal(type_: ResourceType, run: &str) -> Error {
+    let text = match type_.name() {
+        "Task" => format!(
+            "This Task belongs to a run of a protocol and follows from what happens to it. Act on the run instead: POST \
+             /runs/{run}/acts."
+        ),
+        _ => "How far numbers have come is kept by those who give them.".to_owned(),
+    };
     Error::new(Category::Forbidden, IssueCode::BusinessRule, text)
 }
 
@@ -45,7 +52,7 @@ impl Group<'_> {
         tx: &mut T,
         operations: impl Iterator<Item = &Operation>,
     ) -> Result<Result<(), Refusal>, Error> {
-        for operation in operations.filter(|operation| operation.key.type_.name() == "Task") {
+        for operation in operations.filter(|operation| is_meant(operation.key.type_)) {
             let will_be = operation.content.as_ref().and_then(|content| content.kept_by.clone());
             let run = match will_be {
                 Some(run) => Some(run),
@@ -61,7 +68,7 @@ impl Group<'_> {
                 }
             };
             if let Some(run) = run {
-                return Ok(Err(refused(operation.change)(refusal(&run))));
+                return Ok(Err(refused(operation.change)(refusal(operation.key.type_, &run))));
             }
         }
         Ok(Ok(()))

@@ -311,6 +311,12 @@ impl Chance {
             milestones: self.each(4, Self::milestone),
             steps: self.each(4, Self::step),
             clocks: self.each(2, Self::clock),
+            series: self.each(1, |c, code| Series {
+                code,
+                issuer: c.code(),
+                prefix: c.maybe(Self::path),
+                pattern: "{prefix}-{serial:4}".into(),
+            }),
             activities: self.each(2, |c, code| Activity {
                 code,
                 title: c.maybe(Self::words),
