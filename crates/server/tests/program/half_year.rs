@@ -151,7 +151,9 @@ impl Stage {
         run(&["account", "import"], Some(&accounts));
         let secret = run(&["client", "add", "--id", "desk", "--scope", "system/*.cruds"], None);
 
-        let server = Server::stepped(place, &SETTINGS, &written(now - DAY));
+        // The clock stands a day before the first that happens until that is played.
+        let now = now - DAY;
+        let server = Server::stepped(place, &SETTINGS, &written(now));
         let form = format!("grant_type=client_credentials&client_id=desk&client_secret={secret}");
         let form_type = "Content-Type: application/x-www-form-urlencoded";
         let (status, answer) = server.ask("POST", "/auth/token", &[form_type], form);
