@@ -1,10 +1,11 @@
 import { Failure, type Protocol, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { deliver, type Record as Store } from "../src/ambulance/courier";
-import { begin, done, isDone, measurement, unsent, warningsOf, write, type Drive } from "../src/ambulance/drive";
+import { begin, done, isDone, measurement, scored, unsent, warningsOf, write, type Drive } from "../src/ambulance/drive";
 import { PULSE } from "../src/ambulance/measures";
-import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, totalOf } from "../src/ambulance/scores";
+import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, scoreOf, totalOf } from "../src/ambulance/scores";
 import { stagesOf } from "../src/ambulance/stages";
+import { itemsIn } from "../src/views/ScoreSheet";
 
 const words = (zh: string) => ({ zh });
 const protocol: Protocol = {
@@ -185,4 +186,13 @@ test("nothing of a warning is told as reached before the record has it", () => {
   expect(stagesOf(undefined, undefined, undefined).every(({ at }) => at === undefined)).toBe(true);
   const sent = stagesOf("2026-11-22T03:01:00Z", undefined, undefined);
   expect(sent.map(({ at }) => at !== undefined)).toEqual([true, true, false, false]);
+});
+
+test("a score is read as the score it is, with its items, and a total that somebody wrote down as what it is", () => {
+  const taken = scored(GCS, { "gcs-eye": 3, "gcs-verbal": 4, "gcs-motor": 5 }, 12, { id: "s", at: "2026-05-04T08:00:00Z" });
+  expect(scoreOf(taken)).toBe(GCS);
+  expect(itemsIn(taken)).toEqual({ "gcs-eye": 3, "gcs-verbal": 4, "gcs-motor": 5 });
+  const { component: _, ...bare } = taken;
+  expect(scoreOf(bare)).toBeUndefined();
+  expect(scoreOf(scored(LAMS, { "lams-face": 1, "lams-arm": 2, "lams-grip": 2 }, 5, { id: "l", at: "2026-05-04T08:00:00Z" }))).toBe(LAMS);
 });

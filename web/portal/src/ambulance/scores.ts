@@ -1,3 +1,6 @@
+import type { Observation } from "@qingshan/client";
+import { LOINC } from "../patients/vitals";
+
 /** The system of observations that no standard names. */
 export const QINGSHAN = "https://qingshan.dev/fhir/CodeSystem/observation";
 
@@ -107,4 +110,11 @@ export function rtsItems(known: { gcs?: number | undefined; systolic?: number | 
 export function isNotable({ attention }: Score, total: number): boolean {
   if (attention === undefined) return false;
   return (attention.from !== undefined && total >= attention.from) || (attention.to !== undefined && total <= attention.to);
+}
+
+/** The score that an observation is of, told by its code; nothing when it is none, or only a total that somebody wrote. */
+export function scoreOf({ code, component = [] }: Observation): Score | undefined {
+  const codes = (code.coding ?? []).map(({ system, code: one }) => `${system ?? ""}|${one ?? ""}`);
+  const is = (score: Score) => codes.includes(`${QINGSHAN}|${score.code}`) || (score.loinc !== undefined && codes.includes(`${LOINC}|${score.loinc}`));
+  return component.length === 0 ? undefined : [FAST, LAMS, GCS, RTS].find(is);
 }

@@ -1,4 +1,5 @@
 import type { CodeableConcept, Patient } from "@qingshan/client";
+import { QINGSHAN } from "../ambulance/scores";
 import { age, bounds, showDate, showTime, since } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { rank, textOf, type Entry, type Value } from "./timeline";
@@ -18,7 +19,8 @@ export function useShown(patient: Patient): { sexAndAge: string; sex: string; bi
 /** A concept in the reader's language where the catalogue knows its code, else as it was recorded. */
 export function showConcept({ t, known, locale }: Texts, concept: CodeableConcept | undefined): string {
   const code = concept?.coding?.find((coding) => coding.system === LOINC)?.code;
-  const translated = known("loinc", code);
+  const own = concept?.coding?.find((coding) => coding.system === QINGSHAN)?.code;
+  const translated = known("loinc", code) ?? known("ambulance.item", own);
   const recorded = concept && textOf(concept);
   // Words that were recorded in Chinese are closer to what was meant than our name for the code.
   const keepsRecorded = locale === "zh-CN" && recorded !== undefined && /\p{Script=Han}/u.test(recorded);

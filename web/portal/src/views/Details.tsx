@@ -2,6 +2,7 @@ import type { CodeableConcept, Observation, Resource } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { Drawer } from "antd";
 import { useState } from "react";
+import { scoreOf } from "../ambulance/scores";
 import { bounds } from "../calendar";
 import { useTexts } from "../language";
 import { showConcept, showValue } from "../patients/show";
@@ -9,6 +10,7 @@ import { entryOf, type Value } from "../patients/timeline";
 import { useService } from "../session";
 import { Loading, within } from "../states";
 import { Readable, showMoment, showSimple } from "./Readable";
+import { ScoreSheet } from "./ScoreSheet";
 import { Sparkline, type Point } from "./Sparkline";
 import "./views.css";
 
@@ -70,6 +72,7 @@ function Measured({ observation, patients }: { observation: Observation; patient
   const texts = useTexts();
   const { t, known } = texts;
   const values = entryOf(observation)?.values ?? [];
+  const score = scoreOf(observation);
   const { referenceRange } = observation;
   const range = referenceRange?.map((one) => one.text ?? showSimple(texts, "referenceRange", one)).filter(Boolean).join(" · ");
   const line = (value: Value, place: number) => {
@@ -84,7 +87,7 @@ function Measured({ observation, patients }: { observation: Observation; patient
   };
   return (
     <div className="measured">
-      <ul>{values.map(line)}</ul>
+      {score === undefined ? <ul>{values.map(line)}</ul> : <ScoreSheet observation={observation} score={score} />}
       {range && <p className="what">{t("details.range", { range })}</p>}
       {(observation.valueQuantity ?? observation.component?.[0]?.valueQuantity) !== undefined && <Trend code={observation.code} patients={patients} />}
     </div>
