@@ -442,6 +442,8 @@ export interface Communication extends Resource {
   resourceType: "Communication";
   status: string;
   category?: CodeableConcept[];
+  priority?: string;
+  subject?: Reference;
   about?: Reference[];
   sent?: When;
   recipient?: Reference[];

@@ -21,6 +21,7 @@ const Finder = lazy(() => import("./patients/Finder"));
 const PatientPage = lazy(() => import("./patients/PatientPage"));
 const Register = lazy(() => import("./patients/Register"));
 const MinePage = lazy(() => import("./mine/MinePage"));
+const AnnouncePage = lazy(() => import("./mine/AnnouncePage"));
 const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
@@ -187,6 +188,7 @@ function Screens() {
         <Route path={places.protocols} component={ProtocolsPage} />
         <Route path="/protocols/:code">{({ code }) => <ProtocolPage key={code} code={decodeURIComponent(code)} />}</Route>
         <Route path={places.mine} component={MinePage} />
+        <Route path="/mine/announce" component={AnnouncePage} />
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />
         <Route path={places.people} component={PeoplePage} />

@@ -1,6 +1,7 @@
 import type { ResponseItem, RunStep, RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { casesOf } from "../src/board/board";
+import { announcement, awaited, told, type Announced, type Complaint } from "../src/mine/announcing";
 import { gradeOf, gradingOf, isHere, lacksReason, levelAt, outcomeOf, queued, verdictOf } from "../src/triage/triage";
 
 const words = (zh: string) => ({ zh });
@@ -84,4 +85,16 @@ test("the gravest stand first, then who is not graded yet, and within a level wh
 test("whoever is still on the road does not wait at the door", () => {
   const [road] = casesOf([{ run: run("road", { milestones: [] }), patient: undefined, readAt: 0, isOld: false }]);
   expect(road && isHere(road, protocolOf)).toBe(false);
+});
+
+test("who announced themselves stands by how grave it sounds and then by when they are expected, and not for ever", () => {
+  const at = (minutes: number) => Date.parse("2026-05-04T08:00:00Z") + minutes * 60_000;
+  const one = (id: string, complaint: Complaint, expected: number) =>
+    announcement({ id, patient: "p", hospital: "h", complaint, label: complaint, words: "", now: at(0), expected: at(expected) });
+  const all = [one("late", "fever", 60), one("soon", "belly", 15), one("chest", "chest", 60)];
+  expect(awaited(all, at(0)).map(({ id }) => id)).toEqual(["chest", "soon", "late"]);
+  expect(awaited(all, at(14 + 2 * 60)).length).toBe(3);
+  expect(awaited(all, at(16 + 2 * 60)).map(({ id }) => id)).toEqual(["chest", "late"]);
+  expect(awaited([{ ...all[0], status: "completed" } as Announced], at(0))).toEqual([]);
+  expect(told(one("a", "chest", 15))).toMatchObject({ complaint: "chest", hospital: "h", expected: at(15), words: undefined });
 });

@@ -34,6 +34,9 @@ export function HomeLane() {
         <li>{t("lane.chest")}</li>
         <li>{t("lane.wait")}</li>
       </ul>
+      <Link className="lane-more" href="/mine/announce">
+        {t("lane.announce")}
+      </Link>
     </section>
   );
 }

@@ -1,5 +1,5 @@
 import type { Encounter, Patient, Protocol, Reference } from "@qingshan/client";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
@@ -21,6 +21,7 @@ import { say, showLength } from "../runs/words";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
+import { Announced, type Expected } from "./Announced";
 import { Grading, Level } from "./Grading";
 import { atDoor, cameAt, gradeOf, gradingOf, isHere, isTriage, queued } from "./triage";
 import "../runs/runs.css";
@@ -44,6 +45,8 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
   const now = useNow(5_000) + behind;
   const [shown, setShown] = useState<string>();
   const [isNew, setIsNew] = useState(false);
+  const [expected, setExpected] = useState<Expected>();
+  const hospital = postOf(useSession())?.organization;
   const known = new Map(protocols.map((one) => [one.code, one]));
   const protocolOf = (code: string) => known.get(code);
   const queue = queued(cases.filter((one) => isHere(one, protocolOf)), protocolOf, now);
@@ -52,6 +55,7 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
   const open = (id: string | undefined) => {
     setShown(id);
     setIsNew(false);
+    setExpected(undefined);
   };
   return (
     <section className="triage" aria-label={t("triage.title")}>
@@ -60,10 +64,27 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
         <header>
           <h1>{t("triage.title")}</h1>
           <LiveMark state={live.state} />
-          <Button type="primary" size="large" onClick={() => setIsNew(true)}>
+          <Button
+            type="primary"
+            size="large"
+            onClick={() => {
+              setExpected(undefined);
+              setIsNew(true);
+            }}
+          >
             {t("triage.new")}
           </Button>
         </header>
+        {hospital !== undefined && (
+          <Announced
+            hospital={hospital}
+            now={now}
+            onArrived={(one) => {
+              setExpected(one);
+              setIsNew(true);
+            }}
+          />
+        )}
         {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
         {!isWhole && cause === undefined && <Loading rows={6} />}
         {isWhole && queue.length === 0 && <Nothing title={t("triage.empty")} />}
@@ -84,7 +105,7 @@ function Desk({ protocols }: { protocols: readonly Protocol[] }) {
       </div>
       <div className="triage-desk">
         {isNew ? (
-          <Arrival protocols={protocols} onBegun={open} onClose={() => setIsNew(false)} />
+          <Arrival key={expected?.one.id ?? "new"} protocols={protocols} expected={expected} onBegun={open} onClose={() => setIsNew(false)} />
         ) : current === undefined ? (
           <p className="triage-hint">{t("triage.hint")}</p>
         ) : (
@@ -170,8 +191,10 @@ function Graded({ one, now, protocolOf }: { one: Case; now: number; protocolOf(c
 }
 
 /** Somebody comes to the door: found among those who are known, or nobody knows who it is. */
-function Arrival({ protocols, onBegun, onClose }: {
+function Arrival({ protocols, expected, onBegun, onClose }: {
   protocols: readonly Protocol[];
+  /** Who stands there by their own announcement. */
+  expected: Expected | undefined;
   /** Told the run that began, or the patient for whom one begins. */
   onBegun(shown: string): void;
   onClose(): void;
@@ -181,7 +204,8 @@ function Arrival({ protocols, onBegun, onClose }: {
   const runs = useRuns();
   const post = postOf(useSession());
   const duties = post?.duties ?? [];
-  const [patient, setPatient] = useState<Patient>();
+  const cache = useQueryClient();
+  const [patient, setPatient] = useState<Patient | undefined>(expected?.patient);
   // Chosen once for this window, so that whatever is sent twice is there once.
   const [ids] = useState(() => ({ run: newId(), patient: newId(), visit: newId() }));
   const ways = atDoor(protocols).flatMap((protocol) => startsFor(protocol, duties).flatMap((start) => (start.form === undefined ? [{ protocol, start }] : [])));
@@ -208,7 +232,12 @@ function Arrival({ protocols, onBegun, onClose }: {
       });
       return run.id;
     },
-    onSuccess: onBegun,
+    onSuccess: (shown) => {
+      // Whether it is noted that they came does not matter to who is here: if not, the desk is asked again.
+      const noted = expected === undefined ? undefined : service.update({ ...expected.one, status: "completed" });
+      void noted?.catch(() => undefined).then(() => cache.invalidateQueries({ queryKey: ["triage", "announced"] }));
+      onBegun(shown);
+    },
   });
   return (
     <div className="card triage-arrival">
