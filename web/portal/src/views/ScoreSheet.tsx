@@ -16,7 +16,7 @@ export function ScoreSheet({ observation, score }: { observation: Observation; s
   const told = observation.valueQuantity?.value;
   const missing = score.items.filter(({ code }) => items[code] === undefined).length;
   const bound = (pick: (...points: number[]) => number) => score.items.reduce((sum, { points }) => sum + pick(...points), 0);
-  const isGrave = told !== undefined && isNotable(score, told);
+  const isGrave = missing === 0 && told !== undefined && isNotable(score, told);
   return (
     <div className="score-sheet">
       <table>
