@@ -101,6 +101,8 @@ export interface RunStep extends Coded {
   acknowledged?: { by: string; at: When }[];
   /** How many acknowledge before it is done. */
   acknowledgements?: number;
+  /** Whether whoever is on call for its role is paged for it. */
+  paged?: boolean;
   /** What must come about first: each one of several milestones. */
   requires: string[][];
   /** Those of them that have not. */
@@ -233,6 +235,7 @@ export interface Protocol {
     form?: string;
     fact?: { on: string };
     acknowledgements?: number;
+    page?: boolean;
     protocol?: { protocol: string };
     automatic?: boolean;
     /** Milestones reached when somebody takes it on. */

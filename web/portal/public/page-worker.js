@@ -40,8 +40,9 @@ async function open({ url, run }, answers) {
   const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   for (const one of windows) {
     if (new URL(one.url).pathname === target.pathname) {
-      await one.focus();
+      // The answer is sent though the browser may keep the window behind others.
       one.postMessage({ answer: run });
+      await one.focus();
       return;
     }
   }

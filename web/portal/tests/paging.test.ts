@@ -1,7 +1,7 @@
 import type { RunStep, RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { calledIn, type Case } from "../src/board/board";
-import { callsFor } from "../src/paging/AnswerCall";
+import { callsFor, meantOf } from "../src/paging/AnswerCall";
 import { bytesOf, idOf, toDevice } from "../src/paging/device";
 import { newOf } from "../src/paging/tone";
 
@@ -17,6 +17,22 @@ test("a person is asked for the answers that wait for them and that they have no
   expect(callsFor(run(answered), "lin")).toEqual([]);
   expect(callsFor(run(answered), "wu")).toEqual([answered]);
   expect(callsFor({ ...run(mine), end: "cancelled" } as RunView, "lin")).toEqual([]);
+});
+
+test("what is answered by deciding calls until somebody has taken it on", () => {
+  const warning = step("answer", { acknowledgements: 0, paged: true });
+  expect(callsFor(run(warning), "lin")).toEqual([warning]);
+  expect(callsFor(run({ ...warning, state: "taken" }), "lin")).toEqual([]);
+  expect(calledIn([{ runs: [run(warning)] } as unknown as Case])).toEqual(["r/answer/1"]);
+});
+
+test("whoever could answer for several roles is asked for the one they were called for, and the chief for all", () => {
+  const of = (code: string) => step(`ack-${code}`, { role: { code, title: {} } });
+  const steps = [of("neurology"), of("imaging")];
+  expect(meantOf(run(...steps), steps, new Set(["neurology"]))).toEqual([steps[0]]);
+  expect(meantOf(run(...steps), steps, new Set(["chief"]))).toEqual(steps);
+  expect(meantOf(run(...steps), steps, new Set())).toEqual(steps);
+  expect(meantOf(run(...steps), steps, undefined)).toEqual([]);
 });
 
 test("what waits for an answer on a board has a name each, and sounds when it is new", () => {

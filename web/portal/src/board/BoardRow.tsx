@@ -223,6 +223,14 @@ function Answered({ runs }: { runs: readonly RunView[] }) {
         {isAll ? "✓ " : "○ "}
         {team.answered}/{team.wanted}
       </strong>
+      <span className="board-answers">
+        {team.roles.map(({ title, by, waits }, place) => (
+          <span key={place} className={waits ? "is-waited" : ""}>
+            <span aria-hidden>{waits ? "○ " : "✓ "}</span>
+            {waits ? t("board.team.waits", { who: say(locale, title) ?? "" }) : by.join(locale === "zh-CN" ? "、" : ", ")}
+          </span>
+        ))}
+      </span>
     </span>
   );
 }

@@ -208,6 +208,8 @@ export interface Team {
   title: Words | undefined;
   answered: number;
   wanted: number;
+  /** Each role that is to answer: who has, and whether more are waited for. */
+  roles: { title: Words | undefined; by: string[]; waits: boolean }[];
 }
 
 /** Of the steps that several must acknowledge: how many have, and how many there are to be. */
@@ -218,19 +220,24 @@ export function teamOf(runs: readonly RunView[]): Team | undefined {
   );
   const [first] = steps;
   if (first === undefined) return undefined;
+  const names: Readonly<Record<string, string>> = Object.assign({}, ...runs.map((run) => run.names ?? {}));
   const sum = (count: (step: RunStep) => number) => steps.reduce((total, step) => total + count(step), 0);
   const wanted = (step: RunStep) => step.acknowledgements ?? 0;
   return {
     title: new Set(steps.map(({ code }) => code)).size > 1 ? undefined : first.title,
     answered: sum((step) => Math.min(wanted(step), (step.acknowledged ?? []).length)),
     wanted: sum(wanted),
+    roles: steps.map((step) => {
+      const seen = step.acknowledged ?? [];
+      return { title: step.role?.title, by: seen.map(({ by }) => names[by] ?? by), waits: seen.length < wanted(step) };
+    }),
   };
 }
 
 /** What waits for somebody's answer, each by a name of its own. */
 export function calledIn(cases: readonly Case[]): string[] {
-  const waits = ({ acknowledgements, acknowledged, state }: RunStep) =>
-    (acknowledgements ?? 0) > (acknowledged ?? []).length && (state === "ready" || state === "taken");
+  const waits = ({ acknowledgements, acknowledged, paged, state }: RunStep) =>
+    ((acknowledgements ?? 0) > (acknowledged ?? []).length && (state === "ready" || state === "taken")) || (paged === true && state === "ready");
   return cases.flatMap(({ runs }) => runs).flatMap((run) => run.steps.filter(waits).map(({ code, n }) => `${run.id}/${code}/${n}`));
 }
 
