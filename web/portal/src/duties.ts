@@ -97,6 +97,9 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   sources: ["quality", "privacy-officer", "data-officer", "system-admin"],
 };
 
+/** Duties that keep the rosters of their institution, as the record's rules have it. */
+export const keepers: readonly Duty[] = ["doctor", "nurse", "registrar", "referral-officer", "technician", "radiologist", "pharmacist", "paramedic", "dispatcher"];
+
 /** Duties that begin with what is waiting, and not with a person who stands before them. */
 const waitsFor: readonly Duty[] = ["referral-officer", "radiologist", "dispatcher", "paramedic"];
 

@@ -72,3 +72,22 @@ fn a_roster_is_kept_by_those_who_work_there() {
         }
     });
 }
+
+#[test]
+fn whoever_can_be_called_keeps_the_list_of_who_is() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        let now = town.now();
+        for (at, duty) in ["technician", "radiologist", "pharmacist", "paramedic", "dispatcher"].iter().enumerate() {
+            let name = format!("one-{at}");
+            town.person(&name, "hospital", duty, None).await;
+            let own = town.staff(&name, "hospital", duty);
+            let shift = town.paging.set_shift(&own, &wanted("imaging", &name, (now, now + HOUR))).await.unwrap();
+            town.paging.drop_shift(&own, &shift.id).await.unwrap();
+        }
+        town.person("clerk", "hospital", "quality", None).await;
+        let clerk = town.staff("clerk", "hospital", "quality");
+        let refused = town.paging.set_shift(&clerk, &wanted("imaging", "one-0", (now, now + HOUR))).await.unwrap_err();
+        assert_eq!(refused.category(), Category::Forbidden);
+    });
+}

@@ -4,7 +4,7 @@ import { Button } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
 import { bounds, dayAt, showTime } from "../calendar";
-import { hasDuty, postOf } from "../duties";
+import { hasDuty, keepers, postOf } from "../duties";
 import { useTexts } from "../language";
 import { useLive, useNow } from "../live";
 import { useDay } from "../places/PlaceList";
@@ -46,7 +46,7 @@ export default function RosterPage() {
   });
   useLive("Slot?service-category=https://qingshan.dev/fhir/CodeSystem/session|on-call", () => void cache.invalidateQueries({ queryKey: ["paging", "roster"] }));
   // Who may is decided by the record; the buttons only keep the way short.
-  const mayKeep = institution === ownHouse && hasDuty(session, "doctor", "nurse", "registrar", "referral-officer");
+  const mayKeep = institution === ownHouse && hasDuty(session, ...keepers);
   const drop = useMutation({
     mutationFn: (id: string) => paging.dropShift(id),
     onSettled: () => cache.invalidateQueries({ queryKey: ["paging", "roster"] }),
