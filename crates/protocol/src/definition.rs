@@ -219,8 +219,8 @@ pub struct Role {
     /// A run can start without it being bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
-    /// What somebody is on call for who answers in it, as rosters have it. Whatever the role is told is paged to them
-    /// over every channel they have.
+    /// What somebody is on call for who answers in it, as rosters have it. For steps that wait for an answer
+    /// ([`Step::page`]) they are paged over every channel they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Code>,
 }
@@ -474,6 +474,10 @@ pub struct Step {
     /// How many of the role acknowledge before it is complete; 0 where somebody simply does it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub acknowledgements: u32,
+    /// Whether whoever is on call for its role is paged for it, and again by the clocks it stops. Where nothing is said
+    /// they are if the step waits for acknowledgements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<bool>,
     /// The protocol it consists of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Next>,
@@ -853,6 +857,11 @@ impl Step {
     /// The milestones it may reach, whatever its outcome.
     pub fn reaches(&self) -> impl Iterator<Item = &Code> {
         self.reach.iter().chain(self.outcomes.iter().flat_map(|outcome| &outcome.reach))
+    }
+
+    /// Whether somebody is paged for it: it waits for an answer.
+    pub fn is_paged(&self) -> bool {
+        self.page.unwrap_or(self.acknowledgements > 0)
     }
 
     /// Whether taking it on or doing it may stop a clock.

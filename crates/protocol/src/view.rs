@@ -262,6 +262,9 @@ pub struct StepView<'v> {
     pub acknowledged: Vec<Acknowledged<'v>>,
     /// How many acknowledge before it is done; 0 where somebody simply does it.
     pub acknowledgements: u32,
+    /// Whether whoever is on call for its role is paged for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paged: bool,
     /// What must come about first: each one of several milestones.
     pub requires: Vec<Vec<&'v str>>,
     /// The milestones that would meet what is not met.
@@ -569,6 +572,7 @@ impl<'v> Eye<'v> {
             run: None,
             acknowledged: Vec::new(),
             acknowledgements: step.acknowledgements,
+            paged: role.is_some_and(|role| role.call.is_some()) && step.is_paged(),
             requires: step.requires.iter().map(|one| alternatives(one).collect()).collect(),
             missing: if state == State::Waiting { missing.collect() } else { Vec::new() },
             optional: step.optional,

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::part::{Part, date_time, party, reference};
 use super::{DUTY, Frame, MILESTONE, NOTICE, PAPER, RUN, STEP, about, concept, put_list, work_id};
-use crate::definition::{PartyKind, Protocol, RungKind, Words};
+use crate::definition::{PartyKind, Protocol, RungKind, Step, Words};
 use crate::run::{About, Reached, Run, Work, WorkStatus};
 
 /// The Task of a step that was asked for.
@@ -227,13 +227,17 @@ fn paged(protocol: &Protocol, run: &Run, roles: &[String], what: &About) -> Vec<
 /// Whether a role is told because somebody of it has to answer, or because somebody of another has not in time. All
 /// else that is told can wait until it is looked at.
 fn is_asked(protocol: &Protocol, what: &About, role: &str) -> bool {
-    let mut answers = protocol.steps.iter().filter(|step| step.acknowledgements > 0);
+    let mut answers = protocol.steps.iter().filter(|step| step.is_paged());
+    let asks = |step: &Step, code: &str| {
+        let begins = |requirement: &str| requirement.split('|').any(|one| one.trim() == code);
+        step.requires.iter().any(|requirement| begins(requirement))
+    };
     match what {
-        About::Milestone { code, .. } => answers.any(|step| {
-            let begins = |requirement: &str| requirement.split('|').any(|one| one.trim() == code);
-            step.who.as_str() == role && step.requires.iter().any(|requirement| begins(requirement))
-        }),
-        About::Clock { code, .. } => protocol.clock(code).is_some_and(|clock| answers.any(|step| step.stops(clock))),
+        About::Milestone { code, .. } => answers.any(|step| step.who.as_str() == role && asks(step, code)),
+        // The clock of an answer runs from what asks for it; another that an answer happens to end is not one.
+        About::Clock { code, .. } => protocol
+            .clock(code)
+            .is_some_and(|clock| answers.any(|step| asks(step, clock.from.as_str()) && step.stops(clock))),
     }
 }
 

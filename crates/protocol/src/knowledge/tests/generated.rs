@@ -152,6 +152,7 @@ impl Chance {
             form: self.maybe(Self::code),
             fact: self.maybe(Self::fact),
             acknowledgements: self.below(3) as u32,
+            page: self.maybe(Self::flag),
             protocol: self.maybe(Self::next),
             automatic: self.flag(),
             begins: self.some(Self::code),
