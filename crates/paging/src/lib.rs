@@ -125,7 +125,7 @@ impl Paging {
 
     /// A session that sees everything: whom a message reaches does not depend on what anybody may see.
     fn platform(&self) -> Session {
-        self.0.record.session(Caller::system("HOPERAT"))
+        self.0.record.session(Caller::system("HOPERAT")).keeping_runs()
     }
 
     fn now(&self) -> i64 {

@@ -136,7 +136,7 @@ pub struct Session {
     pub(crate) caller: Arc<Caller>,
     /// From where on the network they ask, for the trail.
     pub(crate) origin: Option<Arc<str>>,
-    /// Whether this session may write the Tasks of runs.
+    /// Whether this session may write the Tasks of runs, and messages that call people.
     pub(crate) keeps_runs: bool,
 }
 
@@ -147,7 +147,8 @@ impl Session {
         Self { origin: Some(address.into()), ..self }
     }
 
-    /// The same session, for the part of the platform that keeps the Tasks of runs; every other is refused to write them.
+    /// The same session, for the parts of the platform that keep the Tasks of runs and call people; every other is refused to
+    /// write such Tasks and messages.
     #[must_use]
     pub fn keeping_runs(self) -> Self {
         Self { keeps_runs: true, ..self }

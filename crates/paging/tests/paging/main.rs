@@ -75,7 +75,7 @@ impl Town {
     }
 
     async fn put(&self, resource: &Value) {
-        self.place.keep(std::slice::from_ref(resource)).await;
+        self.place.session().keeping_runs().transact(vec![put(&resource.to_string())]).await.unwrap();
     }
 
     /// Somebody with a post and, if one is given, a mobile number.

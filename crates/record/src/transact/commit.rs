@@ -31,7 +31,7 @@ pub(crate) struct Work {
     pub(crate) caller: Arc<Caller>,
     /// What the caller may see and do; none where no rule about persons applies.
     pub(crate) sight: Option<Arc<Sight>>,
-    /// Whether it is the part of the platform that keeps the Tasks of runs.
+    /// Whether it is a part of the platform that keeps the Tasks of runs or calls people.
     pub(crate) keeps_runs: bool,
     /// From where on the network it was asked for.
     pub(crate) origin: Option<Arc<str>>,

@@ -1,5 +1,6 @@
-//! What one part of the platform keeps, so that nobody else writes it: Tasks, in which stands what follows from what
-//! happened to a run, and how far the numbers it gives have come.
+//! What one part of the platform keeps and nobody else writes: Tasks, for what stands in them follows from what happened to
+//! a run; how far the numbers it gives have come; and messages that call people, for whoever could write one could have
+//! anybody's telephone ring at night.
 
 use fhir::{Category, Error, IssueCode, Value, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
@@ -14,13 +15,33 @@ use crate::transact::prepare::{Operation, address_of, refused};
 /// The system of the tag of what belongs to runs of protocols.
 const RUN: &str = "https://qingshan.dev/fhir/CodeSystem/run";
 
-/// What keeps a resource: of a Task of a run, the id of its root Task; of a series of numbers, itself.
+/// The extensions of a message that is brought to people over their telephones, and of one that is on its way there.
+const CALLING: [&str; 3] = [
+    "https://qingshan.dev/fhir/StructureDefinition/run-page",
+    "https://qingshan.dev/fhir/StructureDefinition/run-stand-down",
+    "https://qingshan.dev/fhir/StructureDefinition/page-handing",
+];
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(|text| text.as_str()).map(str::to_owned)
+}
+
+/// What keeps a resource, when it is kept: of a Task of a run the id of the root Task; of a series of numbers and of a
+/// message that calls people, itself.
 pub(crate) fn kept_by(type_: ResourceType, resource: &Value) -> Option<String> {
-    if !is_meant(type_) {
-        return None;
+    match type_.name() {
+        "Task" | "Basic" => run_of(resource),
+        "Communication" => {
+            let extensions = resource.get("extension")?.as_array()?;
+            let calls = |one: &Value| text(one, "url").is_some_and(|url| CALLING.contains(&url.as_str()));
+            extensions.iter().any(calls).then(|| text(resource, "id").unwrap_or_default())
+        }
+        _ => None,
     }
+}
+
+fn run_of(resource: &Value) -> Option<String> {
     let tags = resource.get("meta")?.get("tag")?.as_array()?;
-    let text = |value: &Value, name: &str| value.get(name).and_then(|text| text.as_str()).map(str::to_owned);
     let tag = tags.iter().find(|tag| text(tag, "system").as_deref() == Some(RUN))?;
     if matches!(text(tag, "code").as_deref(), Some("root" | "series")) {
         return text(resource, "id");
@@ -30,32 +51,34 @@ pub(crate) fn kept_by(type_: ResourceType, resource: &Value) -> Option<String> {
     Some(whole.strip_prefix("Task/").unwrap_or(&whole).to_owned())
 }
 
-fn is_meant(type_: ResourceType) -> bool {
-    matches!(type_.name(), "Task" | "Basic")
+/// Whether resources of a type can be kept at all.
+fn is_ever_kept(type_: ResourceType) -> bool {
+    matches!(type_.name(), "Task" | "Basic" | "Communication")
 }
 
-fn refusal(type_: ResourceType, run: &str) -> Error {
+fn refusal(type_: ResourceType, keeper: &str) -> Error {
     let text = match type_.name() {
         "Task" => format!(
             "This Task belongs to a run of a protocol and follows from what happens to it. Act on the run instead: POST \
-             /runs/{run}/acts."
+             /runs/{keeper}/acts."
         ),
+        "Communication" => "A message that calls people is written by the platform alone.".to_owned(),
         _ => "How far numbers have come is kept by those who give them.".to_owned(),
     };
     Error::new(Category::Forbidden, IssueCode::BusinessRule, text)
 }
 
 impl Group<'_> {
-    /// Refuses to write what a run keeps, as it is or as it would be.
+    /// Refuses to write what is kept, as it is or as it would be.
     pub(super) async fn leave_alone<T: WriteTx>(
         &mut self,
         tx: &mut T,
         operations: impl Iterator<Item = &Operation>,
     ) -> Result<Result<(), Refusal>, Error> {
-        for operation in operations.filter(|operation| is_meant(operation.key.type_)) {
+        for operation in operations.filter(|operation| is_ever_kept(operation.key.type_)) {
             let will_be = operation.content.as_ref().and_then(|content| content.kept_by.clone());
-            let run = match will_be {
-                Some(run) => Some(run),
+            let keeper = match will_be {
+                Some(keeper) => Some(keeper),
                 None if self.state(operation)?.is_none_or(|state| state.deleted) => None,
                 None => {
                     let rid = self.place(&address_of(&operation.key))?.rid;
@@ -67,8 +90,8 @@ impl Group<'_> {
                     stored.and_then(|stored| kept_by(operation.key.type_, &stored))
                 }
             };
-            if let Some(run) = run {
-                return Ok(Err(refused(operation.change)(refusal(operation.key.type_, &run))));
+            if let Some(keeper) = keeper {
+                return Ok(Err(refused(operation.change)(refusal(operation.key.type_, &keeper))));
             }
         }
         Ok(Ok(()))
