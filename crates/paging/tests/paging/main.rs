@@ -11,6 +11,7 @@ use paging::stand_in::{StandIn, Taken};
 use paging::{Channel, Paging, Settings, Subscription, code};
 use record::{Session, tree};
 use serde_json::{Value, json};
+use testkit::institutions::put;
 use testkit::place::Place;
 use testkit::stage::{organization, person, staff};
 

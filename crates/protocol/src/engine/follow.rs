@@ -381,7 +381,7 @@ impl Engine {
             _ => None,
         };
         let SearchRequest { type_, parameters, .. } = scene::request(query)?;
-        let parameters = next.map(scene::pairs).transpose()?.unwrap_or(parameters);
+        let parameters = next.map(SearchRequest::parameters_of).transpose()?.unwrap_or(parameters);
         let request = SearchRequest { type_, compartment: None, parameters, strict: true };
         let page = match self.platform().search(&request).await {
             Ok(page) => page,

@@ -7,6 +7,7 @@
 use fhir::path::{Environment, Expression, Item, Node};
 use fhir::{Error, Value, definitions};
 use jiff::Timestamp;
+use record::tree;
 use serde_json::{Value as Json, json};
 use sonic_rs::JsonValueTrait;
 
@@ -49,7 +50,7 @@ impl Draft<'_> {
             "code": { "coding": [{ "system": SYSTEM, "code": name }], "text": format!("{before}…{after}") },
         });
         let (if_match, is_new) = stored.map_or((None, true), |(_, _, if_match, is_new)| (if_match, is_new));
-        self.write(&reference, task::value(&basic)?, if_match, is_new);
+        self.write(&reference, tree::resource(&basic)?, if_match, is_new);
         Ok(format!("{before}{next:0digits$}{after}"))
     }
 
