@@ -243,8 +243,7 @@ impl Engine {
                 Err(error) if is_overtaken(&error) => match self.load(&id).await? {
                     Some(there) if is_same(&there.run, &start) => {
                         if !self.says_the_same(&there.run, &start).await? {
-                            let text =
-                                "This run is there and began with other answers; tell what has changed by a step of it.";
+                            let text = "This run is there and began with other answers; tell what has changed by a step of it.";
                             return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
                         }
                         return Ok(there);

@@ -315,7 +315,9 @@ fn a_machine_leaves_out_what_follows_from_its_answers_and_is_refused_when_it_sen
             let response = papers.find(|to| to.starts_with("QuestionnaireResponse/")).unwrap();
             let response = house.get(&format!("/fhir/{response}")).await;
             let answers = response["item"].as_array().unwrap().iter();
-            answers.map(|item| (item["linkId"].as_str().unwrap().to_owned(), item["answer"][0].clone())).collect::<Vec<_>>()
+            answers
+                .map(|item| (item["linkId"].as_str().unwrap().to_owned(), item["answer"][0].clone()))
+                .collect::<Vec<_>>()
         };
         let both = [("pressure", 3), ("breath", 1)];
         assert_eq!(send("120-0001", &both).await.status, 201);

@@ -327,7 +327,8 @@ impl<'e> Draft<'e> {
             None => self.material(&run, activity).await?,
         };
         let Some((reference, mut resource, if_match, is_new)) = material else { return Ok(None) };
-        for series in protocol.series.iter().filter(|series| texts.iter().any(|text| scene::names(text, &series.code))) {
+        for series in protocol.series.iter().filter(|series| texts.iter().any(|text| scene::names(text, &series.code)))
+        {
             let number = self.draw(series, protocol, &run).await?;
             scene.put(&series.code, vec![Value::from(number.as_str())]);
         }

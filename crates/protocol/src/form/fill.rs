@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fhir::path::{Environment, Expression, Item};
 use fhir::terminology::Terminology;
 use fhir::{Error, Value, json};
-use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait, Object};
+use sonic_rs::{JsonValueMutTrait, JsonValueTrait, Object};
 
 use super::judge::{Beside, CALCULATED, ENABLED, environment, flag, formula, list, score, text};
 
@@ -233,11 +233,7 @@ fn entry<'v>(holder: &'v mut Value, asked: &[Value], at: usize) -> Option<&'v mu
     let given = holder.get_mut("item")?.as_array_mut()?;
     if known.is_none() {
         let mut new = Object::new();
-        for member in ["linkId", "text", "_text"] {
-            if let Some(found) = item.get(member) {
-                new.insert(&member, found.clone());
-            }
-        }
+        new.insert(&"linkId", item.get("linkId")?.clone());
         given.insert(next, new);
     }
     given.get_mut(next)

@@ -17,8 +17,10 @@ const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
 const MIN: &str = "http://hl7.org/fhir/StructureDefinition/minValue";
 const MAX: &str = "http://hl7.org/fhir/StructureDefinition/maxValue";
 const TARGET: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-referenceResource";
-pub(super) const ENABLED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
-pub(super) const CALCULATED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
+pub(super) const ENABLED: &str =
+    "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
+pub(super) const CALCULATED: &str =
+    "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
 
 /// What a form is judged with besides itself.
 #[derive(Clone, Copy)]
@@ -269,7 +271,8 @@ impl Judgement<'_> {
         let same = if given.is_empty() || is_none {
             given.is_empty() && is_none
         } else {
-            let are_numbers = [&given, &expected].into_iter().all(|items| matches!(items.as_slice(), [one] if is_number(one)));
+            let are_numbers =
+                [&given, &expected].into_iter().all(|items| matches!(items.as_slice(), [one] if is_number(one)));
             let path = if are_numbers { "(%given - %expected).abs() <= 0.00000001" } else { "%given = %expected" };
             let env = self.env.clone().with("given", given).with("expected", expected);
             let same = Expression::parse(path)?.evaluate(self.response, &env)?;
@@ -309,7 +312,12 @@ fn members(type_: &str) -> &'static [&'static str] {
 }
 
 /// Gives every coded answer the score its code has in its system. A score that a sender claims must be that one.
-pub(super) fn score(value: &mut Value, place: &str, terminology: &Terminology<'_>, issues: &mut Vec<Issue>) -> Result<(), Error> {
+pub(super) fn score(
+    value: &mut Value,
+    place: &str,
+    terminology: &Terminology<'_>,
+    issues: &mut Vec<Issue>,
+) -> Result<(), Error> {
     for name in ["item", "answer"] {
         let inner = value.get_mut(name).and_then(|list| list.as_array_mut());
         for (at, one) in inner.into_iter().flat_map(|list| list.iter_mut()).enumerate() {

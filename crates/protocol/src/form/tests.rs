@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use fhir::{Error, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use sonic_rs::JsonValueTrait;
 
 use super::fill::is_filled;
 use super::*;
@@ -44,7 +45,7 @@ impl Desk {
     }
 
     fn judge(&self, status: &str, items: &str) -> Result<(), Error> {
-        self.with(status, items, |form, response, beside| judge(form, response, beside))
+        self.with(status, items, judge)
     }
 
     fn with<T>(&self, status: &str, items: &str, look: impl Fn(&Value, &Value, &Beside<'_>) -> T) -> T {

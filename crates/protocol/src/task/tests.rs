@@ -111,7 +111,10 @@ fn any_run(dice: &mut Dice) -> Run {
         owner: maybe(dice, code),
         parties: pairs(dice, party),
         response: maybe(dice, |dice| format!("QuestionnaireResponse/{}", dice.below(9))),
-        grounds: maybe(dice, |dice| Grounds { rule: format!("{}.{}", code(dice), code(dice)), evidence: some(dice, evidence) }),
+        grounds: maybe(dice, |dice| Grounds {
+            rule: format!("{}.{}", code(dice), code(dice)),
+            evidence: some(dice, evidence),
+        }),
         began: time(dice),
         milestones: some(dice, reached),
         steps: some(dice, step),
@@ -122,7 +125,11 @@ fn any_run(dice: &mut Dice) -> Run {
 }
 
 fn evidence(dice: &mut Dice) -> Evidence {
-    if dice.chance(0.5) { Evidence::Value(text(dice)) } else { Evidence::Resource(format!("Observation/{}", dice.below(9))) }
+    if dice.chance(0.5) {
+        Evidence::Value(text(dice))
+    } else {
+        Evidence::Resource(format!("Observation/{}", dice.below(9)))
+    }
 }
 
 fn brought(dice: &mut Dice) -> Brought {

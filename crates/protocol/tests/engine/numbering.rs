@@ -20,7 +20,8 @@ pattern = "{prefix}{date}{serial:3}号"
 fn numbered() -> protocol::Protocol {
     let text = include_str!("referral.toml").replacen("code = \"referral\"", "code = \"numbered\"", 1);
     let text = text.replacen("owner = \"receiver\"", "make = [\"accept\"]\nowner = \"receiver\"", 1);
-    read(&(text.replacen("\"'accepted'\"", "\"%serial\"", 1) + SERIES))
+    let text = text.replacen("note[0].text\", value = \"'accepted'\"", "note[0].text\", value = \"%serial\"", 1);
+    read(&(text + SERIES))
 }
 
 fn start(number: usize) -> Start {
@@ -69,7 +70,7 @@ fn numbers_of_an_institution_have_no_gaps_and_none_is_given_twice_however_many_d
         assert_eq!(number_of("s7").await, "HOSPITAL20260504007号");
         // Nobody else sets it back.
         let series = town.all("Basic").await.remove(0);
-        let id = series.get("id").as_str().unwrap();
+        let id = crate::text(&series, "id");
         let target = Target::Key(key("Basic", id));
         let action = Action::Update { target, resource: series.clone(), if_match: None, if_absent: false };
         let refused = town.place.session().transact(vec![Change::new(action)]).await.unwrap_err();

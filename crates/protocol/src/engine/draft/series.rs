@@ -86,5 +86,7 @@ impl Draft<'_> {
 fn is_consortium(organization: &Value) -> bool {
     let read: Option<Json> = serde_json::from_slice(&fhir::json::to_bytes(organization)).ok();
     let types = read.as_ref().and_then(|one| one["type"].as_array()).map(Vec::as_slice).unwrap_or_default();
-    types.iter().any(|type_| type_["coding"].as_array().is_some_and(|all| all.iter().any(|one| one["code"] == CONSORTIUM)))
+    types
+        .iter()
+        .any(|type_| type_["coding"].as_array().is_some_and(|all| all.iter().any(|one| one["code"] == CONSORTIUM)))
 }
