@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The files that take longest, the longest first; what is begun last must not be what everybody then waits for. */
-const long = ["pictures", "referral", "drill", "stories", "menu", "access", "ambulance", "screens", "places"];
+const long = ["pictures", "referral", "stories", "drill", "menu", "ambulance", "access", "screens", "places", "board"];
 
 /** Begins the files that take longest first. A fresh clone has no durations of its own to go by. */
 class LongestFirst extends BaseSequencer {

@@ -1,13 +1,13 @@
 import type { Organization, Practitioner, PractitionerRole } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input } from "antd";
-import { useRef, useState, type FormEvent } from "react";
+import { useState, type FormEvent } from "react";
 import { dayAt, readDay, showDate } from "../calendar";
 import { DUTY, duties } from "../duties";
 import { Field } from "../Field";
 import { useTexts } from "../language";
+import { useOnce } from "../once";
 import { nameOf } from "../patients/person";
-import { newId } from "../patients/vitals";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
@@ -91,7 +91,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
 function AddPost({ organization, onDone }: { organization: Organization; onDone(): void }) {
   const { t, known } = useTexts();
   const service = useService();
-  const id = useRef(newId());
+  const { idOf, forget } = useOnce();
   const [typed, setTyped] = useState("");
   const [person, setPerson] = useState("");
   const [duty, setDuty] = useState("");
@@ -110,7 +110,7 @@ function AddPost({ organization, onDone }: { organization: Organization; onDone(
     mutationFn: () => {
       const role: PractitionerRole & { id: string } = {
         resourceType: "PractitionerRole",
-        id: id.current,
+        id: idOf([person, duty, from, until].join(" ")),
         active: true,
         period: { ...(start !== undefined && { start }), ...(end !== undefined && { end }) },
         practitioner: { reference: `Practitioner/${person}` },
@@ -120,7 +120,7 @@ function AddPost({ organization, onDone }: { organization: Organization; onDone(
       return service.createOnce(role);
     },
     onSuccess: () => {
-      id.current = newId();
+      forget();
       setTyped("");
       setPerson("");
       setIsTried(false);

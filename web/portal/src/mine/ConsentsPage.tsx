@@ -1,13 +1,13 @@
 import type { Consent, Organization } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { Link } from "wouter";
 import { showDate } from "../calendar";
 import { Field } from "../Field";
 import { useTexts } from "../language";
+import { useOnce } from "../once";
 import { about } from "../patients/reading";
-import { newId } from "../patients/vitals";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
@@ -22,7 +22,7 @@ export default function ConsentsPage({ id }: { id: string }) {
   // Whoever acts for somebody sees what was decided; deciding stays with the person.
   const isOwn = useSession().patients?.own.includes(id) ?? false;
   const key = [...about(id), "consents"];
-  const fresh = useRef(newId());
+  const { idOf, forget } = useOnce();
   const [organization, setOrganization] = useState("");
   const consents = useQuery({
     queryKey: key,
@@ -35,9 +35,9 @@ export default function ConsentsPage({ id }: { id: string }) {
       service.all<Organization>("Organization", { active: "true", type: "prov", _elements: "name", _count: "100" }, signal),
   });
   const close = useMutation({
-    mutationFn: () => service.createOnce(closing(fresh.current, id, organization, new Date().toISOString())),
+    mutationFn: () => service.createOnce(closing(idOf(organization), id, organization, new Date().toISOString())),
     onSuccess: () => {
-      fresh.current = newId();
+      forget();
       setOrganization("");
       void cache.invalidateQueries({ queryKey: key });
     },

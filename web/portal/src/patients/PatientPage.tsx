@@ -40,6 +40,8 @@ export default function PatientPage({ id }: { id: string }) {
   const session = useSession();
   const cache = useQueryClient();
   const [isRecording, setIsRecording] = useState(false);
+  // Each time the form is opened it is another one, also when it was still closing: it must not go on where the last ended.
+  const [opened, setOpened] = useState(0);
   const [address] = useSearchParams();
   const view = ((address.get("view") ?? "") in VIEWS ? address.get("view") : "timeline") as View;
   const patient = usePatient(service, id);
@@ -76,6 +78,10 @@ export default function PatientPage({ id }: { id: string }) {
     );
   }
   const isClosed = relations.data?.isClosed === true;
+  const record = () => {
+    setOpened(opened + 1);
+    setIsRecording(true);
+  };
   const mayRecord = hasDuty(session, "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic");
   const shownIds = ids.data ?? [id];
   const seesWhoLooked = isLay(session) || hasDuty(session, "privacy-officer", "data-officer", "security-admin");
@@ -106,7 +112,7 @@ export default function PatientPage({ id }: { id: string }) {
           ))}
         </nav>
         {mayRecord && !isClosed && (
-          <Button type="primary" size="large" className="record" onClick={() => setIsRecording(true)}>
+          <Button type="primary" size="large" className="record" onClick={record}>
             {t("vitals.title")}
           </Button>
         )}
@@ -148,6 +154,7 @@ export default function PatientPage({ id }: { id: string }) {
         rootClassName="recording"
       >
         <RecordVital
+          key={opened}
           patient={id}
           name={name}
           person={patient.data}

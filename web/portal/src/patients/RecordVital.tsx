@@ -1,10 +1,11 @@
 import type { Patient } from "@qingshan/client";
 import { useMutation } from "@tanstack/react-query";
 import { Input } from "antd";
-import { useRef, useState, type FormEvent } from "react";
+import { useState, type FormEvent } from "react";
 import { bounds, minuteAt, readMinute } from "../calendar";
 import { Choice, Field } from "../Field";
 import { useTexts } from "../language";
+import { useOnce } from "../once";
 import { useService } from "../session";
 import { FailureNotice } from "../states";
 import { Working } from "../Working";
@@ -12,7 +13,6 @@ import { useShown } from "./show";
 import {
   bloodPressure,
   DIASTOLIC,
-  newId,
   readValue,
   SYSTOLIC,
   TEMPERATURE,
@@ -29,8 +29,7 @@ export function RecordVital(props: { patient: string; name: string; person: Pati
   const { t } = useTexts();
   const service = useService();
   const { sexAndAge } = useShown(person);
-  // Chosen once for this form: pressing save again after a broken line writes the same observation, not a second one.
-  const id = useRef(newId());
+  const { idOf } = useOnce();
   const [kind, setKind] = useState<Kind>("bloodPressure");
   const [typed, setTyped] = useState({ systolic: "", diastolic: "", temperature: "" });
   const [at, setAt] = useState(() => minuteAt(Date.now()));
@@ -57,7 +56,7 @@ export function RecordVital(props: { patient: string; name: string; person: Pati
 
   const save = useMutation({
     mutationFn: () => {
-      const taken = { id: id.current, patient, at: when ?? "" };
+      const taken = { id: idOf(`${print} ${when ?? ""}`), patient, at: when ?? "" };
       const observation =
         kind === "bloodPressure"
           ? bloodPressure(taken, first ?? Number.NaN, second ?? Number.NaN)
