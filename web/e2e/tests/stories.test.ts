@@ -259,6 +259,26 @@ test("a measurement entered without a line is kept in the form and written once"
   expect(await page.locator(".entry", { hasText: "88/52 mmHg" }).count()).toBe(1);
 });
 
+test("a value that is changed after its answer was lost is written as it was changed", async () => {
+  const page = await window("lin");
+  await page.goto("/patients/xie");
+  await page.getByText("实时更新中").waitFor();
+  let isLost = false;
+  await page.route(/\/fhir\/Observation$/, async (route) => {
+    if (route.request().method() !== "POST" || isLost) return route.continue();
+    isLost = true;
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await record(page, "93", "54");
+  await page.getByText("内容还在，尚未保存。").waitFor();
+  const form = page.locator("form.vital");
+  await form.getByLabel("收缩压").fill("95");
+  await form.getByRole("button", { name: "保存", exact: true }).click();
+  await page.locator(".entry", { hasText: "95/54 mmHg" }).waitFor();
+  expect(await page.locator(".entry", { hasText: "93/54 mmHg" }).count()).toBe(1);
+});
+
 test("a new patient is registered once, and a second try leads to the first", async () => {
   const page = await window("lin");
   await page.goto("/patients/new");
