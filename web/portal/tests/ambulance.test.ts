@@ -1,7 +1,8 @@
 import { Failure, type Protocol, type RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
+import { answered } from "../src/ambulance/answers";
 import { deliver, type Record as Store } from "../src/ambulance/courier";
-import { begin, done, isDone, measurement, scored, unsent, warningsOf, write, type Drive } from "../src/ambulance/drive";
+import { begin, done, isDone, measurement, scored, unsent, warningsOf, write, type Drive, type Paper } from "../src/ambulance/drive";
 import { PULSE } from "../src/ambulance/measures";
 import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, scoreOf, totalOf } from "../src/ambulance/scores";
 import { stagesOf } from "../src/ambulance/stages";
@@ -195,4 +196,11 @@ test("a score is read as the score it is, with its items, and a total that someb
   const { component: _, ...bare } = taken;
   expect(scoreOf(bare)).toBeUndefined();
   expect(scoreOf(scored(LAMS, { "lams-face": 1, "lams-arm": 2, "lams-grip": 2 }, 5, { id: "l", at: "2026-05-04T08:00:00Z" }))).toBe(LAMS);
+});
+
+test("what the tablet answers carries the words that were asked, in both languages", () => {
+  const _text = { extension: [{ url: "http://hl7.org/fhir/StructureDefinition/translation", extension: [{ url: "lang", valueCode: "en" }, { url: "content", valueString: "Expected" }] }] };
+  const form = { resourceType: "Questionnaire", url: "https://qingshan.dev/fhir/Questionnaire/warning", version: "1", status: "active", item: [{ linkId: "case", type: "group", text: "预警", item: [{ linkId: "eta", type: "dateTime", text: "预计到达", _text }] }] };
+  const { item } = answered({ form, lists: {} } as unknown as Paper, { eta: "2026-11-22T10:20:00Z" }, "2026-11-22T10:00:00Z");
+  expect(item).toEqual([{ linkId: "case", text: "预警", item: [{ linkId: "eta", text: "预计到达", _text, answer: [{ valueDateTime: "2026-11-22T10:20:00Z" }] }] }]);
 });

@@ -27,7 +27,9 @@ export function answered({ form, lists }: Paper, known: Known, at: string): Ques
       const inner = fill(item.item);
       const value = answer(item);
       if (value === undefined && inner.length === 0) return [];
-      return [{ linkId: item.linkId, ...(value !== undefined && { answer: [value] }), ...(inner.length > 0 && { item: inner }) }];
+      // The words go along: whoever reads the answers need not have the form, or have it in this version.
+      const words = { ...(item.text !== undefined && { text: item.text }), ...(item._text !== undefined && { _text: item._text }) };
+      return [{ linkId: item.linkId, ...words, ...(value !== undefined && { answer: [value] }), ...(inner.length > 0 && { item: inner }) }];
     });
   return { resourceType: "QuestionnaireResponse", status: "completed", ...addressOf(form), authored: at, item: fill(form.item) };
 }

@@ -1,7 +1,7 @@
-import type { QuestionnaireResponse, ResponseItem } from "@qingshan/client";
+import type { QuestionnaireItem, QuestionnaireResponse, ResponseItem } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { itemsOf, textIn, unitOf } from "../forms/questionnaire";
+import { itemsOf, labelOf, textIn, unitOf } from "../forms/questionnaire";
 import { useForm } from "../forms/reading";
 import { shownUnit } from "../forms/units";
 import { useTexts, type Texts } from "../language";
@@ -23,33 +23,41 @@ export default function Answers({ reference }: { reference: string }) {
   });
   const [canonical, version] = response.data?.questionnaire?.split("|") ?? [];
   const form = useForm(service, canonical?.split("/").at(-1));
-  // A number is in the unit of the form it was an answer to, and of no later one.
+  // A question is in the words, and a number in the unit, of the form it was an answer to, and of no later one.
   const items = form.data?.version === version ? form.data?.item : undefined;
-  const units = useMemo(() => new Map([...itemsOf(items)].map((item) => [item.linkId, shownUnit(unitOf(item))])), [items]);
+  const asked = useMemo(() => new Map([...itemsOf(items)].map((item) => [item.linkId, item])), [items]);
   if (response.isError && response.data === undefined) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
   if (response.data === undefined) return <Loading />;
   const { item = [] } = response.data;
-  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} units={units} />;
+  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} form={asked} />;
 }
 
-/** @param units in what a number of an item is, by its link */
-function Items({ items, units }: { items: readonly ResponseItem[]; units: ReadonlyMap<string, string> }) {
+/** @param form what the form asks, by its link */
+function Items({ items, form }: { items: readonly ResponseItem[]; form: ReadonlyMap<string, QuestionnaireItem> }) {
   const texts = useTexts();
+  const nameOf = (item: ResponseItem) => {
+    const own = form.get(item.linkId);
+    return conceptIn(texts.locale, item) ?? (own && labelOf(texts.locale, own)) ?? item.linkId;
+  };
+  const unitIn = ({ linkId }: ResponseItem) => {
+    const own = form.get(linkId);
+    return own && shownUnit(unitOf(own));
+  };
   const asked = items.filter((item) => (item.answer ?? []).length > 0 || (item.item ?? []).length > 0);
   return (
     <dl className="answers">
       {asked.map((item, place) => (
         <div key={`${item.linkId} ${place}`} className={isLong(item) ? "is-long" : ""}>
-          <dt>{conceptIn(texts.locale, item) ?? item.linkId}</dt>
+          <dt>{nameOf(item)}</dt>
           {(item.answer ?? []).map((answer, index) => (
             <dd key={index}>
-              {[valueOf(texts, answer), isNumber(answer) && units.get(item.linkId)].filter(Boolean).join(" ")}
-              {answer.item !== undefined && <Items items={answer.item} units={units} />}
+              {[valueOf(texts, answer), isNumber(answer) && unitIn(item)].filter(Boolean).join(" ")}
+              {answer.item !== undefined && <Items items={answer.item} form={form} />}
             </dd>
           ))}
           {item.item !== undefined && (
             <dd>
-              <Items items={item.item} units={units} />
+              <Items items={item.item} form={form} />
             </dd>
           )}
         </div>

@@ -1,7 +1,7 @@
-import type { Observation, Protocol, QuestionnaireResponse, RunView } from "@qingshan/client";
+import type { Observation, Protocol, QuestionnaireItem, QuestionnaireResponse, RunView } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { itemsOf, unitOf } from "../forms/questionnaire";
+import { itemsOf, labelOf, unitOf } from "../forms/questionnaire";
 import { useForm } from "../forms/reading";
 import { shownUnit } from "../forms/units";
 import { useTexts, type Texts } from "../language";
@@ -43,7 +43,7 @@ function Versions({ run, protocol }: { run: RunView; protocol: Protocol }) {
       return versionsOf(first[0], responses.map((response, place) => ({ response, by: later[place]?.by })));
     },
   });
-  const units = useUnits(protocol, again);
+  const asked = useAsked(protocol, again);
   const versions = found.data ?? [];
   const read = readAt(run, protocol);
   const unread = unreadOf(versions, read);
@@ -65,7 +65,7 @@ function Versions({ run, protocol }: { run: RunView; protocol: Protocol }) {
       <Whereabouts run={run} />
       {found.isPending && <Loading rows={2} />}
       {found.isError && <FailureNotice cause={found.error} retry={() => void found.refetch()} />}
-      {changes.length > 0 && <Changes run={run} changes={changes} units={units} isUnread={unread.length > 0} />}
+      {changes.length > 0 && <Changes run={run} changes={changes} asked={asked} isUnread={unread.length > 0} />}
       {found.isSuccess && changes.length === 0 && <p className="hint">{t(versions.length > 1 ? "warning.none" : "warning.first")}</p>}
       {unread.length > 0 && known.length > 0 && <MarkRead run={run} protocol={protocol} />}
       {versions.length > 1 && (
@@ -75,7 +75,7 @@ function Versions({ run, protocol }: { run: RunView; protocol: Protocol }) {
             {versions.map((version, place) => (
               <li key={version.response.id ?? place}>
                 <p>{versionLine(texts, run, version)}</p>
-                {place > 0 && <Changes run={run} changes={changesOf(versions.slice(0, place), [version])} units={units} isUnread={false} />}
+                {place > 0 && <Changes run={run} changes={changesOf(versions.slice(0, place), [version])} asked={asked} isUnread={false} />}
               </li>
             ))}
           </ol>
@@ -97,17 +97,25 @@ function versionLine(texts: Texts, run: RunView, { n, by, written, received }: V
   return parts.filter(Boolean).join(" · ");
 }
 
-/** In what numbers of an item are, by its link. */
-function useUnits(protocol: Protocol, again: ReadonlySet<string>): ReadonlyMap<string, string> {
+/** What the form of a version asks, by its link. */
+function useAsked(protocol: Protocol, again: ReadonlySet<string>): ReadonlyMap<string, QuestionnaireItem> {
   const service = useService();
   const form = useForm(service, protocol.step?.find(({ code }) => again.has(code))?.form);
-  return useMemo(() => new Map([...itemsOf(form.data?.item)].map((item) => [item.linkId, shownUnit(unitOf(item))])), [form.data]);
+  return useMemo(() => new Map([...itemsOf(form.data?.item)].map((item) => [item.linkId, item])), [form.data]);
 }
 
-function Changes({ run, changes, units, isUnread }: { run: RunView; changes: readonly Change[]; units: ReadonlyMap<string, string>; isUnread: boolean }) {
+function Changes({ run, changes, asked, isUnread }: { run: RunView; changes: readonly Change[]; asked: ReadonlyMap<string, QuestionnaireItem>; isUnread: boolean }) {
   const texts = useTexts();
   const { t, locale } = texts;
-  const show = (answers: readonly Answer[], linkId: string) => answers.map((answer) => [valueOf(texts, answer), isNumber(answer) && units.get(linkId)].filter(Boolean).join(" ")).join(locale === "zh-CN" ? "、" : ", ");
+  const unitIn = (linkId: string) => {
+    const own = asked.get(linkId);
+    return own && shownUnit(unitOf(own));
+  };
+  const askedAs = (linkId: string) => {
+    const own = asked.get(linkId);
+    return own && labelOf(locale, own);
+  };
+  const show = (answers: readonly Answer[], linkId: string) => answers.map((answer) => [valueOf(texts, answer), isNumber(answer) && unitIn(linkId)].filter(Boolean).join(" ")).join(locale === "zh-CN" ? "、" : ", ");
   return (
     <ul className={`warning-changes${isUnread ? " is-unread" : ""}`}>
       {changes.map(({ linkId, item, before, after, version }) => (
@@ -119,7 +127,7 @@ function Changes({ run, changes, units, isUnread }: { run: RunView; changes: rea
                 {t("warning.mark")}
               </strong>
             )}{" "}
-            {conceptIn(locale, item) ?? linkId}
+            {conceptIn(locale, item) ?? askedAs(linkId) ?? linkId}
           </span>
           <span>
             {before.length > 0 ? <del>{show(before, linkId)}</del> : <span className="what">{t("warning.nothing")}</span>}
