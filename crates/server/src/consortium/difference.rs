@@ -101,7 +101,7 @@ pub(crate) fn key(resource: &Value) -> String {
 }
 
 /// The stored resource with the elements the file speaks for as it has them. Of identifiers and tags it speaks only for
-/// those of the systems it uses.
+/// those of the systems it uses, and of a person's numbers only for that of their mobile phone, if it says one.
 fn laid_over(before: &Value, mut wanted: Value) -> Value {
     let mut after = before.clone();
     let owned = TYPES.iter().find(|(type_, _)| before["resourceType"] == *type_).map_or(&[][..], |(_, owned)| owned);
@@ -115,6 +115,12 @@ fn laid_over(before: &Value, mut wanted: Value) -> Value {
     let identifiers = merged(&before["identifier"], &wanted["identifier"], "system");
     if !identifiers.is_empty() {
         members.insert("identifier".to_owned(), Value::Array(identifiers));
+    }
+    if !owned.contains(&"telecom") {
+        let numbers = merged(&before["telecom"], &wanted["telecom"], "use");
+        if !numbers.is_empty() {
+            members.insert("telecom".to_owned(), Value::Array(numbers));
+        }
     }
     let tags = merged(&before["meta"]["tag"], &wanted["meta"]["tag"], "system");
     let meta = members.entry("meta").or_insert_with(|| json!({}));
@@ -274,6 +280,8 @@ mod tests {
         let mut resources = stored(wanted(EXAMPLE));
         let person = resources.iter_mut().find(|one| one["id"] == "shen-wanqing").unwrap();
         person["gender"] = json!("female");
+        let desk = json!({ "system": "phone", "value": "0990-5550107", "use": "work" });
+        person["telecom"].as_array_mut().unwrap().insert(0, desk);
         person["identifier"].as_array_mut().unwrap().insert(0, json!({ "system": "urn:other", "value": "7" }));
         person["meta"]["tag"].as_array_mut().unwrap().push(json!({ "system": "urn:other", "code": "t" }));
         assert!(between(wanted(EXAMPLE), resources.clone(), TODAY).steps.is_empty());
@@ -281,6 +289,7 @@ mod tests {
         let renamed = between(wanted(&EXAMPLE.replace("沈晚晴", "沈晚青")), resources, TODAY);
         let [step] = &renamed.steps[..] else { panic!("one change: {renamed}") };
         assert_eq!(step.resource["gender"], "female");
+        assert_eq!(step.resource["telecom"].as_array().unwrap().len(), 2);
         assert_eq!(step.resource["identifier"].as_array().unwrap().len(), 2);
         assert_eq!(step.resource["meta"]["tag"].as_array().unwrap().len(), 2);
     }

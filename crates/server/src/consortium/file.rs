@@ -107,6 +107,8 @@ pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) licence: Option<Word>,
     pub(crate) title: Option<String>,
+    /// The number over which they are paged.
+    pub(crate) mobile: Option<Word>,
     pub(crate) posts: Vec<Post>,
 }
 
@@ -360,6 +362,10 @@ impl Check<'_> {
             if person.posts.is_empty() {
                 self.fault(&person.id, format!("{} has no post; give one, or leave them out.", person.id.get_ref()));
             }
+            if let Some(mobile) = person.mobile.as_ref().filter(|mobile| !is_mobile(mobile.get_ref())) {
+                let text = format!("{} is no mobile number; write its eleven digits, the first a 1.", mobile.get_ref());
+                self.fault(mobile, text);
+            }
             for (at, post) in person.posts.iter().enumerate() {
                 self.refers(&post.at, PLACES);
                 self.period(&post.at, post.from, post.until);
@@ -501,6 +507,11 @@ impl Check<'_> {
     }
 }
 
+/// Whether a text is a mobile number of China as it is dialled within it: eleven digits, the first a 1.
+pub(crate) fn is_mobile(number: &str) -> bool {
+    number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What is wrong with a unified social credit code (GB 32100-2015), if anything.
 pub(crate) fn wrong_credit_code(code: &str) -> Option<&'static str> {
     const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
@@ -610,6 +621,9 @@ mod tests {
         );
         check(&person("{ at = 'a', duties = ['nurse'], from = 2026-02-30 }"), "19: ");
         check("[[person]]\nid = 'p'\nname = '林一'\nposts = []\n", "16: p has no post");
+        let reached =
+            "[[person]]\nid = 'p'\nname = '林一'\nmobile = '154-0000'\nposts = [{ at = 'a', duties = ['doctor'] }]\n";
+        check(reached, "18: 154-0000 is no mobile number");
     }
 
     #[test]

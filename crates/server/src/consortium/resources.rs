@@ -12,8 +12,8 @@ use super::codes::{
     OFFICIAL_TYPE, ORGANIZATION_TYPE, PHYSICAL_TYPE, TAG,
 };
 use super::file::{
-    Alliance, Consortium, Day, Department, Head, Institution, Location, Person, Post, Service, Weekday, Word, joint,
-    wrong_credit_code,
+    Alliance, Consortium, Day, Department, Head, Institution, Location, Person, Post, Service, Weekday, Word,
+    is_mobile, joint, wrong_credit_code,
 };
 
 /// The types a consortium consists of, and the elements of each that its file speaks for. Everything else in a resource
@@ -185,6 +185,10 @@ impl Writer<'_> {
         }
         resource.insert("active".into(), json!(true));
         resource.insert("name".into(), json!([{ "text": person.name }]));
+        if let Some(mobile) = &person.mobile {
+            let number = json!({ "system": "phone", "value": mobile.get_ref(), "use": "mobile" });
+            resource.insert("telecom".into(), json!([number]));
+        }
         if let Some(title) = &person.title {
             resource.insert("qualification".into(), json!([{ "code": { "text": title } }]));
         }
@@ -403,6 +407,7 @@ impl<'r> Reader<'r> {
                 name: text(&one["name"][0]["text"])?,
                 licence: identifier(one, LICENCE).map(word),
                 title: one["qualification"][0]["code"]["text"].as_str().map(str::to_owned),
+                mobile: mobile(one).map(word),
                 posts: posts.remove(id.as_str()).unwrap_or_default(),
                 id: word(&id),
             });
@@ -447,6 +452,12 @@ fn codes<'v>(concepts: &'v Value, system: &'static str) -> impl Iterator<Item = 
 
 fn identifier<'v>(resource: &'v Value, system: &str) -> Option<&'v str> {
     list(&resource["identifier"]).iter().find(|one| one["system"] == system)?["value"].as_str()
+}
+
+/// The first number of a person that is marked as that of a mobile phone, where it is one a file can say.
+fn mobile(person: &Value) -> Option<&str> {
+    let mut numbers = list(&person["telecom"]).iter().filter(|one| one["use"] == "mobile");
+    numbers.find_map(|one| one["value"].as_str()).filter(|number| is_mobile(number))
 }
 
 fn english(resource: &Value) -> Option<String> {

@@ -95,6 +95,7 @@ impl Page {
         self.text("name", Some(&person.name));
         self.text("licence", person.licence.as_ref().map(Word::get_ref));
         self.text("title", person.title.as_ref());
+        self.text("mobile", person.mobile.as_ref().map(Word::get_ref));
         self.0.push_str("posts = [\n");
         for each in &person.posts {
             writeln!(self.0, "  {{ {} }},", post(each).join(", ")).expect("a string takes text");
