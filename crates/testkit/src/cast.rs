@@ -9,6 +9,7 @@ mod illness;
 mod institutions;
 mod places;
 mod registry;
+mod roster;
 
 use std::fs;
 use std::io;
@@ -34,6 +35,8 @@ pub struct Cast {
     pub places: Vec<Value>,
     /// Who treats emergencies, and the map of it.
     pub registry: Vec<Value>,
+    /// Who is on call, from yesterday on for a week.
+    pub roster: Vec<Value>,
     /// The roads between them, as an OpenStreetMap file.
     pub roads: String,
     /// Accounts for each role, for `qingshan account import`.
@@ -59,11 +62,12 @@ impl Cast {
         let mut accounts = posts(&institutions);
         accounts.extend(lay);
         let (registry, roads) = (registry::registry(now), registry::roads());
-        Self { consortium: institutions.file(), residents, histories, places, registry, roads, accounts }
+        let roster = roster::roster(&institutions, today);
+        Self { consortium: institutions.file(), residents, histories, places, registry, roster, roads, accounts }
     }
 
     /// Writes `consortium.toml`, `accounts.jsonl`, `roads.osm` and the folder `records` with the residents, their
-    /// histories, what can be booked, and who treats emergencies.
+    /// histories, what can be booked, who treats emergencies, and who is on call.
     ///
     /// # Errors
     /// When the disk does not take them.
@@ -76,6 +80,7 @@ impl Cast {
         fs::write(records.join("2-histories.ndjson"), lines(&self.histories))?;
         fs::write(records.join("3-places.ndjson"), lines(&self.places))?;
         fs::write(records.join("4-registry.ndjson"), lines(&self.registry))?;
+        fs::write(records.join("5-roster.ndjson"), lines(&self.roster))?;
         fs::write(folder.join("roads.osm"), &self.roads)
     }
 }
@@ -219,7 +224,7 @@ mod tests {
     }
 
     fn everything(cast: &Cast) -> impl Iterator<Item = &Value> {
-        cast.residents.iter().chain(&cast.histories).chain(&cast.places).chain(&cast.registry)
+        cast.residents.iter().chain(&cast.histories).chain(&cast.places).chain(&cast.registry).chain(&cast.roster)
     }
 
     #[test]
@@ -229,7 +234,7 @@ mod tests {
         assert_eq!(one.residents, other.residents);
         assert_eq!(one.histories, other.histories);
         assert_eq!(one.places, other.places);
-        assert_eq!((one.registry, one.roads), (other.registry, other.roads));
+        assert_eq!((one.registry, one.roster, one.roads), (other.registry, other.roster, other.roads));
         assert_eq!(one.accounts, other.accounts);
     }
 
@@ -306,6 +311,21 @@ mod tests {
         assert!(of("Location").filter(|one| one["operationalStatus"]["code"] == "U").count() > 10);
         assert!(of("Appointment").any(|one| one["status"] == "fulfilled"));
         assert!(of("Appointment").any(|one| one["status"] == "booked"));
+    }
+
+    #[test]
+    fn somebody_is_on_call_for_everything_at_every_moment_and_can_be_reached() {
+        let cast = some();
+        let slots = |call: &str| {
+            let of = cast.roster.iter().filter(|one| one["resourceType"] == "Slot");
+            of.filter(|one| one["serviceType"][0]["coding"][0]["code"] == call).count()
+        };
+        for call in ["stroke", "imaging", "laboratory", "emergency", "chief", "chest-pain"] {
+            assert_eq!(slots(call) % roster::DAYS, 0, "{call}");
+            assert!(slots(call) > 0, "nobody is on call for {call}");
+        }
+        let people = cast.consortium.matches("[[person]]").count();
+        assert_eq!(cast.consortium.matches("mobile = \"1540000").count(), people);
     }
 
     #[test]

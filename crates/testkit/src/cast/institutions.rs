@@ -174,6 +174,7 @@ pub(super) struct Worker {
     pub(super) name: String,
     licence: String,
     title: Option<&'static str>,
+    mobile: String,
     pub(super) posts: Vec<Post>,
 }
 
@@ -373,6 +374,7 @@ fn person(text: &mut String, worker: &Worker) {
     if let Some(title) = worker.title {
         writeln!(text, "title = \"{title}\"").expect("a string takes text");
     }
+    writeln!(text, "mobile = \"{}\"", worker.mobile).expect("a string takes text");
     text.push_str("posts = [\n");
     for post in &worker.posts {
         let Post { at, duty, from, .. } = post;
@@ -436,6 +438,8 @@ impl Hiring {
                     name,
                     licence: format!("9990999{number:08}"),
                     title: title(duty, place),
+                    // No operator has numbers that begin with 154: nobody real is called, whatever this is joined to.
+                    mobile: format!("1540000{number:04}"),
                     posts: vec![Post { at, institution, duty, from, until: None, days: &[] }],
                 });
             }
