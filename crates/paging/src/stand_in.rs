@@ -2,7 +2,7 @@
 //!
 //! - `POST /messages`: a text message or a call; the same `id` a second time is a repeat
 //! - `POST /push/…`: a message for a browser; `/push/gone` says that the browser wants none any more
-//! - `GET /messages`: what was taken
+//! - `GET /messages`: what was taken, and at `/` the same to be looked at
 //! - `POST /down`, `POST /up`: takes nothing, and takes again
 
 use std::convert::Infallible;
@@ -89,6 +89,7 @@ impl StandIn {
         let path = parts.uri.path().to_owned();
         match (&parts.method, path.as_str()) {
             (&Method::GET, "/messages") => return told(StatusCode::OK, &self.list()),
+            (&Method::GET, "/") => return shown(&self.sheet()),
             (&Method::POST, "/down" | "/up") => {
                 self.set_down(path == "/down");
                 return told(StatusCode::OK, &json!({ "down": path == "/down" }));
@@ -121,6 +122,8 @@ impl StandIn {
         match taken.iter_mut().find(|known| known.path == one.path && known.key == one.key) {
             Some(known) => known.repeats += 1,
             None => {
+                let said = |name: &str| one.body[name].as_str().unwrap_or_default();
+                tracing::info!(channel = said("channel"), to = said("to"), "not sent: {}", said("text"));
                 if let Some(heard) = &*self.0.heard.lock() {
                     // Nobody may listen any more.
                     let _ = heard.send(one.clone());
@@ -137,6 +140,47 @@ impl StandIn {
         });
         Value::Array(taken.collect())
     }
+}
+
+impl StandIn {
+    /// What was taken as a page for people, the latest on top.
+    fn sheet(&self) -> String {
+        let taken = self.taken();
+        let mut rows = String::new();
+        for one in taken.iter().rev() {
+            let said = |name: &str| plain(one.body[name].as_str().unwrap_or_default());
+            let (kind, text) = match one.body["channel"].as_str() {
+                Some("sms") => ("短信 SMS", said("text")),
+                Some("voice") => ("语音电话 Call", said("text")),
+                // Only the browser it is for can open it.
+                _ => ("推送 Push", format!("{} B", one.size)),
+            };
+            rows += &format!("<li><b>{}</b> <i>{kind}</i><p>{text}</p></li>\n", said("to"));
+        }
+        let is_down = self.0.is_down.load(Ordering::SeqCst);
+        let state = if is_down { "<p class=down>通道已断开 Down: nothing is taken.</p>" } else { "" };
+        SHEET.replace("{state}", state).replace("{count}", &taken.len().to_string()).replace("{rows}", &rows)
+    }
+}
+
+/// The page: it looks again by itself, and has nothing that a browser would have to fetch.
+const SHEET: &str = "<!doctype html><html lang=zh-CN><meta charset=utf-8><meta http-equiv=refresh content=2>\
+    <meta name=viewport content='width=device-width'><title>演示短信网关 Stand-in gateway</title><style>\
+    body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:0 auto;padding:16px;background:#f4f5f7;color:#1d2129}\
+    h1{font-size:20px;margin:0}ul{list-style:none;padding:0}li{background:#fff;border:1px solid #c9cdd4;border-radius:8px;\
+    padding:8px 12px;margin:8px 0}li p{margin:4px 0 0}i{color:#4e5969}.down{background:#ffece8;border:2px solid #b71d18;\
+    padding:8px}</style><h1>演示短信网关 · Stand-in gateway</h1><p>以下 {count} 条都没有真的发出，最新的在最上面。<br>\
+    None of these {count} was really sent; the latest is on top.</p>{state}<ul>{rows}</ul></html>";
+
+/// A text within a page.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn shown(sheet: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(sheet.to_owned())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
 }
 
 fn told(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {

@@ -61,7 +61,9 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         Command::StandInGateway { listen } => {
             let listener = tokio::net::TcpListener::bind(listen).await;
             let listener = listener.map_err(|error| format!("{listen} cannot be listened on: {error}"))?;
-            tracing::info!("a gateway is stood in for at http://{listen}/messages");
+            tracing::info!(
+                "a gateway is stood in for at http://{listen}/messages; what it took is shown at http://{listen}/"
+            );
             paging::stand_in::StandIn::default().serve(listener).await;
             Ok(())
         }
