@@ -105,6 +105,116 @@ at = "breach"
 tell = ["stroke", "chief"]
 "#;
 
+/// A warning is answered by taking it; updates of it and what else happens to end with it are not asked about.
+const WARNING: &str = r#"
+code = "warning"
+version = "1"
+title = { zh = "院前预警", en = "Warning" }
+
+[[role]]
+code = "desk"
+title = { zh = "急诊科", en = "Emergency" }
+party = "institution"
+call = "desk"
+duties = ["doctor"]
+
+[[role]]
+code = "crew"
+title = { zh = "急救单元", en = "Crew" }
+party = "institution"
+duties = ["nurse"]
+
+[[start]]
+by = "hand"
+duties = ["nurse"]
+reach = ["sent"]
+
+[[milestone]]
+code = "sent"
+title = { zh = "预警送达", en = "Sent" }
+tell = ["desk"]
+
+[[milestone]]
+code = "updated"
+title = { zh = "更新预警", en = "Updated" }
+tell = ["desk"]
+
+[[milestone]]
+code = "taken"
+title = { zh = "已接收", en = "Taken" }
+
+[[milestone]]
+code = "over"
+title = { zh = "结束", en = "Over" }
+ends = "completed"
+
+[[step]]
+code = "answer"
+title = { zh = "接收院前预警", en = "Answer the warning" }
+who = "desk"
+requires = ["sent"]
+page = true
+
+[[step.outcome]]
+code = "accept"
+title = { zh = "接收", en = "Accept" }
+reach = ["taken"]
+
+[[step]]
+code = "update"
+title = { zh = "更新", en = "Update" }
+who = "crew"
+requires = ["sent"]
+again = ["updated"]
+optional = true
+reach = ["updated"]
+
+[[step]]
+code = "reread"
+title = { zh = "查看更新", en = "Read the update" }
+who = "desk"
+requires = ["updated"]
+optional = true
+acknowledgements = 1
+page = false
+
+[[step]]
+code = "end"
+title = { zh = "结束", en = "End" }
+who = "crew"
+requires = ["taken"]
+reach = ["over"]
+
+[[clock]]
+code = "answer"
+title = { zh = "送达至接收", en = "Sent to taken" }
+from = "sent"
+to = ["taken"]
+
+[[clock.limit]]
+warn = "2 min"
+breach = "5 min"
+source = "made up for this test"
+
+[[clock.rung]]
+at = "warn"
+tell = ["desk"]
+
+[[clock]]
+code = "silence"
+title = { zh = "途中无更新", en = "No update" }
+from = "updated"
+to = ["updated", "taken"]
+
+[[clock.limit]]
+breach = "1 min"
+source = "made up for this test"
+
+[[clock.rung]]
+at = "breach"
+tell = ["desk"]
+"#;
+
 struct Ward {
     door: Door,
     engine: protocol::Engine,
@@ -125,10 +235,14 @@ impl Ward {
             allow_private: true,
             ..Settings::default()
         };
-        let protocol: Protocol = toml::from_str(TEAM).unwrap();
-        let library = Library::with([protocol.clone()]);
+        let protocols = [TEAM, WARNING].map(|text| toml::from_str::<Protocol>(text).unwrap());
+        let library = Library::with(protocols.clone());
         let told = settings.clone();
-        let door = stage(place, Library::with([protocol]), move |door| door.paging = told).await;
+        let door = stage(place, Library::with(protocols), move |door| {
+            door.sign_in.idle = door.sign_in.length;
+            door.paging = told;
+        })
+        .await;
         let record = door.place.record.clone();
         let people = [
             r#"{"resourceType":"Patient","id":"p","name":[{"text":"林月"}]}"#,
@@ -189,7 +303,7 @@ fn whoever_is_on_call_is_paged_until_they_answer_and_told_when_it_is_over() {
         read(&nurse.on_call("stroke", "doctor-hospital").await);
         read(&nurse.on_call("chief", "quality-hospital").await);
         let roster = read(&doctor.get("/paging/roster?institution=hospital").await);
-        assert_eq!(roster["calls"].as_array().unwrap().len(), 2);
+        assert_eq!(roster["calls"].as_array().unwrap().len(), 3);
         let shift = roster["shifts"].as_array().unwrap().iter().find(|shift| shift["name"] == "陈平").unwrap();
         assert_eq!(shift["channels"], json!(["sms"]));
         read(&nurse.activate().await);
@@ -216,6 +330,35 @@ fn whoever_is_on_call_is_paged_until_they_answer_and_told_when_it_is_over() {
 }
 
 #[test]
+fn what_is_answered_by_deciding_is_paged_and_what_is_only_told_is_not() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let nurse = ward.enter("nurse-hospital").await;
+        read(&nurse.on_call("desk", "doctor-hospital").await);
+        let roles = json!({"desk": "Organization/hospital", "crew": "Organization/hospital"});
+        let warning = json!({"id": "run-2", "protocol": "warning", "patient": "Patient/p", "roles": roles});
+        let begun = read(&nurse.post("/runs", &warning).await);
+        let steps = begun["steps"].as_array().unwrap();
+        let paged = steps.iter().filter(|step| step["paged"] == true).map(|step| &step["code"]);
+        assert_eq!(paged.collect::<Vec<_>>(), ["answer"]);
+        ward.pass(0).await;
+        assert_eq!(ward.texted(), ["1"]);
+        read(&nurse.post("/runs/run-2/acts", &json!({"deed": "complete", "step": "update", "n": 1})).await);
+        ward.pass(0).await;
+        assert_eq!(ward.texted().len(), 1, "an update is looked at on a screen");
+        ward.pass(1).await;
+        assert_eq!(ward.texted().len(), 1, "and so is that none came");
+        ward.pass(1).await;
+        assert_eq!(ward.texted(), ["1", "1"], "nobody has taken it");
+        let doctor = ward.enter("doctor-hospital").await;
+        let taken = json!({"deed": "complete", "step": "answer", "n": 1, "outcome": "accept"});
+        read(&doctor.post("/runs/run-2/acts", &taken).await);
+        ward.pass(5).await;
+        assert_eq!(ward.texted().len(), 2, "somebody has");
+    });
+}
+
+#[test]
 fn a_channel_that_is_down_is_told_to_those_who_may_see_the_run() {
     on_both(async |place| {
         let ward = Ward::of(place).await;
@@ -236,6 +379,33 @@ fn a_channel_that_is_down_is_told_to_those_who_may_see_the_run() {
         ward.stand_in.set_down(false);
         ward.pass(1).await;
         assert_eq!(read(&nurse.get("/paging/trouble").await)["runs"][0]["channels"], json!([]));
+    });
+}
+
+#[test]
+fn nobody_can_have_telephones_ring_by_writing_a_message() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let (nurse, patient) = (ward.enter("nurse-hospital").await, ward.enter("p").await);
+        read(&nurse.on_call("stroke", "doctor-hospital").await);
+        let base = "https://qingshan.dev/fhir/StructureDefinition";
+        let page = json!({"url": format!("{base}/run-page"), "extension": [
+            {"url": "role", "valueCode": "stroke"}, {"url": "call", "valueCode": "stroke"},
+            {"url": "party", "valueReference": {"reference": "Organization/hospital"}}]});
+        let over = json!({"url": format!("{base}/run-stand-down"), "valueBoolean": true});
+        let handing =
+            json!({"url": format!("{base}/page-handing"), "extension": [{"url": "role", "valueCode": "stroke"}]});
+        for extension in [page, over, handing] {
+            let message = json!({"resourceType": "Communication", "status": "preparation", "extension": [extension],
+                "subject": {"reference": "Patient/p"}, "sender": {"reference": "Patient/p"},
+                "recipient": [{"reference": "Organization/hospital"}], "sent": "2026-05-04T08:00:00+08:00",
+                "payload": [{"contentString": "..."}]});
+            for who in [&nurse, &patient] {
+                who.post("/fhir/Communication", &message).await.refused(403, "business-rule");
+            }
+        }
+        ward.pass(1).await;
+        assert!(ward.texted().is_empty());
     });
 }
 
