@@ -113,10 +113,11 @@ pub(crate) fn written(resource: &Json, protocol: &Protocol, run: &Run, at: i64, 
     if resource["id"].is_null() {
         resource["id"] = id.into();
     }
-    let subject = match resource["resourceType"].as_str() {
-        Some("Patient") => None,
-        Some("Consent") => Some("patient"),
-        _ => Some("subject"),
+    let type_ = resource["resourceType"].as_str().and_then(|name| definitions::r4().type_(name));
+    let type_ = type_.expect("scenarios speak of R4 types");
+    let subject = match type_.name {
+        "Consent" => Some("patient"),
+        _ => type_.child("subject").map(|_| "subject"),
     };
     if let Some(subject) = subject.filter(|subject| resource[*subject].is_null()) {
         resource[subject] = json!({ "reference": run.patient });
