@@ -238,11 +238,7 @@ impl Ward {
         let protocols = [TEAM, WARNING].map(|text| toml::from_str::<Protocol>(text).unwrap());
         let library = Library::with(protocols.clone());
         let told = settings.clone();
-        let door = stage(place, Library::with(protocols), move |door| {
-            door.sign_in.idle = door.sign_in.length;
-            door.paging = told;
-        })
-        .await;
+        let door = stage(place, Library::with(protocols), move |door| door.paging = told).await;
         let record = door.place.record.clone();
         let people = [
             r#"{"resourceType":"Patient","id":"p","name":[{"text":"林月"}]}"#,
