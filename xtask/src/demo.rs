@@ -41,7 +41,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let data = options.data.clone().unwrap_or_else(|| fresh.join("data"));
     if data.join("record.db").exists() {
         // A record keeps the words of a protocol it holds; a demonstration is of the words there are now.
-        must_succeed(Command::new(&program).args(["protocol", "install", "--replace", "--data"]).arg(&data).args(lines()?))?;
+        must_succeed(
+            Command::new(&program).args(["protocol", "install", "--replace", "--data"]).arg(&data).args(lines()?),
+        )?;
     } else {
         put_in(options, &program, &data)?;
     }
