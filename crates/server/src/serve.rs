@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use record::Surroundings;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
         return Ok(());
     }
     let unusable = |error: std::io::Error| format!("{address} cannot be listened on: {error}");
-    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let listener = listen(address).map_err(unusable)?;
     let bound = listener.local_addr().map_err(unusable)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening at {scheme}://{bound}/fhir");
@@ -70,6 +70,18 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Connections that wait to be taken. After a restart everybody comes back within the same moment: whoever finds no room
+/// is not refused but sends again, a fifth of a second later at the earliest. The system's own limit holds as well.
+const WAITING: u32 = 16_384;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started anew takes the port of the one that was there.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// The clock of a demonstration. No record of real people is served under one that somebody can turn.
