@@ -248,14 +248,25 @@ kind = "integer"
 calculated = "%resource.repeat(item).where(linkId = 'of').answer.value + 1"
 "#;
 
+fn names(names: [&str; 2]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
 #[test]
 fn what_follows_from_what_follows_stands_where_the_form_asks_for_it() {
     let desk = Desk::of(&[("forms/dose.toml", DOSE)]);
     let filled = desk.fills(r#"{"linkId":"weight","answer":[{"valueDecimal":70.50}]}"#);
     // In the order of the form, in a part of it that was not sent, with the digits of what was.
-    let order = [r#""linkId":"given""#, "9.06428571", "63.45", r#""valueDecimal":70.50"#];
-    let places = order.map(|text| filled.find(text).unwrap_or_else(|| panic!("{text} is not in {filled}")));
-    assert!(places.is_sorted() && filled.contains(r#""linkId":"fits","answer":[{"valueBoolean":true}]"#), "{filled}");
+    let items: serde_json::Value = serde_json::from_str(&filled).unwrap();
+    let links = |items: &serde_json::Value| -> Vec<String> {
+        items.as_array().unwrap().iter().map(|item| item["linkId"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((links(&items), links(&items[0]["item"])), (names(["given", "weight"]), names(["daily", "dose"])));
+    assert_eq!(items[1]["answer"][0]["item"][0]["linkId"], "fits");
+    assert_eq!(items[1]["answer"][0]["item"][0]["answer"][0]["valueBoolean"], true);
+    for digits in ["9.06428571", "63.45", r#""valueDecimal":70.50"#] {
+        assert!(filled.contains(digits), "{digits} is not in {filled}");
+    }
     assert!(!filled.contains("reduced"), "it is not asked: {filled}");
     assert!(!filled.contains("next"), "nobody came: {filled}");
     let heavy = desk.fills(r#"{"linkId":"weight","answer":[{"valueDecimal":110}]}"#);
