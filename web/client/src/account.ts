@@ -244,7 +244,8 @@ export class Account {
     const headers: Record<string, string> = { Accept: "application/json" };
     if (csrf !== undefined) headers["X-CSRF-Token"] = csrf;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    return ask(this.origin + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    // Whoever signs out and leaves at once is signed out all the same.
+    return ask(this.origin + path, { method, headers, keepalive: true, ...(body !== undefined && { body: JSON.stringify(body) }) });
   }
 
   /** What stands at an address that not every service has. */

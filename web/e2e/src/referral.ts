@@ -1,5 +1,5 @@
 import type { BrowserContextOptions, Locator, Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { keep as kept, play, raise, type Play } from "./stage";
 
 const beside = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
@@ -151,9 +151,13 @@ const pressed = (page: Page, name: string) => page.locator(".task-doing").getByR
 /** Does what is open: presses an outcome, fills in what it asks for, gives a reason, until it is done. */
 export async function decide(page: Page, outcome: string, given: { answers?: Answers; reason?: string; asks?: boolean } = {}): Promise<void> {
   const { answers, reason, asks = false } = given;
+  // What others wrote comes in above the buttons and moves them; a press that falls on that very moment is made again.
   if (asks) {
-    await pressed(page, outcome).click();
-    await page.locator(".task-chosen").waitFor();
+    const press = async () => {
+      if (!(await page.locator(".task-chosen").isVisible())) await pressed(page, outcome).click();
+      await page.locator(".task-chosen").waitFor({ timeout: 3_000 });
+    };
+    await vi.waitFor(press, { timeout: 60_000 });
   }
   await page.locator(asks || answers !== undefined ? ".task-doing .step-form .form" : ".task-doing").waitFor({ state: "attached" });
   await fill(page, answers ?? {});

@@ -70,6 +70,7 @@ for (const [size, options] of Object.entries(sizes)) {
         await page.locator(".lines li").first().waitFor();
         await keep(page, name("11-settings"));
         await page.locator(".top").getByRole("button").last().click();
+        await page.locator("[data-login]").first().waitFor();
 
         await be(page, "gao");
         await page.goto("/patients/ouyang");
@@ -80,17 +81,20 @@ for (const [size, options] of Object.entries(sizes)) {
         await keep(page, name("13-glass"));
         await page.keyboard.press("Escape");
         await page.locator(".top").getByRole("button").last().click();
+        await page.locator("[data-login]").first().waitFor();
 
         await be(page, "qian");
         await page.locator(".branch a").first().click();
         await page.locator(".add-post").waitFor();
         await keep(page, name("14-consortium"));
         await page.locator(".top").getByRole("button").last().click();
+        await page.locator("[data-login]").first().waitFor();
 
         await be(page, "he");
         await page.locator(".nothing, .waiting").first().waitFor();
         await keep(page, name("15-emergencies"));
         await page.locator(".top").getByRole("button").last().click();
+        await page.locator("[data-login]").first().waitFor();
 
         await be(page, "shan");
         await page.locator(".mine-record").waitFor();
