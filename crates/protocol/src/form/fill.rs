@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fhir::path::{Environment, Expression, Item};
 use fhir::terminology::Terminology;
 use fhir::{Error, Value, json};
-use sonic_rs::{JsonValueMutTrait, JsonValueTrait, Object};
+use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait, Object};
 
 use super::judge::{Beside, CALCULATED, ENABLED, environment, flag, formula, list, score, text};
 
@@ -40,7 +40,72 @@ pub fn fill(questionnaire: &Value, response: &Value, beside: &Beside<'_>) -> Res
         }
         filled = next;
     }
-    Ok(filled)
+    let mut text = Vec::new();
+    put_in_order(&filled, &mut text)?;
+    json::parse(&text)
+}
+
+/// The members of a response, of its items and of their answers as FHIR orders them; `value[x]` stands where nothing is.
+/// <http://hl7.org/fhir/R4/questionnaireresponse.html>
+const ORDER: [&str; 24] = [
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "contained",
+    "extension",
+    "modifierExtension",
+    "identifier",
+    "basedOn",
+    "partOf",
+    "questionnaire",
+    "status",
+    "subject",
+    "encounter",
+    "authored",
+    "author",
+    "source",
+    "linkId",
+    "definition",
+    "text",
+    "",
+    "answer",
+    "item",
+];
+
+/// Writes a response in the order of its members, which a tree that was changed does not keep.
+fn put_in_order(part: &Value, out: &mut Vec<u8>) -> Result<(), Error> {
+    let place = |name: &str| {
+        let plain = name.strip_prefix('_').unwrap_or(name);
+        let other = ORDER.iter().position(|one| one.is_empty());
+        ORDER.iter().position(|one| *one == plain).or(other).unwrap_or_default()
+    };
+    let mut members: Vec<(&str, &Value)> = part.as_object().into_iter().flat_map(|object| object.iter()).collect();
+    members.sort_by_key(|(name, _)| (place(name), name.trim_start_matches('_'), name.starts_with('_')));
+    out.push(b'{');
+    for (at, (name, value)) in members.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, name).map_err(Error::fault)?;
+        out.push(b':');
+        match (name, value.as_array()) {
+            ("item" | "answer", Some(parts)) => {
+                out.push(b'[');
+                for (at, one) in parts.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    put_in_order(one, out)?;
+                }
+                out.push(b']');
+            }
+            _ => out.extend_from_slice(&json::to_bytes(value)),
+        }
+    }
+    out.push(b'}');
+    Ok(())
 }
 
 /// Whether a response that is kept is one that was sent, with nothing more than what follows from it.
