@@ -10,7 +10,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod entry;
-mod event;
+pub(crate) mod event;
 mod journal;
 mod seal;
 mod shape;
@@ -150,7 +150,8 @@ impl Record {
         entry.origin = note.origin;
         entry.detail = note.detail;
         entry.patients = note.patients;
-        entry.allowed_by((note.act == Act::Emergency).then_some(Relation::Emergency));
+        let opened = note.act == Act::Emergency && note.outcome == Outcome::Done;
+        entry.allowed_by(opened.then_some(Relation::Emergency));
         self.write_down(caller, &entry).await
     }
 
@@ -282,6 +283,15 @@ impl Shown for Vec<FeedEntry> {
 }
 
 impl Session {
+    /// Writes down what the caller did, or was refused, outside the verbs of a session: see [`Record::note`].
+    pub async fn note(&self, note: Note) -> Result<(), Error> {
+        let mut note = note;
+        if let Some(origin) = self.origin.as_deref().filter(|_| note.origin.is_empty()) {
+            note.origin = origin.to_owned();
+        }
+        self.record.note(&self.caller, note).await
+    }
+
     /// Writes down what a verb was asked, what it answered and by which relation, and only then lets the answer go.
     pub(crate) async fn witness<T: Shown>(
         &self,

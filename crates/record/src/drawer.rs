@@ -27,6 +27,12 @@ impl Drawer<'_> {
         self.record.store().drawer_add(self.kind, id, body, expires).await
     }
 
+    /// Puts a paper that stays in the place of this one, and says whether it did: it does not if it has been replaced or
+    /// taken out meanwhile.
+    pub async fn replace(&self, id: &str, old: Bytes, new: Bytes) -> Result<bool, Error> {
+        self.record.store().drawer_replace(self.kind, id, old, new).await
+    }
+
     /// Takes a paper out.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
         self.record.store().drawer_remove(self.kind, id).await

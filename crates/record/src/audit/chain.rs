@@ -4,14 +4,11 @@
 //! a change is found at the very entry. What is chained is `SM3(digest before ‖ position ‖ entry)`, the position as
 //! eight bytes, the highest first. SM3 is GB/T 32905-2016.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use sm3::{Digest, Sm3};
 
-use super::entry::{Entry, number, put_number, take};
+use super::entry::{Entry, Gist, number, put_number, take};
 use crate::store::body;
-use crate::store::names::shard_of;
 
 /// Chains of a record. Processes and their lanes write to different ones, so that they do not wait for each other.
 /// Stored chains are counted from 0, so this can only ever grow.
@@ -63,8 +60,8 @@ pub(crate) struct Block {
     /// The digest of its last entry.
     pub(crate) hash: Hash,
     pub(crate) body: Vec<u8>,
-    /// Under which shards its entries are found.
-    pub(crate) about: BTreeSet<i32>,
+    /// Under which shards its entries are found, in order, each once.
+    pub(crate) about: Vec<i32>,
 }
 
 /// Adds entries to a chain, in as many blocks as they need.
@@ -73,18 +70,24 @@ pub(crate) struct Block {
 /// fewer they are, the fewer rows tell of it. What is put in order so was noted within the same moment.
 pub(crate) fn link(head: &mut Head, entries: &[Bytes]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    let parsed = entries.iter().filter_map(|bytes| Some((bytes, Entry::parse(bytes)?)));
-    let mut parsed: Vec<(&Bytes, Entry)> = parsed.collect();
-    if parsed.iter().map(|(bytes, _)| bytes.len() + CHECK).sum::<usize>() > BLOCK {
-        parsed.sort_by_cached_key(|(_, entry)| {
-            entry.about().next().map(|patient| shard_of(&format!("Patient/{patient}")))
-        });
+    // The shards of all entries lie one after another, since each has only a few.
+    let mut under = Vec::with_capacity(entries.len() * 4);
+    let mut known: Vec<(Gist, &Bytes, std::ops::Range<usize>)> = Vec::with_capacity(entries.len());
+    for bytes in entries {
+        let before = under.len();
+        match Gist::of(bytes, &mut under) {
+            Some(gist) => known.push((gist, bytes, before..under.len())),
+            None => under.truncate(before),
+        }
     }
-    for (bytes, entry) in parsed {
+    if known.iter().map(|(_, bytes, _)| bytes.len() + CHECK).sum::<usize>() > BLOCK {
+        known.sort_by_key(|(gist, _, _)| gist.first);
+    }
+    for (gist, bytes, shards) in known {
         let next = head.and(bytes);
         if blocks.last().is_none_or(|block| block.body.len() >= BLOCK) {
-            let (since, at) = (entry.at, entry.at);
-            let (body, about) = (Vec::new(), BTreeSet::new());
+            let (since, at) = (gist.at, gist.at);
+            let (body, about) = (Vec::new(), Vec::new());
             blocks.push(Block { seq: next.seq, count: 0, since, at, hash: next.hash, body, about });
         }
         let block = blocks.last_mut().expect("one was pushed above if there was none");
@@ -92,13 +95,41 @@ pub(crate) fn link(head: &mut Head, entries: &[Bytes]) -> Vec<Block> {
         block.body.extend_from_slice(bytes);
         block.body.extend_from_slice(&next.hash[..CHECK]);
         block.count += 1;
-        block.since = block.since.min(entry.at);
-        block.at = block.at.max(entry.at);
+        block.since = block.since.min(gist.at);
+        block.at = block.at.max(gist.at);
         block.hash = next.hash;
-        entry.found_under(&mut block.about);
+        block.about.extend_from_slice(&under[shards]);
         *head = next;
     }
+    for block in &mut blocks {
+        block.about.sort_unstable();
+        block.about.dedup();
+    }
     blocks
+}
+
+/// Shards are indexed in this many groups by their first bits. Stored rows are counted by it, so it can never change.
+///
+/// A row for each shard would lie on a page of its own, and when thousands of entries are committed together most of what
+/// is written would be such pages. What belongs to a group lies at one place instead.
+const GROUPS: i32 = 256;
+
+/// The group in which a shard is indexed.
+pub(crate) fn group_of(shard: i32) -> i64 {
+    i64::from(shard / (i32::MAX / GROUPS + 1))
+}
+
+/// A shard as it stands among those of its group.
+pub(crate) fn mark_of(shard: i32) -> [u8; 4] {
+    shard.to_be_bytes()
+}
+
+/// Shards by group: of each group its number, and the shards one after another in four bytes each.
+///
+/// The shards are in order, each once.
+pub(crate) fn grouped(shards: &[i32]) -> impl Iterator<Item = (i64, Bytes)> {
+    let groups = shards.chunk_by(|one, next| group_of(*one) == group_of(*next));
+    groups.map(|group| (group_of(group[0]), group.iter().copied().flat_map(mark_of).collect()))
 }
 
 /// The entries of a block's body, each with the beginning of its digest. `None` in place of what is no entry.
@@ -238,9 +269,17 @@ mod tests {
             Bytes::from(entry.to_bytes())
         });
         let blocks = link(&mut Head::empty(0), &entries.collect::<Vec<_>>());
-        let rows: usize = blocks.iter().map(|block| block.about.len()).sum();
-        assert!(blocks.len() > 4 && rows < 200 + 3 * blocks.len(), "{rows} rows tell of {} blocks", blocks.len());
+        let told: usize = blocks.iter().map(|block| block.about.len()).sum();
+        assert!(blocks.len() > 4 && told < 200 + 3 * blocks.len(), "{told} shards tell of {} blocks", blocks.len());
         assert_eq!(blocks.iter().map(|block| block.count).sum::<i64>(), 6_000);
+    }
+
+    #[test]
+    fn shards_of_one_group_lie_together() {
+        let shards = [0, 7, 0x007f_ffff, 0x0080_0000, i32::MAX];
+        let found: Vec<(i64, Vec<u8>)> = grouped(&shards).map(|(group, marks)| (group, marks.to_vec())).collect();
+        let first = [[0; 4], [0, 0, 0, 7], [0, 0x7f, 0xff, 0xff]].concat();
+        assert_eq!(found, [(0, first), (1, vec![0, 0x80, 0, 0]), (255, vec![0x7f, 0xff, 0xff, 0xff])]);
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! One act on the trail, and its bytes. The bytes are what is hashed, so their form never changes; a new form gets a
 //! new number at the beginning.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use fhir::{Category, Error};
 use memchr::memmem::Finder;
 
-use crate::store::names::shard_of;
+use crate::store::names::shard_of_parts;
 use crate::{Caller, Key, Method, Relation, ResourceType, Standing, Version};
 
 /// What was done or tried.
@@ -188,19 +187,6 @@ impl Entry {
         }
     }
 
-    /// The shards of all names under which it is to be found: patients, the actor and the actor's organization, and
-    /// what belongs to no patient.
-    pub(crate) fn found_under(&self, shards: &mut BTreeSet<i32>) {
-        shards.insert(shard_of(&self.actor));
-        shards.extend(self.organization().map(|organization| shard_of(&organization)));
-        let of_patients = self.patients.iter().chain(self.items.iter().flat_map(|item| &item.patients));
-        shards.extend(of_patients.map(|id| shard_of(&format!("Patient/{id}"))));
-        if self.patients.is_empty() {
-            let alone = self.items.iter().filter(|item| item.patients.is_empty());
-            shards.extend(alone.map(|item| shard_of(&item.key.to_string())));
-        }
-    }
-
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.push(FORM);
@@ -281,6 +267,80 @@ impl Entry {
     }
 }
 
+/// What of an entry says where it is found, told from its bytes without making an [`Entry`] of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gist {
+    /// When, in microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) at: i64,
+    /// The shard of the first patient it is about.
+    pub(crate) first: Option<i32>,
+}
+
+impl Gist {
+    /// Adds to `under` the shards of all names under which the entry is to be found: patients, the actor and the actor's
+    /// organization, and what belongs to no patient. `None` when the bytes are not those of an entry.
+    pub(crate) fn of(bytes: &[u8], under: &mut Vec<i32>) -> Option<Self> {
+        let mut bytes = bytes;
+        let from = &mut bytes;
+        if take(from, 1)? != [FORM] {
+            return None;
+        }
+        take(from, 2)?;
+        let at = i64::from_be_bytes(take(from, 8)?.try_into().ok()?);
+        under.push(shard_of_parts([words(from)?]));
+        // Purpose, request, origin, relation and detail.
+        for _ in 0..5 {
+            words(from)?;
+        }
+        match take(from, 1)? {
+            [1] => {
+                under.push(shard_of_parts([b"Organization/", words(from)?]));
+                words(from)?;
+                for _ in 0..number(from)? {
+                    words(from)?;
+                }
+            }
+            [0 | 2] => {}
+            _ => return None,
+        }
+        number(from)?;
+        let mut first = None;
+        let mut add = |from: &mut &[u8], under: &mut Vec<i32>| {
+            let shard = shard_of_parts([b"Patient/", words(from)?]);
+            under.push(shard);
+            first = first.or(Some(shard));
+            Some(())
+        };
+        let shown = number(from)?;
+        for _ in 0..shown {
+            add(from, under)?;
+        }
+        for _ in 0..number(from)? {
+            let type_ = ResourceType::numbered(i64::try_from(number(from)?).ok()?)?;
+            let id = words(from)?;
+            number(from)?;
+            take(from, 1)?;
+            if take(from, 1)? != [0] {
+                take(from, 32)?;
+            }
+            let patients = number(from)?;
+            for _ in 0..patients {
+                add(from, under)?;
+            }
+            if shown == 0 && patients == 0 {
+                under.push(shard_of_parts([type_.name().as_bytes(), b"/", id]));
+            }
+        }
+        from.is_empty().then_some(Self { at, first })
+    }
+}
+
+/// The bytes of a text.
+fn words<'b>(from: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = usize::try_from(number(from)?).ok()?;
+    take(from, length)
+}
+
 fn item(from: &mut &[u8]) -> Option<Item> {
     let type_ = ResourceType::numbered(i64::try_from(number(from)?).ok()?)?;
     let key = Key::new(type_, text(from)?);
@@ -334,8 +394,7 @@ pub(crate) fn number(from: &mut &[u8]) -> Option<u64> {
 }
 
 fn text(from: &mut &[u8]) -> Option<String> {
-    let length = usize::try_from(number(from)?).ok()?;
-    String::from_utf8(take(from, length)?.to_vec()).ok()
+    String::from_utf8(words(from)?.to_vec()).ok()
 }
 
 fn texts(from: &mut &[u8]) -> Option<Vec<String>> {
@@ -370,6 +429,7 @@ pub(crate) fn patients(key: &Key, body: &[u8], into: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::names::shard_of;
 
     fn key(type_: &str, id: &str) -> Key {
         Key::new(ResourceType::named(type_).unwrap(), id)
@@ -400,6 +460,29 @@ mod tests {
     fn an_entry_comes_back_from_its_bytes() {
         let entry = entry();
         assert_eq!(Entry::parse(&entry.to_bytes()), Some(entry));
+    }
+
+    #[test]
+    fn where_an_entry_is_found_is_told_from_its_bytes() {
+        let found = |entry: &Entry| {
+            let mut under = Vec::new();
+            (Gist::of(&entry.to_bytes(), &mut under), under)
+        };
+        let shards = |names: &[&str]| names.iter().map(|name| shard_of(name)).collect::<Vec<_>>();
+        let mut entry = entry();
+        let (gist, under) = found(&entry);
+        assert_eq!(gist, Some(Gist { at: entry.at, first: Some(shard_of("Patient/p")) }));
+        assert_eq!(under, shards(&[&entry.actor, "Organization/o", "Patient/p", "Patient/q"]));
+        entry.post = AsWhat::Lay;
+        entry.patients.clear();
+        entry.items.push(Item::of(&key("Device", "d")));
+        let (gist, under) = found(&entry);
+        assert_eq!(gist.unwrap().first, Some(shard_of("Patient/q")));
+        assert_eq!(under, shards(&[&entry.actor, "Patient/q", "Patient/p", "Device/d"]));
+        let bytes = entry.to_bytes();
+        for length in 0..bytes.len() {
+            assert_eq!(Gist::of(&bytes[..length], &mut Vec::new()), None, "{length} bytes");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fhir::search::Param;
 use fhir::{Category, Error, IssueCode, time};
 use futures_util::future::BoxFuture;
 
@@ -17,12 +18,20 @@ use super::view::View;
 use crate::access::sight::{self, Sight};
 use crate::search::{SearchPage, SearchRequest};
 use crate::store::names::shard_of;
-use crate::store::value::{Row, Rows, SqlValue};
+use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Reader, reads};
 use crate::{Key, Method, ResourceType, Session, Version};
 
 /// The name of the type.
 const TYPE: &str = "AuditEvent";
+
+/// The search parameters the trail is asked by.
+const PARAMETERS: [&str; 7] = ["action", "agent", "altid", "date", "entity", "outcome", "patient"];
+
+/// Whether the trail is asked by this parameter; none when it is one of another type.
+pub(crate) fn is_asked_by(param: &Param) -> Option<bool> {
+    (param.type_name == TYPE).then(|| PARAMETERS.contains(&&*param.code))
+}
 
 /// How the id of an event that stands on the trail begins.
 const ID: &str = "trail-";
@@ -298,16 +307,16 @@ impl Default for Sought {
 
 impl Sought {
     /// The shard under which all that is sought is found; `None` if only the whole trail holds it.
-    async fn shard(&self, rows: &mut Reader) -> Result<Option<i64>, Error> {
+    async fn shard(&self, rows: &mut Reader) -> Result<Option<i32>, Error> {
         if let Some(patient) = &self.patient {
-            return Ok(Some(shard_of(&format!("Patient/{patient}")).into()));
+            return Ok(Some(shard_of(&format!("Patient/{patient}"))));
         }
         if let Some(entity) = &self.entity {
             // What belongs to a patient is found under the patient, on whose shard it lies.
-            let home = reads::place(rows, entity).await?.map(|place| i64::from(place.home));
-            return Ok(Some(home.unwrap_or_else(|| shard_of(&entity.to_string()).into())));
+            let home = reads::place(rows, entity).await?.map(|place| place.home);
+            return Ok(Some(home.unwrap_or_else(|| shard_of(&entity.to_string()))));
         }
-        Ok(self.agent.as_ref().map(|agent| shard_of(agent).into()))
+        Ok(self.agent.as_ref().map(|agent| shard_of(agent)))
     }
 
     fn wants(&self, entry: &Entry) -> bool {
@@ -335,11 +344,19 @@ async fn find(
 ) -> Result<(Vec<(i64, i64, Entry)>, Option<Place>), Error> {
     let shard = sought.shard(rows).await?;
     let among = match shard {
-        Some(_) => "audit_about a JOIN audit b ON b.shard = a.chain AND b.seq = a.seq WHERE a.shard = $7 AND",
-        None => {
-            "(SELECT at, shard AS chain, seq, since, body FROM audit) a JOIN audit b \
-                 ON b.shard = a.chain AND b.seq = a.seq WHERE"
+        Some(_) => {
+            let marked = match rows.dialect() {
+                Dialect::Sqlite => "instr(a.marks, $8)",
+                Dialect::Postgres => "position($8 IN a.marks)",
+            };
+            format!(
+                "audit_about a JOIN audit b ON b.shard = a.chain AND b.seq = a.seq \
+                 WHERE a.shard = $7 AND {marked} > 0 AND"
+            )
         }
+        None => "(SELECT at, shard AS chain, seq, since, body FROM audit) a JOIN audit b \
+                 ON b.shard = a.chain AND b.seq = a.seq WHERE"
+            .to_owned(),
     };
     let sql = format!(
         "SELECT a.at, a.chain, a.seq, b.body FROM {among} a.at >= $1 AND b.since < $2 AND a.at <= $3 \
@@ -352,7 +369,10 @@ async fn find(
         let (at, chain, block) =
             from.map_or((i64::MAX, i64::from(i32::MAX), i64::MAX), |from| (from.at, from.chain, from.block));
         let mut arguments: Vec<SqlValue> = [sought.lo, sought.hi, at, chain, block, CHUNK].map(SqlValue::Int).into();
-        arguments.extend(shard.map(SqlValue::Int));
+        if let Some(shard) = shard {
+            let mark = Bytes::copy_from_slice(&chain::mark_of(shard));
+            arguments.extend([chain::group_of(shard).into(), SqlValue::Bytes(mark)]);
+        }
         let blocks = rows.rows(&sql, &arguments).await?;
         through += CHUNK;
         for row in &blocks {

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use parking_lot::Mutex;
 
-use super::chain::digest;
 use crate::transact::commit::Noted;
 
 /// How the files of journals end.
@@ -24,7 +23,8 @@ const FULL: u64 = 16 << 20;
 /// Entries that go to the database together.
 const TOGETHER: usize = 10_000;
 
-/// Bytes before each entry: its length and the beginning of its digest.
+/// Bytes before each entry: its length and its checksum, which tells an entry that was not written to its end. Against
+/// those who change it on purpose only the chain helps, which the entry is about to become part of.
 const HEADER: usize = 8;
 
 pub(crate) struct Journal {
@@ -184,7 +184,7 @@ fn frame(entry: &[u8]) -> Vec<u8> {
     let length = u32::try_from(entry.len()).unwrap_or(u32::MAX);
     let mut framed = Vec::with_capacity(entry.len() + HEADER);
     framed.extend_from_slice(&length.to_be_bytes());
-    framed.extend_from_slice(&digest(entry)[..4]);
+    framed.extend_from_slice(&crc32fast::hash(entry).to_be_bytes());
     framed.extend_from_slice(entry);
     framed
 }
@@ -197,7 +197,7 @@ fn framed(bytes: &[u8], before: i64) -> Vec<(i64, Bytes)> {
     while let Some(header) = bytes.get(at..at + HEADER) {
         let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let Some(entry) = bytes.get(at + HEADER..at + HEADER + length).filter(|entry| !entry.is_empty()) else { break };
-        if digest(entry)[..4] != header[4..] {
+        if crc32fast::hash(entry).to_be_bytes() != header[4..] {
             break;
         }
         at += HEADER + length;

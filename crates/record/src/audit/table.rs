@@ -35,24 +35,28 @@ pub(crate) async fn append<T: WriteTx>(tx: &mut T, entries: &[bytes::Bytes]) -> 
 async fn put<T: WriteTx>(tx: &mut T, chain: i64, block: Block) -> Result<(), Error> {
     let Block { seq, count, since, at, hash, body, about } = block;
     let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
-    let shards = SqlValue::Ints(about.into_iter().map(i64::from).collect());
     let last = seq + count - 1;
     if tx.dialect() == Dialect::Postgres {
         // One statement, since every other has to travel to the server and back while the chain is held.
+        let (groups, marks) = chain::grouped(&about).unzip();
         let sql = "WITH block AS (\
                      INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
                    ), about AS (\
-                     INSERT INTO audit_about (shard, at, chain, seq) \
-                     SELECT a.shard, $5::int8, $1::int8, $2::int8 FROM unnest($8::int8[]) AS a(shard)\
+                     INSERT INTO audit_about (shard, at, chain, seq, marks) \
+                     SELECT a.shard, $5::int8, $1::int8, $2::int8, a.marks \
+                     FROM unnest($8::int8[], $10::bytea[]) AS a(shard, marks)\
                    ) UPDATE audit_end SET seq = $9, hash = $6 WHERE shard = $1";
+        let (groups, marks) = (SqlValue::Ints(groups), SqlValue::Blobs(marks));
         let arguments =
-            [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, shards, last.into()];
+            [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, groups, last.into(), marks];
         return tx.rows(sql, &arguments).await.map(drop);
     }
     let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     tx.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash.clone(), body]).await?;
-    let sql = "INSERT INTO audit_about (shard, at, chain, seq) SELECT value, $2, $3, $4 FROM rarray($1)";
-    tx.rows(sql, &[shards, at.into(), chain.into(), seq.into()]).await?;
+    let sql = "INSERT INTO audit_about (shard, at, chain, seq, marks) VALUES ($1, $2, $3, $4, $5)";
+    for (group, marks) in chain::grouped(&about) {
+        tx.rows(sql, &[group.into(), at.into(), chain.into(), seq.into(), SqlValue::Bytes(marks)]).await?;
+    }
     let sql = "UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3";
     tx.rows(sql, &[last.into(), hash, chain.into()]).await.map(drop)
 }

@@ -1,12 +1,11 @@
 //! Whether the trail is whole, and whether what is stored is what it says was stored.
 
-use std::collections::BTreeSet;
-
+use bytes::Bytes;
 use fhir::{Error, time};
 use rustc_hash::FxHashMap;
 
 use super::chain::{self, Block, CHAINS, Hash, Head, digest};
-use super::entry::{Entry, Item};
+use super::entry::{Entry, Gist, Item};
 use super::seal::{self, Countersignature, Seal, SealKey};
 use super::table;
 use crate::store::names::shard_of;
@@ -189,19 +188,26 @@ impl<P: FnMut(u64)> Verify<P> {
         if (times.clone().min(), times.max()) != (Some(block.since), Some(block.at)) {
             self.find(format!("chain {chain}, entry {}: its block says other times than its entries", block.seq));
         }
-        let mut about = BTreeSet::new();
-        entries.iter().for_each(|entry| entry.found_under(&mut about));
-        self.indexed += about.len() as i64;
+        let mut about = Vec::new();
+        for (bytes, _) in chain::entries(&block.body).flatten() {
+            Gist::of(bytes, &mut about);
+        }
+        about.sort_unstable();
+        about.dedup();
+        let wanted: Vec<(i64, Bytes)> = chain::grouped(&about).collect();
+        self.indexed += wanted.len() as i64;
         let among = match self.reader.dialect() {
             Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
             Dialect::Postgres => "= ANY($1)",
         };
-        let sql =
-            format!("SELECT count(*) FROM audit_about WHERE shard {among} AND at = $2 AND chain = $3 AND seq = $4");
-        let wanted = about.len() as i64;
-        let shards = SqlValue::Ints(about.into_iter().map(i64::from).collect());
-        let rows = self.reader.rows(&sql, &[shards, block.at.into(), chain.into(), block.seq.into()]).await?;
-        if rows.first().map_or(Ok(0), |row| row.int(0))? != wanted {
+        let sql = format!(
+            "SELECT shard, marks FROM audit_about \
+             WHERE shard {among} AND at = $2 AND chain = $3 AND seq = $4 ORDER BY shard"
+        );
+        let groups = SqlValue::Ints(wanted.iter().map(|(group, _)| *group).collect());
+        let rows = self.reader.rows(&sql, &[groups, block.at.into(), chain.into(), block.seq.into()]).await?;
+        let found = rows.iter().map(|row| Ok((row.int(0)?, row.bytes_or_null(1)?.unwrap_or_default())));
+        if found.collect::<Result<Vec<_>, Error>>()? != wanted {
             self.find(format!("chain {chain}, entry {}: not everybody it is about would find it", block.seq));
         }
         let items = entries.into_iter().flat_map(|entry| entry.items);
@@ -295,5 +301,5 @@ impl<P: FnMut(u64)> Verify<P> {
 fn block(row: &Row) -> Result<Block, Error> {
     let body = chain::unpack(row.bytes_or_null(5)?.unwrap_or_default()).to_vec();
     let (seq, count, since, at) = (row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?);
-    Ok(Block { seq, count, since, at, hash: table::hash(row, 4)?, body, about: BTreeSet::new() })
+    Ok(Block { seq, count, since, at, hash: table::hash(row, 4)?, body, about: Vec::new() })
 }

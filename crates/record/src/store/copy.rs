@@ -140,7 +140,13 @@ const TABLES: [Table; 18] = [
     Table {
         name: "audit_about",
         order: &["shard", "at", "chain", "seq"],
-        columns: &[("shard", Type::INT4), ("at", Type::INT8), ("chain", Type::INT4), ("seq", Type::INT8)],
+        columns: &[
+            ("shard", Type::INT4),
+            ("at", Type::INT8),
+            ("chain", Type::INT4),
+            ("seq", Type::INT8),
+            ("marks", Type::BYTEA),
+        ],
     },
     Table {
         name: "audit_end",

@@ -87,9 +87,15 @@ impl Names {
 /// The shard of a name: FNV-1a over `Type/id`, folded to 31 bits so that it is a plain positive number everywhere.
 /// It is stored, so it can never change. <https://www.rfc-editor.org/rfc/rfc9923>
 pub(crate) fn shard_of(name: &str) -> i32 {
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    shard_of_parts([name.as_bytes()])
+}
+
+/// The same of a name that lies in several parts.
+pub(crate) fn shard_of_parts<const N: usize>(parts: [&[u8]; N]) -> i32 {
+    let hash = parts
+        .into_iter()
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let folded = (hash >> 32) ^ hash;
     i32::try_from(folded & 0x7fff_ffff).expect("31 bits fit")
 }

@@ -53,6 +53,13 @@ pub(crate) async fn add(
     Ok(!added.is_empty())
 }
 
+pub(crate) async fn replace(record: &Record, kind: &str, id: &str, old: Bytes, new: Bytes) -> Result<bool, Error> {
+    let sql = "UPDATE drawer SET body = $1, expires = NULL WHERE shard = $2 AND kind = $3 AND id = $4 AND body = $5 \
+               RETURNING id";
+    let arguments = vec![SqlValue::Bytes(new), shard(kind, id), kind.into(), id.into(), SqlValue::Bytes(old)];
+    Ok(!record.statement(sql, arguments).await?.is_empty())
+}
+
 pub(crate) async fn remove(record: &Record, kind: &str, id: &str) -> Result<(), Error> {
     let sql = "DELETE FROM drawer WHERE shard = $1 AND kind = $2 AND id = $3";
     record.statement(sql, vec![shard(kind, id), kind.into(), id.into()]).await.map(drop)

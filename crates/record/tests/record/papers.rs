@@ -55,3 +55,16 @@ fn a_due_job_is_given_to_one_claimant_and_again_when_its_lease_ends() {
         assert_eq!(last.iter().map(|job| &job.body[..]).collect::<Vec<_>>(), [&b"late"[..]]);
     });
 }
+
+#[test]
+fn of_two_who_replace_one_paper_the_second_is_told_that_it_is_another_now() {
+    on_both(async |place| {
+        let drawer = place.record.drawer("account");
+        let paper = |text: &'static str| Bytes::from_static(text.as_bytes());
+        assert!(!drawer.replace("lin", paper("one"), paper("two")).await.unwrap(), "there is none");
+        drawer.put("lin", paper("one"), None).await.unwrap();
+        assert!(drawer.replace("lin", paper("one"), paper("two")).await.unwrap());
+        assert!(!drawer.replace("lin", paper("one"), paper("three")).await.unwrap());
+        assert_eq!(drawer.get("lin").await.unwrap(), Some(paper("two")));
+    });
+}

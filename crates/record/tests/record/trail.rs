@@ -54,7 +54,7 @@ fn themself(place: &Place, id: &str) -> Session {
         actor: format!("Patient/{id}"),
         purpose: "PATRQT".to_owned(),
         request: String::new(),
-        standing: Standing::Lay(Arc::new(Lay { own: vec![id.to_owned()], charges: Vec::new() })),
+        standing: Standing::Lay(Arc::new(Lay { own: vec![id.to_owned()], ..Lay::default() })),
     })
 }
 
@@ -432,7 +432,8 @@ fn whole_blocks_versions_and_the_index_cannot_be_tampered_with_unseen() {
                 "DELETE FROM audit_about WHERE seq = 1".to_owned(),
                 "not everybody it is about would find it",
             ),
-            ("audit_about", "UPDATE audit_about SET shard = shard + 1".to_owned(), "not everybody"),
+            ("audit_about", "UPDATE audit_about SET shard = shard + 256".to_owned(), "not everybody"),
+            ("audit_about", format!("UPDATE audit_about SET marks = {plain}"), "not everybody"),
             (
                 "resource",
                 format!("UPDATE resource SET body = {plain}"),

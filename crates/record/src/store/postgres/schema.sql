@@ -137,10 +137,11 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at, shard, seq);
 
--- Which blocks hold anything about a name; `shard` is that of the name: of a patient, an actor, or of what belongs to
--- no patient.
+-- Which blocks hold anything about a name: of a patient, an actor, or of what belongs to no patient. `marks` are the
+-- shards of names in order, each in four bytes; `shard` is the group they are of, which is told by their first bits.
 CREATE TABLE audit_about (
   shard INTEGER NOT NULL, at BIGINT NOT NULL, chain INTEGER NOT NULL, seq BIGINT NOT NULL,
+  marks BYTEA NOT NULL,
   PRIMARY KEY (shard, at, chain, seq)
 );
 

@@ -103,6 +103,7 @@ CREATE INDEX audit_at ON audit (at, shard, seq);
 
 CREATE TABLE audit_about (
   shard INTEGER NOT NULL, at INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL,
+  marks BLOB NOT NULL,
   PRIMARY KEY (shard, at, chain, seq)
 ) WITHOUT ROWID;
 
