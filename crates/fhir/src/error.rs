@@ -78,6 +78,8 @@ pub enum IssueCode {
     Conflict,
     /// A lock could not be had in time.
     LockError,
+    /// Only a part could be had.
+    Incomplete,
     /// A store is missing.
     NoStore,
     /// Temporarily overloaded.
@@ -117,6 +119,7 @@ impl IssueCode {
             Self::BusinessRule => "business-rule",
             Self::Conflict => "conflict",
             Self::LockError => "lock-error",
+            Self::Incomplete => "incomplete",
             Self::NoStore => "no-store",
             Self::Throttled => "throttled",
             Self::Transient => "transient",

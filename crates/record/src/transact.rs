@@ -129,11 +129,14 @@ impl From<Refusal> for Error {
     }
 }
 
+mod barred;
 pub(crate) mod commit;
 pub(crate) mod kept;
+pub(crate) mod links;
 mod permit;
 pub(crate) mod prepare;
 mod resolve;
+mod written;
 
 use commit::{Work, WorkContent};
 
@@ -151,6 +154,7 @@ pub(crate) async fn run(
         let text = format!("A transaction holds at most {most} changes; this one has {}.", changes.len());
         return Err(Error::new(fhir::Category::TooLarge, fhir::IssueCode::TooLong, text).into());
     }
+    prepare::refuse_same_name(&changes)?;
     let catalog = record.catalog();
     let content = if prepare::needs_lookup(&changes) {
         WorkContent::Late(changes)
@@ -169,5 +173,5 @@ const AT_ONCE: usize = 16;
 
 fn ready(tools: &Tools, catalog: &Catalog, changes: Vec<Change>) -> Result<WorkContent, Refusal> {
     let count = changes.len();
-    Ok(WorkContent::Ready { operations: prepare::prepare(tools, catalog, changes)?, changes: count })
+    Ok(WorkContent::Ready { operations: prepare::prepare_all(tools, catalog, changes)?, changes: count })
 }

@@ -192,31 +192,27 @@ impl Group<'_> {
                         Ok(resolved) => resolved,
                         Err(refusal) => return Ok(Err(refusal)),
                     };
-                let Resolved { changes, positions, found, methods } = resolved;
+                let Resolved { changes, links, found, same } = resolved;
                 for (position, applied) in found {
                     if let Some(version) = &applied.version {
                         self.written.push(Item::shown(version));
                     }
                     answers[position] = Some(applied);
                 }
-                let relocated = |refusal: Refusal| Refusal {
-                    change: refusal.change.map(|change| positions[change]),
-                    error: refusal.error,
-                };
-                let mut operations = match prepare(self.tools, self.catalog, changes) {
+                let operations = match prepare(self.tools, self.catalog, changes, &links) {
                     Ok(operations) => operations,
                     Err(refusal) => {
                         self.written.clear();
-                        return Ok(Err(relocated(refusal)));
+                        return Ok(Err(refusal));
                     }
                 };
-                for operation in &mut operations {
-                    operation.method = methods[operation.change].unwrap_or(operation.method);
-                    operation.change = positions[operation.change];
-                }
                 self.locate(tx, &operations.iter().collect::<Vec<_>>()).await?;
                 match self.apply(tx, work, &operations, &mut answers).await? {
                     Ok(()) => {
+                        for (position, earlier) in same {
+                            let made = answers[earlier].clone();
+                            answers[position] = made.map(|made| Applied { effect: Effect::Unchanged, ..made });
+                        }
                         self.witness(work);
                         Ok(Ok(complete(answers)?))
                     }

@@ -4,7 +4,7 @@ use fhir::error::Severity;
 use fhir::json::{self, Value};
 use fhir::search::{IndexValue, ParamId};
 use fhir::{Category, Error, Issue, IssueCode};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::access::facts::{Belongings, Derivation};
@@ -13,6 +13,7 @@ use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
 use crate::store::{Catalog, Tools};
 use crate::transact::kept::kept_by;
+use crate::transact::links::{Links, conditional_reference, each_reference};
 use crate::transact::{Action, Change, Refusal, Target};
 use crate::{Key, Method, ResourceType};
 
@@ -76,32 +77,64 @@ pub(crate) fn needs_lookup(changes: &[Change]) -> bool {
     })
 }
 
-/// Prepares concrete changes: no conditions, no patches.
-pub(crate) fn prepare(tools: &Tools, catalog: &Catalog, changes: Vec<Change>) -> Result<Vec<Operation>, Refusal> {
-    let keys = changes.iter().enumerate().map(|(at, change)| key_of(tools, change).map_err(refused(at)));
-    let keys: Vec<(Key, bool)> = keys.collect::<Result<_, _>>()?;
-    let renamed: FxHashMap<String, String> = changes
-        .iter()
-        .zip(&keys)
-        .filter_map(|(change, (key, _))| Some((change.full_url.clone()?, key.to_string())))
-        .collect();
+/// A change that is decided: what is to stand under which name.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    /// The position of the change among those of its transaction.
+    pub(crate) change: usize,
+    pub(crate) key: Key,
+    fresh: bool,
+    pub(crate) full_url: Option<String>,
+    if_match: Option<u64>,
+    if_absent: bool,
+    pub(crate) method: Method,
+    /// What to store; `None` to delete.
+    pub(crate) resource: Option<Value>,
+}
+
+/// Decides a concrete change: without conditions, and no patch.
+pub(crate) fn decided(tools: &Tools, at: usize, change: Change) -> Result<Decided, Error> {
+    let (key, fresh) = key_of(tools, &change)?;
+    let (method, resource, if_match, if_absent) = match change.action {
+        Action::Create { resource, .. } => (Method::Create, Some(resource), None, false),
+        Action::Update { resource, if_match, if_absent, .. } => (Method::Update, Some(resource), if_match, if_absent),
+        Action::Delete { if_match, .. } => (Method::Delete, None, if_match, false),
+        Action::Patch { .. } => return Err(Error::fault("a patch was not applied before it was prepared")),
+    };
+    Ok(Decided { change: at, key, fresh, full_url: change.full_url, if_match, if_absent, method, resource })
+}
+
+/// Prepares changes of which none asks anything of the database.
+pub(crate) fn prepare_all(tools: &Tools, catalog: &Catalog, changes: Vec<Change>) -> Result<Vec<Operation>, Refusal> {
+    let each = changes.into_iter().enumerate();
+    let decided = each.map(|(at, change)| decided(tools, at, change).map_err(refused(at)));
+    let decided: Vec<Decided> = decided.collect::<Result<_, _>>()?;
+    let mut links = Links::default();
+    for one in &decided {
+        if let Some(full_url) = &one.full_url {
+            links.entry(full_url, &one.key);
+        }
+    }
+    prepare(tools, catalog, decided, &links)
+}
+
+/// Prepares decided changes.
+pub(crate) fn prepare(
+    tools: &Tools,
+    catalog: &Catalog,
+    changes: Vec<Decided>,
+    links: &Links,
+) -> Result<Vec<Operation>, Refusal> {
     let mut operations = Vec::with_capacity(changes.len());
-    for (at, (change, (key, fresh))) in changes.into_iter().zip(keys).enumerate() {
-        let (method, resource, if_match, if_absent) = match change.action {
-            Action::Create { resource, .. } => (Method::Create, Some(resource), None, false),
-            Action::Update { resource, if_match, if_absent, .. } => {
-                (Method::Update, Some(resource), if_match, if_absent)
-            }
-            Action::Delete { if_match, .. } => (Method::Delete, None, if_match, false),
-            Action::Patch { .. } => {
-                return Err(refused(at)(Error::fault("a patch was not applied before it was prepared")));
-            }
-        };
+    for Decided { change, key, fresh, full_url, if_match, if_absent, method, resource } in changes {
         let content = match resource {
-            Some(resource) => Some(content(tools, catalog, &key, resource, &renamed).map_err(refused(at))?),
+            Some(resource) => {
+                let resource = links.applied(resource, full_url.as_deref()).map_err(refused(change))?;
+                Some(content(tools, catalog, &key, &resource).map_err(refused(change))?)
+            }
             None => None,
         };
-        operations.push(Operation { change: at, key, fresh, if_match, if_absent, method, content });
+        operations.push(Operation { change, key, fresh, if_match, if_absent, method, content });
     }
     refuse_twice(&operations)?;
     Ok(operations)
@@ -113,14 +146,29 @@ pub(crate) fn refused(at: usize) -> impl Fn(Error) -> Refusal {
 
 /// "A resource can only appear in a transaction once." <http://hl7.org/fhir/R4/http.html#trules>
 fn refuse_twice(operations: &[Operation]) -> Result<(), Refusal> {
-    let mut seen = FxHashMap::default();
-    for operation in operations {
-        if let Some(earlier) = seen.insert(&operation.key, operation.change) {
-            let text = format!("A transaction may change a resource once; entry {earlier} already names this one.");
-            return Err(refused(operation.change)(Error::new(Category::Invalid, IssueCode::Duplicate, text)));
-        }
+    let mut seen = FxHashSet::default();
+    match operations.iter().find(|operation| !seen.insert(&operation.key)) {
+        Some(operation) => Err(refused(operation.change)(twice())),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The refusal of a change of what the same transaction changes already.
+pub(crate) fn twice() -> Error {
+    let text = "A transaction may change a resource once; another entry changes this one already.";
+    Error::new(Category::Invalid, IssueCode::Duplicate, text)
+}
+
+/// Entries are told apart by their `fullUrl`. <http://hl7.org/fhir/R4/bundle.html#bdl-7>
+pub(crate) fn refuse_same_name(changes: &[Change]) -> Result<(), Refusal> {
+    let mut seen = FxHashSet::default();
+    match changes.iter().position(|change| change.full_url.as_deref().is_some_and(|full_url| !seen.insert(full_url))) {
+        Some(at) => {
+            let text = "Another entry of this transaction has the same fullUrl, so a reference could mean either.";
+            Err(refused(at)(Error::new(Category::Invalid, IssueCode::Duplicate, text)))
+        }
+        None => Ok(()),
+    }
 }
 
 fn key_of(tools: &Tools, change: &Change) -> Result<(Key, bool), Error> {
@@ -176,18 +224,9 @@ pub(crate) fn type_of(resource: &Value) -> Result<ResourceType, Error> {
     })
 }
 
-fn content(
-    tools: &Tools,
-    catalog: &Catalog,
-    key: &Key,
-    mut resource: Value,
-    renamed: &FxHashMap<String, String>,
-) -> Result<Content, Error> {
-    if !renamed.is_empty() {
-        resource = rename(&resource, renamed)?;
-    }
+fn content(tools: &Tools, catalog: &Catalog, key: &Key, resource: &Value) -> Result<Content, Error> {
     if tools.settings.validate {
-        let mut issues = tools.validator.check(&resource);
+        let mut issues = tools.validator.check(resource);
         issues.retain(|issue| issue.severity == Severity::Error);
         if !issues.is_empty() {
             let category = category_of(&issues);
@@ -198,11 +237,11 @@ fn content(
         && resource.get("status").and_then(|status| status.as_str()) == Some("active");
     if in_force {
         // What could not be searched by must not be stored as if it could.
-        catalog.registry.with_custom(std::slice::from_ref(&resource)).map_err(unprocessable)?;
+        catalog.registry.with_custom(std::slice::from_ref(resource)).map_err(unprocessable)?;
     }
-    let (head, tail) = serialise(key, &resource);
-    let Indexed { shard, rows, belongings } = indexed_as(tools, &tools.names, catalog, key, &resource);
-    let kept_by = kept_by(key.type_, &resource);
+    let (head, tail) = serialise(key, resource);
+    let Indexed { shard, rows, belongings } = indexed_as(tools, &tools.names, catalog, key, resource);
+    let kept_by = kept_by(key.type_, resource);
     Ok(Content { head, tail, shard, rows, belongings, in_force, kept_by })
 }
 
@@ -333,91 +372,8 @@ fn serialise(key: &Key, resource: &Value) -> (Vec<u8>, Vec<u8>) {
     (head, tail)
 }
 
-/// Gives references to other entries of a transaction the names those entries got.
-/// `urn:` names are replaced wherever a URI may stand, URLs only in references, as the specification asks.
-///
-/// The tree is written and read again rather than changed, because a changed one forgets the order of its members.
-pub(crate) fn rename(value: &Value, renamed: &FxHashMap<String, String>) -> Result<Value, Error> {
-    let mut json = Vec::with_capacity(1_024);
-    write_renamed(value, false, renamed, &mut json);
-    json::parse(&json)
-}
-
-/// A resource under an id.
-pub(crate) fn with_id(resource: &Value, id: &str) -> Result<Value, Error> {
-    let mut json = format!(r#"{{"id":"{id}""#).into_bytes();
-    for (name, value) in resource.as_object().into_iter().flat_map(|object| object.iter()) {
-        if name != "id" {
-            json.push(b',');
-            write_member(name, &mut json);
-            json.extend_from_slice(&json::to_bytes(value));
-        }
-    }
-    json.push(b'}');
-    json::parse(&json)
-}
-
-fn write_member(name: &str, json: &mut Vec<u8>) {
-    json.extend_from_slice(&json::to_bytes(&Value::from(name)));
-    json.push(b':');
-}
-
-fn write_renamed(value: &Value, is_reference: bool, renamed: &FxHashMap<String, String>, json: &mut Vec<u8>) {
-    if let Some(object) = value.as_object() {
-        json.push(b'{');
-        for (at, (name, child)) in object.iter().enumerate() {
-            if at > 0 {
-                json.push(b',');
-            }
-            write_member(name, json);
-            write_renamed(child, name == "reference", renamed, json);
-        }
-        json.push(b'}');
-    } else if let Some(array) = value.as_array() {
-        json.push(b'[');
-        for (at, child) in array.iter().enumerate() {
-            if at > 0 {
-                json.push(b',');
-            }
-            write_renamed(child, false, renamed, json);
-        }
-        json.push(b']');
-    } else {
-        let new = value.as_str().and_then(|text| {
-            let (whole, fragment) = text.split_once('#').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-            let new = renamed.get(whole).filter(|_| is_reference || whole.starts_with("urn:"))?;
-            Some(fragment.map_or_else(|| new.clone(), |fragment| format!("{new}#{fragment}")))
-        });
-        match new {
-            Some(new) => json.extend_from_slice(&json::to_bytes(&Value::from(new.as_str()))),
-            None => json.extend_from_slice(&json::to_bytes(value)),
-        }
-    }
-}
-
-/// The query of a conditional reference, such as `Patient?identifier=x|1`, with its type.
-pub(crate) fn conditional_reference(reference: &str) -> Option<(ResourceType, &str)> {
-    let (type_, query) = reference.split_once('?')?;
-    Some((ResourceType::named(type_)?, query))
-}
-
 fn has_conditional_reference(value: &Value) -> bool {
     let mut found = false;
     each_reference(value, &mut |reference| found |= conditional_reference(reference).is_some());
     found
-}
-
-/// Every `reference` in a resource.
-pub(crate) fn each_reference(value: &Value, visit: &mut impl FnMut(&str)) {
-    if let Some(object) = value.as_object() {
-        for (name, child) in object.iter() {
-            match child.as_str() {
-                Some(text) if name == "reference" => visit(text),
-                Some(_) => {}
-                None => each_reference(child, visit),
-            }
-        }
-    } else if let Some(array) = value.as_array() {
-        array.iter().for_each(|child| each_reference(child, visit));
-    }
 }
