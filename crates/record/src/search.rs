@@ -5,6 +5,7 @@
 
 mod include;
 mod known;
+mod matches;
 mod page;
 mod parse;
 mod plan;
@@ -13,10 +14,15 @@ mod settle;
 mod sql;
 mod value;
 
+use std::borrow::Cow;
+
+use fhir::definitions::ParamKind;
+use fhir::search::{Entry, Param, ParamId, Registry};
 use fhir::{Category, Error, IssueCode};
 
 use crate::access;
 use crate::access::sight::Sight;
+use crate::store::names::indexed;
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, reads};
 use crate::{Key, Record, ResourceType, Session, Version};
@@ -25,7 +31,7 @@ use page::{Cursor, Held, Then};
 pub(crate) use parse::encode;
 use parse::{CURSOR, Reading, Scope};
 use plan::{FEW, Plan, Stream};
-use query::{Criterion, Query, Sought, Table};
+use query::{Criterion, Query, Sought, Table, Test};
 use sql::Writer;
 
 /// A search as it was asked.
@@ -48,10 +54,27 @@ impl SearchRequest {
         Ok(Self { type_: Some(ResourceType::parse(type_)?), compartment: None, parameters, strict: true })
     }
 
+    /// The query of its self link where these search parameters are known: what of it is understood. It asks no record,
+    /// so that any text can be tried.
+    pub fn understood(&self, registry: &Registry, now: i64) -> Result<String, Error> {
+        let limits = crate::Limits::default();
+        let reading = Reading { registry, limits: &limits, now, strict: self.strict };
+        let compartment = self.compartment.as_ref().map(|key| (key.type_.name(), key.id.as_str()));
+        let scope = Scope { type_name: self.type_.map(ResourceType::name), compartment };
+        Ok(parse::query(&reading, scope, &self.parameters)?.understood)
+    }
+
     /// The parameters of a query string, such as [`SearchPage::next`]: percent-decoded, in the order given.
     pub fn parameters_of(query: &str) -> Result<Vec<(String, String)>, Error> {
         parse::pairs(query)
     }
+}
+
+/// Whether searches are made by a parameter. Those defined in words alone, such as `near`, are not known, and what is
+/// asked of the trail is less than what R4 has for AuditEvents.
+pub fn is_offered(param: &Param) -> bool {
+    let is_known = param.kind != ParamKind::Special && param.is_public();
+    is_known && crate::audit::event::is_asked_by(param).unwrap_or(true)
 }
 
 /// A page of results.
@@ -71,7 +94,7 @@ pub struct SearchPage {
     pub summary: Option<String>,
     /// `_elements` as asked.
     pub elements: Vec<String>,
-    /// What the caller should know: parameters that were left out.
+    /// What the caller should know: parameters that were left out, includes that were cut short.
     pub warnings: Vec<fhir::Issue>,
 }
 
@@ -192,43 +215,74 @@ fn blank(query: &Query, total: Option<u64>) -> SearchPage {
     }
 }
 
-/// The criteria of a conditional interaction, percent-encoded. <http://hl7.org/fhir/R4/http.html#ccreate>
-pub(crate) fn criteria(tools: &Tools, catalog: &Catalog, type_: ResourceType, query: &str) -> Result<Condition, Error> {
+/// What a conditional interaction asks for, from its percent-encoded query.
+/// <http://hl7.org/fhir/R4/http.html#ccreate>
+pub(crate) async fn condition(
+    rows: &mut impl Rows,
+    tools: &Tools,
+    catalog: &Catalog,
+    type_: ResourceType,
+    query: &str,
+) -> Result<Condition, Error> {
     let parameters = parse::pairs(query)?;
     let scope = Scope { type_name: Some(type_.name()), compartment: None };
     // A condition of which a part is left out would hold for more than was meant.
-    let query = parse::query(&reading(tools, catalog, true), scope, &parameters)?;
+    let mut query = parse::query(&reading(tools, catalog, true), scope, &parameters)?;
     if query.criteria.is_empty() {
         let text = "A condition names at least one search parameter.";
         return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
     }
+    settle::criteria(rows, tools, catalog, &mut query.criteria).await?;
     Ok(Condition { types: query.types, criteria: query.criteria })
 }
 
 /// What a conditional interaction asks for.
+#[derive(Debug)]
 pub(crate) struct Condition {
     types: Vec<&'static str>,
     criteria: Vec<Criterion>,
 }
 
-/// The names of the resources that fulfil a condition, at most `most`.
-pub(crate) async fn keys(
-    rows: &mut impl Rows,
-    tools: &Tools,
-    catalog: &Catalog,
-    sight: Option<&Sight>,
-    condition: &Condition,
-    most: usize,
-) -> Result<Vec<Key>, Error> {
-    let mut criteria = condition.criteria.clone();
-    settle::criteria(rows, tools, catalog, &mut criteria).await?;
-    let known = Known::gather(rows, tools, &criteria).await?;
-    let plan = Plan::new(catalog, &condition.types, &criteria);
-    let mut writer = Writer::new(rows.dialect(), catalog, &known, sight, plan.shard);
-    let sql = plan.page(&mut writer, None, &[], whole(most));
-    let found = rows.rows(&sql, &writer.arguments).await?;
-    let rids = first_column(&found)?;
-    Ok(reads::by_rid(rows, &rids).await?.into_iter().map(|(_, version)| version.key).collect())
+impl Condition {
+    /// The names of the stored resources that fulfil it, at most `most`.
+    pub(crate) async fn keys(
+        &self,
+        rows: &mut impl Rows,
+        tools: &Tools,
+        catalog: &Catalog,
+        sight: Option<&Sight>,
+        most: usize,
+    ) -> Result<Vec<Key>, Error> {
+        let known = Known::gather(rows, tools, &self.criteria).await?;
+        let plan = Plan::new(catalog, &self.types, &self.criteria);
+        let mut writer = Writer::new(rows.dialect(), catalog, &known, sight, plan.shard);
+        let sql = plan.page(&mut writer, None, &[], whole(most));
+        let found = rows.rows(&sql, &writer.arguments).await?;
+        let rids = first_column(&found)?;
+        Ok(reads::by_rid(rows, &rids).await?.into_iter().map(|(_, version)| version.key).collect())
+    }
+
+    /// Of a condition that asks for codes, the parameters and the codes, one of which what fulfils it has.
+    pub(crate) fn codes(&self) -> Option<(&[ParamId], Vec<Cow<'_, str>>)> {
+        self.criteria.iter().find_map(|criterion| {
+            let Criterion::Row(sought) = criterion else { return None };
+            let codes = sought.tests.iter().map(|test| match test {
+                Test::Token { code: Some(code), .. } => Some(indexed(code)),
+                _ => None,
+            });
+            let codes: Vec<Cow<'_, str>> = codes.collect::<Option<_>>()?;
+            (!codes.is_empty()).then_some((sought.params.as_slice(), codes))
+        })
+    }
+
+    /// Whether a resource that is not stored yet fulfils it; none where only the record could say.
+    pub(crate) fn holds(&self, key: &Key, entries: &[Entry<'_>]) -> Option<bool> {
+        if !self.types.contains(&key.type_.name()) {
+            return Some(false);
+        }
+        let each = || self.criteria.iter().map(|criterion| matches::holds(criterion, key, entries));
+        if each().any(|held| held == Some(false)) { Some(false) } else { each().try_fold(true, |_, held| held) }
+    }
 }
 
 fn reading<'r>(tools: &'r Tools, catalog: &'r Catalog, strict: bool) -> Reading<'r> {
@@ -270,9 +324,15 @@ impl<R: Rows> Search<'_, R> {
         let (matches, next) =
             if query.sort.is_empty() { self.by_rid(cursor).await? } else { self.in_order(cursor).await? };
         if !query.includes.is_empty() {
-            let limits = &self.record.settings().limits;
-            page.included =
-                include::gather(self.rows, self.catalog, self.sight, limits, &query.includes, &matches).await?;
+            let tools = self.record.tools();
+            let (included, all) =
+                include::gather(self.rows, tools, self.catalog, self.sight, &query.includes, &matches).await?;
+            page.included = included;
+            if !all {
+                let text = "More would belong on this page than one page may include, or it lies more steps away than \
+                            includes are followed. Ask for what is missing by itself, or for fewer matches with _count.";
+                page.warnings.push(fhir::Issue::warning(IssueCode::Incomplete, text));
+            }
         }
         page.matches = matches.into_iter().map(|(_, version)| version).collect();
         page.next = next.map(|cursor| {

@@ -78,6 +78,18 @@ impl Known {
         Ok(())
     }
 
+    /// The rids under which URLs are referred to.
+    pub(super) async fn urls(rows: &mut impl Rows, tools: &Tools, urls: &[&str]) -> Result<Vec<i64>, Error> {
+        let mut known = Self::default();
+        for batch in urls.chunks(BATCH) {
+            let batch: Vec<Address> = batch.iter().map(|url| Address { type_: 0, id: indexed(url).into() }).collect();
+            known.places(rows, tools, &batch).await?;
+        }
+        let mut rids: Vec<i64> = known.places.into_values().collect();
+        rids.sort_unstable();
+        Ok(rids)
+    }
+
     /// As if every name in the criteria were known, for looking at statements without a database.
     #[cfg(test)]
     pub(super) fn everything(criteria: &[Criterion]) -> Self {

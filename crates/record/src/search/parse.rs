@@ -635,9 +635,11 @@ impl Parser<'_, '_> {
             return Err(invalid(whole, &text));
         };
         let params = vec![param.id];
+        let targets: Vec<&'static str> = types.iter().copied().filter(|name| param.targets.contains(name)).collect();
+        let urls = self.urls(std::iter::once(param), &targets);
         let rest = self.criterion(&[source], whole, rest, value, depth + 1)?;
         let rest = rest.ok_or_else(|| invalid(whole, &format!("ends in a parameter that {source} does not have")))?;
-        Ok(Some(Criterion::Has { types: types.to_vec(), params, rest: Box::new(rest) }))
+        Ok(Some(Criterion::Has { types: types.to_vec(), params, urls, rest: Box::new(rest) }))
     }
 }
 

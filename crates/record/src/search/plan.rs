@@ -418,7 +418,20 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
             let index = hint(writer, "ref_value");
             Some(Source { from: format!("ref {x}{index}"), rid: format!("{x}.rid"), conditions })
         }
-        Criterion::Has { types, params, rest } => {
+        Criterion::Has { types, params, urls, rest } if !urls.is_empty() => {
+            let literal =
+                Criterion::Has { types: types.clone(), params: params.clone(), urls: Vec::new(), rest: rest.clone() };
+            let literal = source(writer, &literal, own)?;
+            let x = writer.alias();
+            let canonical = referred_by_url(writer, params, urls, rest);
+            let canonical = Source {
+                from: format!("({canonical}) {x}"),
+                rid: format!("{x}.rid"),
+                conditions: vec!["1 = 1".to_owned()],
+            };
+            Some(united(writer, vec![literal, canonical]))
+        }
+        Criterion::Has { types, params, rest, .. } => {
             let mut inner = source(writer, rest, false)?;
             inner.conditions.extend(writer.seen(&inner.rid, &writer.types_of(params)));
             let (x, y) = (writer.alias(), writer.alias());
@@ -433,6 +446,37 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
             Some(Source { from: format!("ref {x}"), rid: format!("{x}.target"), conditions })
         }
     }
+}
+
+/// The resources whose URL resources for which the rest holds refer to by one of these parameters.
+///
+/// A URL is found by the reference to it and not the other way round, so the statement begins at those who refer; the
+/// order of its tables is written down for SQLite.
+pub(super) fn referred_by_url(
+    writer: &mut Writer<'_>,
+    params: &[ParamId],
+    urls: &[ParamId],
+    rest: &Criterion,
+) -> String {
+    let types = writer.types_of(params);
+    let mut referring = match cost(rest) {
+        cost if cost < POOR => source(writer, rest, false),
+        _ => None,
+    }
+    .unwrap_or_else(|| {
+        let s = writer.alias();
+        let of = writer.types(&types, &format!("{s}.type"));
+        let holds = writer.holds(rest, &format!("{s}.rid"), false);
+        let conditions = vec![of, format!("{s}.body IS NOT NULL"), holds];
+        Source { from: format!("resource {s}"), rid: format!("{s}.rid"), conditions }
+    });
+    referring.conditions.extend(writer.seen(&referring.rid, &types));
+    let (x, y, z) = (writer.alias(), writer.alias(), writer.alias());
+    let (from, param, url) = (select(&referring), writer.params(params, &x), writer.params(urls, &z));
+    format!(
+        "SELECT {z}.rid AS rid FROM ({from}) r{x} CROSS JOIN ref {x} CROSS JOIN locator {y} CROSS JOIN tok {z} \
+         WHERE {x}.rid = r{x}.rid AND {param} AND {x}.ttype = 0 AND {y}.rid = {x}.target AND {url} AND {z}.code = {y}.id"
+    )
 }
 
 fn confine(writer: &mut Writer<'_>, conditions: &mut Vec<String>, table: &str, own: bool) {

@@ -81,7 +81,8 @@ pub(crate) enum Criterion {
     /// Where the reference is canonical, `urls` are the parameters under which those types have theirs.
     Chain { params: Vec<ParamId>, types: Vec<&'static str>, urls: Vec<ParamId>, rest: Box<Criterion> },
     /// It is of one of these types, and a resource for which the rest holds refers to it by one of these parameters.
-    Has { types: Vec<&'static str>, params: Vec<ParamId>, rest: Box<Criterion> },
+    /// Where the reference is canonical, `urls` are the parameters under which those types have theirs.
+    Has { types: Vec<&'static str>, params: Vec<ParamId>, urls: Vec<ParamId>, rest: Box<Criterion> },
 }
 
 /// A component of a composite.

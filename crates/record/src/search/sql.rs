@@ -1,6 +1,7 @@
 //! Conditions on one resource, written as SQL for either database.
 
 use super::known::Known;
+use super::plan;
 use super::query::{Criterion, Part, Relation, Sought, System, Table, Test};
 use crate::ResourceType;
 use crate::access::rules::Types;
@@ -118,12 +119,18 @@ impl<'w> Writer<'w> {
                 );
                 any(vec![literal, canonical])
             }
-            Criterion::Has { params, rest, .. } => {
+            Criterion::Has { params, urls, rest, .. } => {
                 let x = self.alias();
                 let param = self.params(params, &x);
                 let seen = self.and_seen(&format!("{x}.rid"), &self.types_of(params));
-                let rest = self.holds(rest, &format!("{x}.rid"), false);
-                format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param}{seen} AND {rest})")
+                let inner = self.holds(rest, &format!("{x}.rid"), false);
+                let literal =
+                    format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param}{seen} AND {inner})");
+                if urls.is_empty() {
+                    return literal;
+                }
+                let referred = plan::referred_by_url(self, params, urls, rest);
+                any(vec![literal, format!("{rid} IN ({referred})")])
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a search finds, on both databases.
 
 use record::{Key, ResourceType, SearchPage, SearchRequest, Session};
-use testkit::place::{Place, on_both};
+use testkit::place::{Place, on_both, on_both_with};
 
 use crate::{delete, json, one, update};
 
@@ -67,6 +67,57 @@ fn canonical_references_are_followed_too() {
         let included: Vec<_> = found.included.iter().map(|version| version.key.id.as_str()).collect();
         assert_eq!((found.matches.len(), included), (2, vec!["form"]));
     });
+}
+
+#[test]
+fn canonical_references_are_followed_backwards() {
+    on_both(async |place| {
+        let session = settle(&place, FORM).await;
+        check(
+            &session,
+            &[
+                ("Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed", &["form"]),
+                ("Questionnaire?_has:QuestionnaireResponse:questionnaire:status=amended", &[]),
+                ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=answer", &["form"]),
+                ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=other", &[]),
+                ("Questionnaire?_id=form&_has:QuestionnaireResponse:questionnaire:status:not=amended", &["form"]),
+                ("Questionnaire?title=falls&_has:QuestionnaireResponse:questionnaire:authored:missing=true", &["form"]),
+                ("Questionnaire?title=falls&_has:QuestionnaireResponse:questionnaire:authored:missing=false", &[]),
+            ],
+        )
+        .await;
+        for target in ["", ":Questionnaire"] {
+            let query = format!("Questionnaire?_id=form&_revinclude=QuestionnaireResponse:questionnaire{target}");
+            let found = page(&session, &query).await;
+            let included: Vec<_> = found.included.iter().map(|version| version.key.id.as_str()).collect();
+            assert_eq!((found.matches.len(), included), (1, vec!["answer"]), "{query}");
+        }
+    });
+}
+
+#[test]
+fn includes_that_are_cut_short_say_so() {
+    for narrow in [false, true] {
+        on_both_with(
+            |settings| {
+                if narrow {
+                    settings.limits.included_max = 2;
+                } else {
+                    settings.limits.include_depth = 1;
+                }
+            },
+            async move |place| {
+                let session = settle(&place, DISTRICT).await;
+                let cut = |page: &SearchPage| page.warnings.iter().map(|issue| issue.code).collect::<Vec<_>>();
+                let query = "Observation?_id=pressure&_include=Observation:subject&_include:iterate=Patient:organization\
+                             &_include:iterate=Organization:partof";
+                let found = page(&session, query).await;
+                assert_eq!((found.included.len(), cut(&found)), (2, vec![fhir::IssueCode::Incomplete]));
+                let found = page(&session, "Observation?_id=pressure&_include=Observation:subject").await;
+                assert_eq!((found.included.len(), cut(&found)), (1, vec![]));
+            },
+        );
+    }
 }
 
 async fn settle(place: &Place, resources: &[&str]) -> Session {
