@@ -14,14 +14,29 @@ const LEASE: i64 = 5_000_000;
 const KEEP: i64 = 1_500_000;
 /// How often a change that makes a follower fail by itself is tried before it is left behind.
 const FAULTS: u32 = 20;
-/// So many changes that do not matter are passed before it is written down that they were.
+/// So many changes are passed at most before it is written down that they were.
 const STRIDE: u64 = 1_000;
+/// How often whoever holds the lease writes down how far it has followed, in microseconds.
+const WRITE: i64 = 1_000_000;
+
+/// How far a follower has come.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    /// Everything up to this change was looked at.
+    done: u64,
+    /// Up to where that is written down, and when it was; in microseconds since 1970.
+    written: u64,
+    at: i64,
+    /// Whether anything has mattered since.
+    mattered: bool,
+}
 
 /// Somebody who looks at what is written, in its order and without leaving anything out.
 ///
 /// Any number of processes may have the follower of one name: the one that holds its lease follows, and another goes on
-/// where it came to when it is silent for five seconds. How far was followed is written down after it was done. So what is
-/// done about a change must bear being done twice, and two who believe for a moment that they hold the lease.
+/// where it came to when it is silent for five seconds. How far was followed is written down after it was done, and no more
+/// than once a second while the lease is held. So what is done about a change must bear being done twice, and two who
+/// believe for a moment that they hold the lease.
 pub struct Follower {
     record: Record,
     /// The name of the lease, and of the drawer in which it stands how far was followed.
@@ -34,6 +49,8 @@ pub struct Follower {
     looks_back: bool,
     /// When the lease was kept last, while it is held; in microseconds since 1970.
     kept: Mutex<Option<i64>>,
+    /// How far was followed, while the lease is held and nobody else follows.
+    place: Mutex<Option<Reached>>,
     /// The change that fails, and how often it has.
     failing: Mutex<(u64, u32)>,
 }
@@ -48,6 +65,7 @@ impl Follower {
             types: Vec::new(),
             looks_back: false,
             kept: Mutex::default(),
+            place: Mutex::default(),
             failing: Mutex::default(),
         }
     }
@@ -73,12 +91,20 @@ impl Follower {
             return Ok(true);
         }
         let is_on = self.record.lease(self.name, &self.own).take(LEASE).await?;
-        *self.kept.lock() = is_on.then_some(now);
+        let before = std::mem::replace(&mut *self.kept.lock(), is_on.then_some(now));
+        // Where it was not held throughout, another may have followed meanwhile.
+        if !is_on || before.is_none_or(|kept| now - kept >= LEASE) {
+            *self.place.lock() = None;
+        }
         Ok(is_on)
     }
 
     /// Gives the lease back, so that another need not wait for its end.
     pub async fn leave(&self) -> Result<(), Error> {
+        let place = self.place.lock().take();
+        if let Some(place) = place.filter(|place| place.mattered) {
+            self.write_down(place.done).await?;
+        }
         *self.kept.lock() = None;
         self.record.lease(self.name, &self.own).give_back().await
     }
@@ -94,7 +120,8 @@ impl Follower {
         most: usize,
         mut consider: impl FnMut(FeedEntry) -> C,
     ) -> Result<bool, Error> {
-        let after = self.position().await?;
+        let place = self.place().await?;
+        let after = place.done;
         let (changes, end) = self.changes(after, most).await?;
         let (mut done, mut failed) = (after, None);
         for change in changes {
@@ -117,9 +144,7 @@ impl Follower {
             done = position;
         }
         let end = if failed.is_none() { end } else { done };
-        if done > after || end - after >= STRIDE {
-            self.reached(end).await?;
-        }
+        self.reached(Reached { done: end, mattered: place.mattered || done > after, ..place }).await?;
         match failed {
             Some(error) => Err(error),
             None => Ok(end >= *self.record.head().borrow()),
@@ -130,7 +155,13 @@ impl Follower {
     async fn changes(&self, after: u64, most: usize) -> Result<(Vec<FeedEntry>, u64), Error> {
         // Read before the changes: all up to it are there to be read.
         let head = *self.record.head().borrow();
-        let changes = self.platform().changes_of(&self.types, after, most).await?;
+        let platform = self.platform();
+        let is_on = self.kept.lock().is_some();
+        // Whoever keeps following is told when the head moves.
+        let changes = match is_on {
+            true => platform.heard_of(&self.types, after, most).await?,
+            false => platform.changes_of(&self.types, after, most).await?,
+        };
         let last = changes.last().map_or(after, |change| change.seq);
         let end = if changes.len() < most { last.max(head) } else { last };
         Ok((changes, end))
@@ -172,8 +203,33 @@ impl Follower {
         number.ok_or_else(|| Error::fault("it is not written how far the feed has been followed"))
     }
 
-    /// Writes down that everything up to a change was looked at.
-    async fn reached(&self, change: u64) -> Result<(), Error> {
+    /// Where to go on.
+    async fn place(&self) -> Result<Reached, Error> {
+        let known = *self.place.lock();
+        match known {
+            Some(place) => Ok(place),
+            None => {
+                let written = self.position().await?;
+                Ok(Reached { done: written, written, at: self.record.surroundings().clock.now(), mattered: false })
+            }
+        }
+    }
+
+    /// Keeps how far was followed. While the lease is held that is written down only now and then: at worst another goes
+    /// over it once more.
+    async fn reached(&self, mut place: Reached) -> Result<(), Error> {
+        let now = self.record.surroundings().clock.now();
+        let is_on = self.kept.lock().is_some();
+        let is_late = !is_on || now - place.at >= WRITE;
+        if (place.mattered && is_late) || place.done - place.written >= STRIDE {
+            self.write_down(place.done).await?;
+            place = Reached { written: place.done, at: now, mattered: false, ..place };
+        }
+        *self.place.lock() = is_on.then_some(place);
+        Ok(())
+    }
+
+    async fn write_down(&self, change: u64) -> Result<(), Error> {
         self.record.drawer(self.name).put(POSITION, Bytes::from(change.to_string()), None).await
     }
 

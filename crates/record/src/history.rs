@@ -36,6 +36,8 @@ pub struct HistoryRequest {
 pub struct HistoryPage {
     /// The versions, newest first.
     pub versions: Vec<Version>,
+    /// Of each of them, whether there was no such resource before it, or only a deleted one.
+    pub made: Vec<bool>,
     /// How many there are on all pages.
     pub total: u64,
     /// Where the next page begins, when there is one.

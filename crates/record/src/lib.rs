@@ -34,7 +34,7 @@ pub use history::{HistoryPage, HistoryRequest, HistoryScope};
 pub use jobs::{Job, Jobs};
 pub use lease::Lease;
 pub use resource_type::ResourceType;
-pub use search::{Pages, SearchPage, SearchRequest};
+pub use search::{Pages, SearchPage, SearchRequest, is_offered};
 pub use session::{Caller, Key, Lay, Post, Session, Standing, Version};
 pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
 pub use store::Record;

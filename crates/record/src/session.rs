@@ -7,7 +7,7 @@ use fhir::Error;
 
 use crate::access::sight::Sight;
 use crate::access::{Relations, of_one_patient};
-use crate::audit::{self, Act, entry::Item};
+use crate::audit::{self, Act, Note, Outcome, entry::Item};
 use crate::history::{HistoryPage, HistoryRequest};
 use crate::search::{Pages, SearchPage, SearchRequest};
 use crate::transact::{Applied, Change, Refusal};
@@ -51,12 +51,14 @@ pub struct Post {
 }
 
 /// Someone who is not staff, and the people whose records they may ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lay {
     /// Ids of the `Patient` resources that are this person.
     pub own: Vec<String>,
     /// Ids of the `Patient` resources of people they act for.
     pub charges: Vec<String>,
+    /// Ids of the `RelatedPerson` resources that are this person, by which those people may shut them out.
+    pub related: Vec<String>,
 }
 
 impl Caller {
@@ -127,6 +129,15 @@ pub struct Version {
     pub method: Method,
     /// The resource's JSON without white space; `None` when this version is a deletion.
     pub body: Option<Bytes>,
+}
+
+impl Version {
+    /// The ids of the patients it names, each once.
+    pub fn patients(&self) -> Vec<String> {
+        let mut patients = Vec::new();
+        audit::entry::patients(&self.key, self.body.as_deref().unwrap_or_default(), &mut patients);
+        patients
+    }
 }
 
 /// What one caller may do for one purpose. Cheap to make; made anew for every request.
@@ -241,7 +252,26 @@ impl Session {
         self.changes_of(&[], after, limit).await
     }
 
+    /// The same for the platform itself, as far as this process has heard of it: what another wrote a moment ago is among it
+    /// once [`Record::head`] has moved there. For those who follow the feed, and ask again when it does.
+    pub async fn heard(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        self.heard_of(&[], after, limit).await
+    }
+
     /// The same, of resources of these types alone; of all where none is named.
+    pub(crate) async fn heard_of(
+        &self,
+        types: &[ResourceType],
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, Error> {
+        match self.caller.is_platform() {
+            true => self.record.heard(types, after, limit).await,
+            false => self.changes_of(types, after, limit).await,
+        }
+    }
+
+    /// What was changed after a position, of resources of these types alone; of all where none is named.
     pub(crate) async fn changes_of(
         &self,
         types: &[ResourceType],
@@ -260,6 +290,15 @@ impl Session {
     /// How the caller stands to a patient: what opens the record to them, until when, and what else would. `None` when
     /// there is no such patient for them. Someone to whom no rule about persons applies stands in no relation.
     pub async fn relations(&self, patient: &Key) -> Result<Option<Relations>, Error> {
+        let told = self.relations_untold(patient).await?;
+        let outcome = if told.is_some() { Outcome::Done } else { Outcome::Refused };
+        let detail = format!("{patient}/$relation");
+        let patients = told.iter().map(|_| patient.id.clone()).collect();
+        self.note(Note { outcome, detail, patients, ..Note::new(Act::Request) }).await?;
+        Ok(told)
+    }
+
+    async fn relations_untold(&self, patient: &Key) -> Result<Option<Relations>, Error> {
         match self.sight().await? {
             Some(sight) => self.record.relations(&sight, patient).await,
             None => {

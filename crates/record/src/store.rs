@@ -17,6 +17,7 @@ use crate::history::{HistoryPage, HistoryRequest};
 use crate::jobs::Job;
 use crate::person::Census;
 use crate::transact::commit::Work;
+use crate::transact::prepare::address_of;
 use crate::transact::{Applied, Refusal};
 use crate::{
     Caller, Drawer, FeedEntry, Jobs, Key, Lease, Location, Relation, ResourceType, Session, Settings, Surroundings,
@@ -30,14 +31,20 @@ mod copy;
 pub(crate) mod derived;
 pub(crate) mod names;
 pub(crate) mod papers;
+pub(crate) mod past;
 pub(crate) mod postgres;
 pub(crate) mod reads;
 mod shelf;
 pub(crate) mod sqlite;
+pub(crate) mod tail;
+pub(crate) mod turns;
 pub(crate) mod value;
 
 pub(crate) use catalog::Catalog;
 use names::Names;
+use past::Past;
+use tail::Tail;
+use turns::{Since, Turns};
 use value::{Dialect, Row, Rows, SqlValue};
 
 /// What a resource must fulfil to be stored. A reference to another type than its element names is not refused here:
@@ -65,6 +72,9 @@ pub(crate) struct Inner {
     catalog: RwLock<Arc<Catalog>>,
     engine: Engine,
     head: watch::Receiver<u64>,
+    tail: Tail,
+    past: Past,
+    turns: Turns,
     access: Access,
 }
 
@@ -124,13 +134,18 @@ impl Record {
         let trail = Trail::open(&tools.settings.audit, &tools.surroundings.new_id())?;
         let official = Arc::new(Registry::base(zone(&tools.settings)?));
         let catalog = RwLock::new(Arc::new(Catalog::unnumbered(Arc::clone(&official))));
-        let access = Access::default();
-        let record = Self(Arc::new(Inner { tools, trail, official, catalog, engine, head, access }));
+        // On SQLite what is current is on a shelf, and what is past is read as quickly as it would be found here.
+        let past = Past::new(if matches!(engine, Engine::Postgres(_)) { tools.settings.shelf } else { 0 });
+        let (tail, turns, access) = (Tail::default(), Turns::new(), Access::default());
+        // What is read into memory from here on is no older than this.
+        let begun = *head.borrow();
+        let inner = Inner { tools, trail, official, catalog, engine, head, tail, past, turns, access };
+        let record = Self(Arc::new(inner));
         record.load_catalog().await?;
         record.load_institutions().await?;
         record.keep_trail().await?;
         if record.dialect() == Dialect::Postgres {
-            tokio::spawn(follow_parameters(Arc::downgrade(&record.0), record.head()));
+            tokio::spawn(follow_others(Arc::downgrade(&record.0), record.head(), begun));
         }
         Ok(record)
     }
@@ -138,6 +153,14 @@ impl Record {
     /// Opens a session for one caller and one purpose.
     pub fn session(&self, caller: Caller) -> Session {
         Session { record: self.clone(), caller: Arc::new(caller), origin: None, keeps_runs: false }
+    }
+
+    /// Who wrote a version, as [`Caller::actor`] has it; where the platform itself did, who wrote the closest before it,
+    /// if anybody else ever wrote the resource.
+    pub async fn author(&self, key: &Key, version: u64) -> Result<String, Error> {
+        let platform = Caller::system("").actor;
+        let found = reads::author(&mut self.reader().await?, key, version, &platform).await?;
+        Ok(found.unwrap_or(platform))
     }
 
     /// The platform's own papers of one kind.
@@ -197,6 +220,14 @@ impl Record {
         &self.0.tools
     }
 
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.0.tail
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
     pub(crate) fn access(&self) -> &Access {
         &self.0.access
     }
@@ -208,6 +239,14 @@ impl Record {
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.reader().await.map(Reader::Sqlite),
+            Engine::Postgres(postgres) => postgres.reader().await.map(Reader::Postgres),
+        }
+    }
+
+    /// A reader for a few look-ups by key, which wait neither for searches nor for another thread.
+    pub(crate) async fn reader_by_key(&self) -> Result<Reader, Error> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.reader_here().map(Reader::Sqlite),
             Engine::Postgres(postgres) => postgres.reader().await.map(Reader::Postgres),
         }
     }
@@ -228,8 +267,23 @@ impl Record {
         if catalog_changed {
             self.load_catalog().await?;
         }
+        for version in answer.iter().filter_map(|applied| applied.version.as_ref()) {
+            self.0.turns.turn(version.key.type_);
+            self.0.past.put(version);
+        }
         self.keep_access_in_step(&answer).await?;
         Ok(answer)
+    }
+
+    /// Keeps what is in memory in step with what others wrote after a position; says up to where that is.
+    async fn learn_after(&self, after: u64) -> Result<u64, Error> {
+        let Since { types, to } = self.written_since(after).await?;
+        types.iter().for_each(|(type_, _)| self.0.turns.turn(*type_));
+        if types.iter().any(|(type_, _)| type_.name() == "SearchParameter") {
+            self.refresh().await?;
+        }
+        self.refresh_access(&types).await?;
+        Ok(to)
     }
 
     /// A statement that writes on its own, outside any transaction of the record.
@@ -272,11 +326,28 @@ impl Record {
         version: Option<u64>,
         sight: &Sight,
     ) -> Result<Option<(Version, Relation)>, Error> {
-        reads::read_seen(&mut self.reader().await?, key, version, sight).await
+        let (mut rows, address) = (self.reader_by_key().await?, address_of(key));
+        let remembered = self.0.tools.names.place(&address);
+        if let Some(place) = remembered
+            && let Some(seen) = reads::read_seen_at(&mut rows, key, place, version, sight).await?
+        {
+            return Ok(seen);
+        }
+        let Some(place) = reads::place(&mut rows, key).await? else { return Ok(None) };
+        if remembered == Some(place) {
+            return Ok(None);
+        }
+        self.0.tools.names.learn_place(address, place);
+        Ok(reads::read_seen_at(&mut rows, key, place, version, sight).await?.flatten())
     }
 
     pub(crate) async fn vread(&self, key: &Key, version: u64) -> Result<Option<Version>, Error> {
-        reads::vread(&mut self.reader().await?, key, version).await
+        if let Some(kept) = self.0.past.get(key, version) {
+            return Ok(Some(kept));
+        }
+        let found = reads::vread(&mut self.reader().await?, key, version).await?;
+        found.iter().for_each(|version| self.0.past.put(version));
+        Ok(found)
     }
 
     pub(crate) async fn history(&self, request: &HistoryRequest, sight: Option<&Sight>) -> Result<HistoryPage, Error> {
@@ -321,6 +392,10 @@ impl Record {
         papers::remove(self, kind, id).await
     }
 
+    pub(crate) async fn drawer_replace(&self, kind: &str, id: &str, old: Bytes, new: Bytes) -> Result<bool, Error> {
+        papers::replace(self, kind, id, old, new).await
+    }
+
     pub(crate) async fn drawer_take(&self, kind: &str, id: &str) -> Result<Option<Bytes>, Error> {
         papers::take(self, kind, id).await
     }
@@ -353,16 +428,17 @@ impl Record {
     }
 }
 
-/// Learns of the search parameters other processes store, for as long as the record is open.
-async fn follow_parameters(record: Weak<Inner>, mut head: watch::Receiver<u64>) {
-    while head.changed().await.is_ok() {
+/// Learns of what other processes store and this one keeps in memory, for as long as the record is open.
+async fn follow_others(record: Weak<Inner>, mut head: watch::Receiver<u64>, begun: u64) {
+    let mut after = begun;
+    loop {
         let Some(inner) = record.upgrade() else { return };
-        let record = Record(inner);
-        if let Err(error) = record.refresh().await {
-            tracing::warn!(%error, "the search parameters of other processes could not be read; they are tried again");
+        match Record(inner).learn_after(after).await {
+            Ok(to) => after = to,
+            Err(error) => tracing::warn!(%error, "what other processes wrote could not be learnt; it is tried again"),
         }
-        if let Err(error) = record.refresh_access().await {
-            tracing::warn!(%error, "the institutions and posts of other processes could not be read; they are tried again");
+        if head.changed().await.is_err() {
+            return;
         }
     }
 }

@@ -29,10 +29,10 @@ use writer::{Command, Writer};
 const SCHEMA: &str = include_str!("postgres/schema.sql");
 const SCHEMA_VERSION: i64 = 2;
 
-/// The channel on which every process hears that the feed has moved.
+/// The channel on which every process hears that the feed has moved, and to where.
 pub(super) const CHANNEL: &str = "qingshan_feed";
 
-/// How often the head of the feed is looked at when nobody has called, in case a call was lost.
+/// How often the head of the feed is looked at, in case a call was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Postgres {
@@ -153,23 +153,36 @@ async fn feed_head(pool: &Pool) -> Result<u64, Error> {
 /// Keeps the head of the feed up to date with what other processes write, for as long as anybody listens.
 async fn follow(config: tokio_postgres::Config, pool: Pool, announce: Arc<watch::Sender<u64>>) {
     while !announce.is_closed() {
-        if let Err(error) = listen(&config, &pool, &announce).await {
+        if let Err(error) = listen(&config, &pool, Arc::clone(&announce)).await {
             tracing::warn!(%error, "the feed of other processes cannot be heard; it is tried again");
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: &watch::Sender<u64>) -> Result<(), Error> {
+/// Tells of a head that may be further than the one that is known.
+pub(super) fn advance(announce: &watch::Sender<u64>, head: u64) {
+    announce.send_if_modified(|known| {
+        let moved = head > *known;
+        *known = head.max(*known);
+        moved
+    });
+}
+
+async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: Arc<watch::Sender<u64>>) -> Result<(), Error> {
     let (client, mut connection) = config.connect(NoTls).await.map_err(failure)?;
     let (called, mut calls) = tokio::sync::mpsc::channel::<()>(1);
+    let hearing = Arc::clone(&announce);
     let driver = tokio::spawn(async move {
         let mut messages =
             std::pin::pin!(futures_util::stream::poll_fn(move |context| connection.poll_message(context)));
         while let Some(message) = futures_util::StreamExt::next(&mut messages).await {
             match message {
-                // A full channel means that somebody is about to look anyway.
-                Ok(AsyncMessage::Notification(_)) => drop(called.try_send(())),
+                Ok(AsyncMessage::Notification(call)) => match call.payload().parse() {
+                    Ok(head) => advance(&hearing, head),
+                    // Other programs call without saying so. A full channel means that somebody is about to look anyway.
+                    Err(_) => drop(called.try_send(())),
+                },
                 Ok(_) => {}
                 Err(error) => return Err(failure(error)),
             }
@@ -178,12 +191,7 @@ async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: &watch::
     });
     client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(failure)?;
     while !announce.is_closed() {
-        let head = feed_head(pool).await?;
-        announce.send_if_modified(|known| {
-            let moved = head > *known;
-            *known = head.max(*known);
-            moved
-        });
+        advance(&announce, feed_head(pool).await?);
         if let Ok(None) = tokio::time::timeout(LOOK_AGAIN, calls.recv()).await {
             break;
         }
@@ -282,6 +290,7 @@ impl ToSql for SqlValue {
                 _ => values.to_sql(type_, out),
             },
             Self::Texts(texts) => texts.to_sql(type_, out),
+            Self::Blobs(blobs) => blobs.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>().to_sql(type_, out),
         }
     }
 

@@ -95,7 +95,9 @@ pub(crate) async fn by_rid(rows: &mut impl Rows, rids: &[i64]) -> Result<Vec<(i6
              WHERE rid IN (SELECT value FROM rarray($1)) AND body IS NOT NULL"
         }
         Dialect::Postgres => {
-            "SELECT type, id, version, at, method, body, rid FROM resource WHERE rid = ANY($1) AND body IS NOT NULL"
+            // The list is put where the planner cannot see it: with it, it would think each time anew.
+            "SELECT type, id, version, at, method, body, rid FROM resource \
+             WHERE rid = ANY((SELECT $1::int8[])::int8[]) AND body IS NOT NULL"
         }
     };
     let found = rows.rows(sql, &[SqlValue::Ints(rids.to_vec())]).await?;
@@ -132,18 +134,30 @@ pub(crate) async fn read_seen(
     number: Option<u64>,
     sight: &Sight,
 ) -> Result<Option<(Version, Relation)>, Error> {
-    let Some((version, facts)) = with_facts(rows, key, number).await? else { return Ok(None) };
-    Ok(crate::access::way_to_read(rows, sight, &facts).await?.map(|way| (version, way)))
+    let Some(place) = place(rows, key).await? else { return Ok(None) };
+    Ok(read_seen_at(rows, key, place, number, sight).await?.flatten())
+}
+
+/// The same of what is at a place. The outer `None` says that it, or that version of it, is not there.
+pub(crate) async fn read_seen_at(
+    rows: &mut impl Rows,
+    key: &Key,
+    place: Place,
+    number: Option<u64>,
+    sight: &Sight,
+) -> Result<Option<Option<(Version, Relation)>>, Error> {
+    let Some((version, facts)) = with_facts(rows, key, place, number).await? else { return Ok(None) };
+    Ok(Some(crate::access::way_to_read(rows, sight, &facts).await?.map(|way| (version, way))))
 }
 
 /// One version, the current one when none is named; with what stands beside the current one and, if it is another, beside
 /// the one asked for.
-pub(crate) async fn with_facts(
+async fn with_facts(
     rows: &mut impl Rows,
     key: &Key,
+    Place { rid, home }: Place,
     number: Option<u64>,
 ) -> Result<Option<(Version, Vec<Facts>)>, Error> {
-    let Some(Place { rid, home }) = place(rows, key).await? else { return Ok(None) };
     let sql = "SELECT type, id, version, at, method, body, subject, keeper, label FROM resource \
                WHERE rid = $1 AND shard = $2";
     let found = rows.rows(sql, &[rid.into(), i64::from(home).into()]).await?;
@@ -153,6 +167,10 @@ pub(crate) async fn with_facts(
         Ok(Facts { rid, type_: key.type_.number(), subject, keeper, label })
     };
     let (mut answer, mut beside) = (version(row)?, vec![facts(row, 6)?]);
+    // One resource must never be answered for another, whatever went wrong before.
+    if answer.key != *key {
+        return Err(Error::fault("a name leads to a row that holds another resource"));
+    }
     if let Some(number) = number.filter(|number| *number != answer.version) {
         let Ok(wanted) = i64::try_from(number) else { return Ok(None) };
         let sql = "SELECT at, method, body, subject, keeper, label FROM history WHERE rid = $1 AND version = $2";
@@ -162,6 +180,26 @@ pub(crate) async fn with_facts(
         beside.push(facts(row, 3)?);
     }
     Ok(Some((answer, beside)))
+}
+
+/// What stands beside the current version of a resource, and beside the one asked for; `None` when there is no such version.
+pub(crate) async fn beside(
+    rows: &mut impl Rows,
+    type_: ResourceType,
+    rid: i64,
+    number: u64,
+) -> Result<Option<Vec<Facts>>, Error> {
+    let Ok(number) = i64::try_from(number) else { return Ok(None) };
+    let sql = "SELECT version, subject, keeper, label FROM resource WHERE rid = $1 UNION ALL \
+               SELECT version, subject, keeper, label FROM history WHERE rid = $2 AND version = $3";
+    let found = rows.rows(sql, &[rid.into(), rid.into(), number.into()]).await?;
+    let (mut is_there, mut beside) = (false, Vec::with_capacity(2));
+    for row in &found {
+        is_there |= row.int(0)? == number;
+        let (subject, keeper, label) = (row.int(1)?, row.int(2)?, row.int(3)?);
+        beside.push(Facts { rid, type_: type_.number(), subject, keeper, label });
+    }
+    Ok(is_there.then_some(beside))
 }
 
 pub(crate) async fn changes(
@@ -200,6 +238,22 @@ pub(crate) async fn changes(
         .collect()
 }
 
+/// By whom a version of a resource was written; where somebody is to be left out, the closest version before it that is
+/// not theirs.
+pub(crate) async fn author(
+    rows: &mut impl Rows,
+    key: &Key,
+    version: u64,
+    except: &str,
+) -> Result<Option<String>, Error> {
+    let Some(Place { rid, .. }) = place(rows, key).await? else { return Ok(None) };
+    let sql = "SELECT a.text FROM feed f JOIN name a ON a.id = f.actor \
+               WHERE f.type = $1 AND f.rid = $2 AND f.version <= $3 AND a.text <> $4 ORDER BY f.seq DESC LIMIT 1";
+    let version = i64::try_from(version).unwrap_or(i64::MAX);
+    let found = rows.rows(sql, &[key.type_.number().into(), rid.into(), version.into(), except.into()]).await?;
+    found.first().map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
 pub(crate) async fn history(
     rows: &mut impl Rows,
     request: &HistoryRequest,
@@ -219,7 +273,7 @@ pub(crate) async fn history(
         }
         HistoryScope::Instance(key) => {
             let Some(Place { rid, .. }) = place(rows, key).await? else {
-                return Ok(HistoryPage { versions: Vec::new(), total: 0, next: None });
+                return Ok(HistoryPage { versions: Vec::new(), made: Vec::new(), total: 0, next: None });
             };
             conditions.push(format!("rid = {}", argument(rid.into())));
             // One resource's versions are found by its rid; their numbers order them as positions would.
@@ -272,7 +326,24 @@ pub(crate) async fn history(
             }
         }
     }
-    Ok(HistoryPage { versions, total: u64::try_from(total).map_err(Error::fault)?, next })
+    let deletions = deletions(rows, &rids).await?;
+    let follows_none = |row: &Row| {
+        let (rid, number) = (row.int(1)?, row.int(2)?);
+        Ok(number == 1 || deletions.contains(&(rid, number - 1)))
+    };
+    let made = found.iter().map(follows_none).collect::<Result<_, Error>>()?;
+    Ok(HistoryPage { versions, made, total: u64::try_from(total).map_err(Error::fault)?, next })
+}
+
+/// The earlier versions of resources that deleted them.
+async fn deletions(rows: &mut impl Rows, rids: &[i64]) -> Result<rustc_hash::FxHashSet<(i64, i64)>, Error> {
+    let among = match rows.dialect() {
+        Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
+        Dialect::Postgres => "= ANY($1)",
+    };
+    let sql = format!("SELECT rid, version FROM history WHERE rid {among} AND method = $2");
+    let found = rows.rows(&sql, &[SqlValue::Ints(rids.to_vec()), Method::Delete.number().into()]).await?;
+    found.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
 }
 
 async fn current_or_deleted(rows: &mut impl Rows, rids: &[i64]) -> Result<rustc_hash::FxHashMap<i64, Version>, Error> {

@@ -70,12 +70,21 @@ impl Sqlite {
 
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         let permit = Arc::clone(&self.readers.permits).acquire_owned().await.map_err(Error::fault)?;
-        let connection = self.readers.take()?;
+        self.reading(Some(permit))
+    }
+
+    /// A reader whose statements run on the calling thread: for look-ups by key, which cost less than handing them to another
+    /// thread, and more so while that has much to do.
+    pub(crate) fn reader_here(&self) -> Result<Reader, Error> {
+        self.reading(None)
+    }
+
+    fn reading(&self, permit: Option<OwnedSemaphorePermit>) -> Result<Reader, Error> {
         Ok(Reader {
-            connection: Some(connection),
+            connection: Some(self.readers.take()?),
             readers: Arc::clone(&self.readers),
             limit: self.tools.settings.limits.search_time,
-            _permit: permit,
+            permit,
         })
     }
 
@@ -236,7 +245,8 @@ pub(crate) struct Reader {
     connection: Option<Connection>,
     readers: Arc<Readers>,
     limit: std::time::Duration,
-    _permit: OwnedSemaphorePermit,
+    /// A place among those who read on other threads; a reader without one reads on the thread that asks.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Rows for Reader {
@@ -246,14 +256,15 @@ impl Rows for Reader {
 
     async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
         let connection = self.connection.take().ok_or_else(|| Error::fault("the reading connection was lost"))?;
+        if self.permit.is_none() {
+            let answer = query_as_of_one_moment(&connection, sql, arguments);
+            self.connection = Some(connection);
+            return answer;
+        }
         let interrupt = connection.get_interrupt_handle();
         let (sql, arguments) = (sql.to_owned(), arguments.to_vec());
         let reading = tokio::task::spawn_blocking(move || {
-            let answer = if connection.is_autocommit() {
-                connection.execute_batch("BEGIN").map_err(failure).and_then(|()| query(&connection, &sql, &arguments))
-            } else {
-                query(&connection, &sql, &arguments)
-            };
+            let answer = query_as_of_one_moment(&connection, &sql, &arguments);
             (connection, answer)
         });
         tokio::pin!(reading);
@@ -278,6 +289,14 @@ impl Drop for Reader {
             self.readers.give_back(connection);
         }
     }
+}
+
+/// Runs a statement that sees the record as it was at the first one of this connection that has not been ended yet.
+fn query_as_of_one_moment(connection: &Connection, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
+    if connection.is_autocommit() {
+        connection.execute_batch("BEGIN").map_err(failure)?;
+    }
+    query(connection, sql, arguments)
 }
 
 /// Runs a statement written with `$1`, which SQLite would take for a name.
@@ -313,6 +332,7 @@ impl rusqlite::ToSql for SqlValue {
             Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Self::Ints(values) => array(values.iter().copied().map(Value::Integer).collect()),
             Self::Texts(texts) => array(texts.iter().cloned().map(Value::Text).collect()),
+            Self::Blobs(blobs) => array(blobs.iter().map(|bytes| Value::Blob(bytes.to_vec())).collect()),
         })
     }
 }

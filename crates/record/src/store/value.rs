@@ -15,6 +15,8 @@ pub(crate) enum SqlValue {
     Ints(Vec<i64>),
     /// The same of words.
     Texts(Vec<String>),
+    /// The same of bytes.
+    Blobs(Vec<Bytes>),
 }
 
 impl From<i64> for SqlValue {
@@ -74,7 +76,7 @@ fn unexpected(column: usize, found: Option<&SqlValue>) -> Error {
         Some(SqlValue::Real(_)) => "a real number",
         Some(SqlValue::Text(_)) => "text",
         Some(SqlValue::Bytes(_)) => "bytes",
-        Some(SqlValue::Ints(_) | SqlValue::Texts(_)) => "a list",
+        Some(SqlValue::Ints(_) | SqlValue::Texts(_) | SqlValue::Blobs(_)) => "a list",
     };
     Error::fault(format!("column {column} of an answer holds {kind}"))
 }

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use record::{Method, Record};
+use record::{FeedEntry, Method, Record, ResourceType};
 use testkit::place::on_both;
 
 use crate::{create, delete, json, one, patient, update};
@@ -94,5 +94,62 @@ fn a_reader_that_follows_the_feed_while_it_grows_misses_nothing() {
         for writer in writing {
             writer.await.unwrap();
         }
+    });
+}
+
+/// What a record tells from every position on, of everything that was changed up to one.
+async fn heard(record: &Record, last: u64) -> Vec<Vec<FeedEntry>> {
+    let session = record.session(record::Caller::system("HOPERAT"));
+    record.head().wait_for(|head| *head >= last).await.unwrap();
+    let mut told = Vec::new();
+    for after in 0..=last {
+        told.push(session.heard(after, 5).await.unwrap());
+    }
+    told
+}
+
+#[test]
+fn followers_hear_what_stands_in_the_feed_from_any_position_whoever_wrote_it() {
+    on_both(async |place| {
+        let other = if place.is_shared() { place.again().await } else { place.record.clone() };
+        let writers = [&place.record, &other].map(|record| record.session(place.session().caller().clone()));
+        let platform = place.record.session(record::Caller::system("HOPERAT"));
+        for turn in 0..20_u64 {
+            let id = format!("p{}", turn % 7);
+            let writer = &writers[usize::try_from(turn % 2).unwrap()];
+            one(writer, update("Patient", &id, patient(&id, "褚"), None)).await.unwrap();
+            if turn % 6 == 5 {
+                let mut stands = Vec::new();
+                for after in 0..=turn + 1 {
+                    stands.push(platform.changes(after, 5).await.unwrap());
+                }
+                assert_eq!(heard(&place.record, turn + 1).await, stands);
+                assert_eq!(heard(&other, turn + 1).await, stands);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_kept_in_memory_of_a_type_is_known_to_be_old_once_one_of_it_is_written() {
+    on_both(async |place| {
+        let other = if place.is_shared() { place.again().await } else { place.record.clone() };
+        let types = ["Patient", "Organization"].map(|name| ResourceType::named(name).unwrap());
+        let turn = |record: &Record| record.turn(&types);
+        let (here, there) = (turn(&place.record), turn(&other));
+        one(&place.session(), create(json(r#"{"resourceType":"Basic","code":{"text":"x"}}"#))).await.unwrap();
+        one(&place.session(), update("Patient", "p", patient("p", "卫"), None)).await.unwrap();
+        assert!(turn(&place.record) > here, "before whoever wrote it is answered");
+        // Another process hears of it in a moment.
+        while turn(&other) == there {
+            tokio::task::yield_now().await;
+        }
+        // Its own notice of what it wrote may come a second time; then nothing moves any more.
+        other.head().wait_for(|head| *head >= 2).await.unwrap();
+        let basic = [ResourceType::named("Basic").unwrap()];
+        let before = other.turn(&basic);
+        let session = other.session(place.session().caller().clone());
+        one(&session, delete("Patient", "p")).await.unwrap();
+        assert_eq!(other.turn(&basic), before, "of other types nothing is old");
     });
 }

@@ -88,6 +88,39 @@ fn one_process_follows_at_a_time_and_another_when_it_is_silent_or_leaves() {
 }
 
 #[test]
+fn how_far_was_followed_is_written_down_once_a_second_and_when_the_lease_is_given_back() {
+    on_both(async |place| {
+        let (one, other) = (follower(&place.record), follower(&place.record));
+        assert!(one.is_on().await.unwrap() && seen(&one, 10).await.is_empty());
+        put(&place, "a").await;
+        assert_eq!(seen(&one, 10).await, ["1 a"]);
+        assert!(seen(&one, 10).await.is_empty(), "whoever follows remembers how far it came");
+        assert_eq!(seen(&other, 10).await, ["1 a"], "another may go over it once more");
+        place.clock.pass(1);
+        put(&place, "b").await;
+        assert_eq!((seen(&one, 10).await, seen(&other, 10).await.len()), (vec!["2 b".to_owned()], 0));
+        put(&place, "c").await;
+        assert_eq!(seen(&one, 10).await, ["3 c"]);
+        one.leave().await.unwrap();
+        assert!(other.is_on().await.unwrap() && seen(&other, 10).await.is_empty());
+    });
+}
+
+#[test]
+fn whoever_had_to_take_the_lease_anew_goes_on_where_the_other_came_to() {
+    on_both(async |place| {
+        let (one, other) = (follower(&place.record), follower(&place.record));
+        assert!(one.is_on().await.unwrap() && seen(&one, 10).await.is_empty());
+        place.clock.pass(SILENCE);
+        assert!(other.is_on().await.unwrap());
+        put(&place, "a").await;
+        assert_eq!(seen(&other, 10).await, ["1 a"]);
+        other.leave().await.unwrap();
+        assert!(one.is_on().await.unwrap() && seen(&one, 10).await.is_empty());
+    });
+}
+
+#[test]
 fn who_was_silent_for_too_long_stops_in_the_middle_and_leaves_the_rest_to_another() {
     on_both(async |place| {
         let (slow, next) = (follower(&place.record), follower(&place.record));

@@ -19,7 +19,7 @@ use crate::store::derived::{
     DateRow, Derived, Lists, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow, names, settle,
 };
 use crate::store::names::{Address, Kind, Place, shard_of};
-use crate::store::postgres::{CHANNEL, failure, row};
+use crate::store::postgres::{CHANNEL, advance, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, again};
 use crate::transact::commit::{Done, Work, commit_group, home_of};
@@ -162,7 +162,10 @@ impl Lane {
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
         let outcome = match outcome {
             Ok(done) => {
-                let end = if done.head.is_some() { format!("NOTIFY {CHANNEL}; COMMIT") } else { "COMMIT".to_owned() };
+                let end = match done.head {
+                    Some(head) => format!("NOTIFY {CHANNEL}, '{head}'; COMMIT"),
+                    None => "COMMIT".to_owned(),
+                };
                 link.client.batch_execute(&end).await.map_err(unsure).map(|()| done)
             }
             Err(error) => {
@@ -208,11 +211,7 @@ impl Lane {
             self.tools.names.learn_place(address, place);
         }
         if let Some(head) = done.head {
-            self.announce.send_if_modified(|known| {
-                let moved = head > *known;
-                *known = head.max(*known);
-                moved
-            });
+            advance(&self.announce, head);
         }
         let changed = done.catalog_changed;
         done.answers.into_iter().map(|answer| answer.map(|applied| (applied, changed))).collect()
