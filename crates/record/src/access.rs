@@ -70,13 +70,10 @@ impl Record {
     }
 
     async fn sight_of_post(&self, post: &Post, purpose: &str, now: i64) -> Result<Sight, Error> {
-        let mut reader = self.reader().await?;
-        let practitioner = self.post_part(&mut reader, "Practitioner", &post.practitioner).await?;
-        let role = self.post_part(&mut reader, "PractitionerRole", &post.role).await?;
-        let home = self.post_part(&mut reader, "Organization", &post.organization).await?;
-        if !self.access().posts.in_force(&mut reader, role, practitioner, home, now).await? {
-            return Err(not_in_force());
-        }
+        let (home, practitioner, role) = match self.post_in_memory(post, now)? {
+            Some(known) => known,
+            None => self.post_as_stored(post, now).await?,
+        };
         let (house, group) = self.access().institutions.read().around(home, now);
         let mut parties = house.clone();
         parties.extend([practitioner, role]);
@@ -85,13 +82,45 @@ impl Record {
         Ok(Sight { clauses, now, home, house, group, parties, own: Vec::new(), charges: Vec::new() })
     }
 
+    /// The numbers of the organization, the practitioner and the role of a post that is in force, as far as this process has
+    /// met them: whoever is shown much asks often, and should not wait for a connection only to ask nothing.
+    fn post_in_memory(&self, post: &Post, now: i64) -> Result<Option<(i64, i64, i64)>, Error> {
+        let known = |type_: &str, id: &str| -> Result<Option<i64>, Error> {
+            let key = Key::new(ResourceType::parse(type_)?, id);
+            Ok(self.tools().names.place(&address_of(&key)).map(|place| place.rid))
+        };
+        let (Some(home), Some(practitioner), Some(role)) = (
+            known("Organization", &post.organization)?,
+            known("Practitioner", &post.practitioner)?,
+            known("PractitionerRole", &post.role)?,
+        ) else {
+            return Ok(None);
+        };
+        match self.access().posts.known(role, practitioner, home, now) {
+            Some(true) => Ok(Some((home, practitioner, role))),
+            Some(false) => Err(not_in_force()),
+            None => Ok(None),
+        }
+    }
+
+    async fn post_as_stored(&self, post: &Post, now: i64) -> Result<(i64, i64, i64), Error> {
+        let mut reader = self.reader_by_key().await?;
+        let practitioner = self.post_part(&mut reader, "Practitioner", &post.practitioner).await?;
+        let role = self.post_part(&mut reader, "PractitionerRole", &post.role).await?;
+        let home = self.post_part(&mut reader, "Organization", &post.organization).await?;
+        match self.access().posts.in_force(&mut reader, role, practitioner, home, now).await? {
+            true => Ok((home, practitioner, role)),
+            false => Err(not_in_force()),
+        }
+    }
+
     async fn post_part(&self, rows: &mut impl Rows, type_: &str, id: &str) -> Result<i64, Error> {
         let key = Key::new(ResourceType::parse(type_)?, id);
         self.rid(rows, &key).await?.ok_or_else(not_in_force)
     }
 
     async fn sight_of_lay(&self, lay: &Lay, purpose: &str, now: i64) -> Result<Sight, Error> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader_by_key().await?;
         let type_ = ResourceType::parse("Patient")?;
         let (mut own, mut charges) = (Vec::new(), Vec::new());
         for id in &lay.own {
@@ -100,18 +129,31 @@ impl Record {
         for id in &lay.charges {
             charges.extend(self.rid(&mut reader, &Key::new(type_, id.as_str())).await?);
         }
+        let mut parties = own.clone();
+        let related = ResourceType::parse("RelatedPerson")?;
+        for id in &lay.related {
+            parties.extend(self.rid(&mut reader, &Key::new(related, id.as_str())).await?);
+        }
         let mut roles = vec![PATIENT];
         if !charges.is_empty() {
             roles.push(PROXY);
         }
         let clauses = self.clauses(&roles, purpose);
-        Ok(Sight { clauses, now, parties: own.clone(), own, charges, ..Sight::default() })
+        Ok(Sight { clauses, now, parties, own, charges, ..Sight::default() })
+    }
+
+    /// Whether resources of a type that are about nobody are everybody's, by the rules: who works where, which services
+    /// there are, what codes mean. What else is about nobody, such as a Binary, may hold anything.
+    pub fn is_common(&self, type_: ResourceType) -> bool {
+        let clauses = self.clauses(&[PATIENT], "PATRQT");
+        let of = |clause: &&sight::Clause| clause.types.contains(type_.number());
+        clauses.read.iter().filter(of).any(|clause| clause.relations.contains(&Relation::Nobody))
     }
 
     /// The closest relation by which a caller sees what they are shown, where all of it is about one patient.
     pub(crate) async fn closest(&self, sight: &Sight, shown: Option<&Key>) -> Result<Option<Relation>, Error> {
         let Some(key) = shown else { return Ok(None) };
-        let mut rows = self.reader().await?;
+        let mut rows = self.reader_by_key().await?;
         let Some(facts) = reads::facts(&mut rows, key).await? else { return Ok(None) };
         way_to_read(&mut rows, sight, &[facts]).await
     }
@@ -166,27 +208,14 @@ impl Record {
         if wrote(&institutions::TYPES) { self.load_institutions().boxed().await } else { Ok(()) }
     }
 
-    /// Keeps in step with what other processes wrote.
-    pub(crate) async fn refresh_access(&self) -> Result<(), Error> {
-        if let Some(position) = self.newest_of(posts::TYPE, self.access().posts.met()).await? {
-            self.access().posts.meet(position);
+    /// Keeps in step with what other processes wrote: resources of these types, each last at this position of the feed.
+    pub(crate) async fn refresh_access(&self, written: &[(ResourceType, u64)]) -> Result<(), Error> {
+        if written.iter().any(|(type_, _)| type_.name() == posts::TYPE) {
+            self.access().posts.forget();
         }
         let known_to = self.access().institutions.read().known_to;
-        for type_ in institutions::TYPES {
-            if self.newest_of(type_, known_to).await?.is_some() {
-                return self.load_institutions().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest position of the feed after a position at which a resource of a type was written.
-    async fn newest_of(&self, type_: &str, after: u64) -> Result<Option<u64>, Error> {
-        let sql = "SELECT seq FROM feed WHERE type = $1 AND seq > $2 ORDER BY seq DESC LIMIT 1";
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let found =
-            self.reader().await?.rows(sql, &[ResourceType::parse(type_)?.number().into(), after.into()]).await?;
-        found.first().map(|row| u64::try_from(row.int(0)?).map_err(Error::fault)).transpose()
+        let is_news = |(type_, at): &(ResourceType, u64)| institutions::TYPES.contains(&type_.name()) && *at > known_to;
+        if written.iter().any(is_news) { self.load_institutions().await } else { Ok(()) }
     }
 }
 
@@ -223,23 +252,33 @@ pub(crate) fn forbidden(sight: &Sight, act: Act, key_type: ResourceType) -> Erro
 /// The ties that hold at a time of some patients, and of some resources themselves.
 pub(crate) async fn ties(rows: &mut impl Rows, subjects: &[i64], rids: &[i64], now: i64) -> Result<Vec<Held>, Error> {
     let subjects: Vec<i64> = subjects.iter().copied().filter(|subject| *subject > 0).collect();
-    let mut found = ties_by(rows, "subject", subjects, now).await?;
-    found.extend(ties_by(rows, "rid", rids.to_vec(), now).await?);
-    Ok(found)
-}
-
-async fn ties_by(rows: &mut impl Rows, column: &str, numbers: Vec<i64>, now: i64) -> Result<Vec<Held>, Error> {
-    if numbers.is_empty() {
+    let (mut parts, mut arguments) = (Vec::new(), Vec::new());
+    for (column, numbers) in [("subject", subjects), ("rid", rids.to_vec())] {
+        if numbers.is_empty() {
+            continue;
+        }
+        arguments.extend([SqlValue::Ints(numbers), now.into(), now.into()]);
+        let last = arguments.len();
+        let (list, from, until) = (last - 2, last - 1, last);
+        let among = match rows.dialect() {
+            Dialect::Sqlite => format!("IN (SELECT value FROM rarray(${list}))"),
+            // Put where the planner cannot see it: with it, it would think about each list anew.
+            Dialect::Postgres => format!("= ANY((SELECT ${list}::int8[])::int8[])"),
+        };
+        let (from, until) = match rows.dialect() {
+            Dialect::Sqlite => (format!("${from}"), format!("${until}")),
+            Dialect::Postgres => (format!("(SELECT ${from}::int8)"), format!("(SELECT ${until}::int8)")),
+        };
+        parts.push(format!(
+            "SELECT rid, kind, subject, party, what, mask, lo, hi FROM tie \
+             WHERE {column} {among} AND lo <= {from} AND hi > {until}"
+        ));
+    }
+    if parts.is_empty() {
         return Ok(Vec::new());
     }
-    let among = match rows.dialect() {
-        Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
-        Dialect::Postgres => "= ANY($1)",
-    };
-    let sql = format!(
-        "SELECT rid, kind, subject, party, what, mask, lo, hi FROM tie WHERE {column} {among} AND lo <= $2 AND hi > $3"
-    );
-    let arguments = [SqlValue::Ints(numbers), now.into(), now.into()];
+    // One statement: both are short, and each would travel to the database and back.
+    let sql = parts.join(" UNION ALL ");
     let mut found = Vec::new();
     for row in rows.rows(&sql, &arguments).await? {
         let Some(kind) = Kind::numbered(row.int(1)?) else { continue };
@@ -261,7 +300,7 @@ pub(crate) async fn may_concern(
     if sight.asks_nothing(types) || sight.own.contains(&patient) || sight.charges.contains(&patient) {
         return Ok(true);
     }
-    let ties = ties_by(rows, "subject", vec![patient], sight.now).await?;
+    let ties = ties(rows, &[patient], &[], sight.now).await?;
     if ties.iter().any(|tie| sight.parties.contains(&tie.party) || sight.group.contains(&tie.party)) {
         return Ok(true);
     }

@@ -1,7 +1,7 @@
 //! Emergency access: a record is opened to one post at once, for a short time, and everybody concerned is told.
 //!
 //! What is written is FHIR: a `Task` that holds the access and awaits review, and a `Communication` to the patient and
-//! to the privacy officers of the institution. The access is a tie of the Task and ends by itself.
+//! to the privacy officers who answer for the institution. The access is a tie of the Task and ends by itself.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::names::Place;
 use crate::store::reads;
 use crate::store::value::Rows;
 use crate::transact::{Action, Change};
-use crate::{Caller, Key, Post, ResourceType, Session, Standing};
+use crate::{Caller, Key, Post, ResourceType, Session, Standing, Version};
 
 /// The codes of tasks of ours.
 const TASKS: &str = "https://qingshan.dev/fhir/CodeSystem/task";
@@ -58,6 +58,15 @@ impl Session {
     /// Fails with [`Category::Forbidden`] for anyone whose duties open nothing in an emergency, with
     /// [`Category::NotFound`] when there is no such patient, and with [`Category::Unprocessable`] without a reason.
     pub async fn break_glass(&self, patient: &Key, reason: &Reason) -> Result<EmergencyAccess, Error> {
+        let opened = self.open_in_emergency(patient, reason).await;
+        if let Err(error) = &opened {
+            let (outcome, patients) = (audit::Outcome::of(error), vec![patient.id.clone()]);
+            self.note(Note { outcome, patients, ..Note::new(audit::Act::Emergency) }).await?;
+        }
+        opened
+    }
+
+    async fn open_in_emergency(&self, patient: &Key, reason: &Reason) -> Result<EmergencyAccess, Error> {
         let sight = self.sight().await?;
         let (Some(sight), Standing::Staff(post)) = (sight, &self.caller.standing) else { return Err(not_for_you()) };
         let clinical = ResourceType::parse("Observation")?.number();
@@ -86,7 +95,7 @@ impl Session {
         // The rules let nobody write these: they are the platform's word that the access was announced.
         let caller = Arc::new(Caller { standing: Standing::System, ..Caller::clone(&self.caller) });
         let note = Note { patients: vec![patient.id.clone()], ..Note::new(audit::Act::Emergency) };
-        self.record.note(&self.caller, note).await?;
+        self.note(note).await?;
         let applied = crate::transact::run(&Self { caller, ..self.clone() }, None, changes).await?;
         let task = applied.into_iter().next().and_then(|applied| applied.version);
         let task = task.ok_or_else(|| Error::fault("an emergency access was not written"))?.key;
@@ -106,7 +115,8 @@ impl Session {
         Ok(Some(EmergencyAccess { task: Key::new(ResourceType::parse("Task")?, id), until: tie.hi }))
     }
 
-    /// The posts of the privacy officers of the caller's institution.
+    /// The posts of the privacy officers who are told: of the caller's institution, where it has none of those that
+    /// manage it, then of whoever leads the consortium, and at last all there are.
     async fn officers(&self, sight: &Sight) -> Result<Vec<String>, Error> {
         let request = SearchRequest {
             type_: ResourceType::named("PractitionerRole"),
@@ -118,20 +128,23 @@ impl Session {
             strict: true,
         };
         let found = crate::search::run(&self.record, &request, None).await?;
-        let keys: Vec<Key> = found.matches.into_iter().map(|version| version.key).collect();
         let mut rows = self.record.reader().await?;
-        let mut officers = Vec::new();
-        for key in keys {
+        let mut officers: Vec<(String, Vec<i64>)> = Vec::new();
+        for Version { key, .. } in found.matches {
             let Some(Place { rid, .. }) = reads::place(&mut rows, &key).await? else { continue };
-            let posts = super::ties(&mut rows, &[], &[rid], sight.now).await?;
-            if posts.iter().any(|tie| tie.kind == Kind::Post && sight.house.contains(&tie.party)) {
-                officers.push(key.to_string());
-            }
-            if officers.len() == TOLD {
-                break;
+            let ties = super::ties(&mut rows, &[], &[rid], sight.now).await?;
+            let homes: Vec<i64> = ties.iter().filter(|tie| tie.kind == Kind::Post).map(|tie| tie.party).collect();
+            if !homes.is_empty() {
+                officers.push((key.to_string(), homes));
             }
         }
-        Ok(officers)
+        let levels = self.record.access().institutions.read().answerable(sight.home, sight.now);
+        let at = |level: &[i64]| -> Vec<String> {
+            let there = officers.iter().filter(|(_, homes)| homes.iter().any(|home| level.contains(home)));
+            there.map(|(name, _)| name.clone()).take(TOLD).collect()
+        };
+        let nearest = levels.iter().map(|level| at(level)).find(|told| !told.is_empty());
+        Ok(nearest.unwrap_or_else(|| officers.iter().map(|(name, _)| name.clone()).take(TOLD).collect()))
     }
 }
 

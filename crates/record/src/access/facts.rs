@@ -29,9 +29,8 @@ pub(crate) enum Kind {
     Contracted,
     Registered,
     Emergency,
-    Proxy,
     /// A post: of a practitioner at an organization.
-    Post,
+    Post = 8,
     /// The patient refuses.
     Deny,
     /// An exception to a refusal of the same resource.
@@ -43,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Treats,
         Self::ReferredTo,
         Self::ReferredFrom,
@@ -51,7 +50,6 @@ impl Kind {
         Self::Contracted,
         Self::Registered,
         Self::Emergency,
-        Self::Proxy,
         Self::Post,
         Self::Deny,
         Self::Except,
@@ -185,6 +183,13 @@ const KEEPERS: [&str; 8] = [
 
 /// The `businessStatus` of a reviewed emergency access for which there was no reason.
 const UNJUSTIFIED: (&str, &str) = ("https://qingshan.dev/fhir/CodeSystem/review", "unjustified");
+
+/// The system of the base rules of consents. <http://terminology.hl7.org/CodeSystem/v3-ActCode>
+const DIRECTIVE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+
+/// Base rules by which nothing is shown but what is permitted, and by which everything is but what is refused.
+const OPT_OUT: [&str; 2] = ["OPTOUT", "OPTOUTE"];
+const OPT_IN: [&str; 2] = ["OPTIN", "OPTINR"];
 
 /// Types whose performer is somebody who is asked, and not whoever made them.
 const REQUESTS: [&str; 5] = ["ServiceRequest", "DeviceRequest", "Task", "SupplyRequest", "NutritionOrder"];
@@ -377,11 +382,10 @@ impl Derivation<'_> {
             "CareTeam" if matches!(self.text("status"), "" | "active") && self.is_contract() => {
                 let (lo, hi) = self.period(self.resource, "period");
                 let names = ["managingOrganization", "participant"];
-                self.each(Kind::Contracted, &about, &names, lo, Until::At(hi), ties);
-            }
-            "RelatedPerson" if self.resource.get("active").and_then(|active| active.as_bool()) != Some(false) => {
-                let (lo, hi) = self.period(self.resource, "period");
-                ties.push(tie(Kind::Proxy, about, Party::One(self.own()), lo, Until::At(hi)));
+                // A contract is made from a day to a day; what has no end would open a record for ever.
+                if lo != EVER.0 && hi != EVER.1 {
+                    self.each(Kind::Contracted, &about, &names, lo, Until::At(hi), ties);
+                }
             }
             "Consent" if self.text("status") == "active" => self.consent(&about, ties),
             _ => {}
@@ -451,9 +455,14 @@ impl Derivation<'_> {
             let ended = matches!(status, "cancelled" | "entered-in-error" | "rejected" | "failed");
             if !ended && !self.is_found_unjustified() {
                 let (lo, hi) = self.period(self.resource, "executionPeriod");
-                // Without an end it would not be an emergency.
-                if hi != EVER.1 {
-                    self.each(Kind::Emergency, about, &["requester"], lo, Until::At(hi), ties);
+                let longest = lo.saturating_add(self.rules.after.emergency);
+                // Without a beginning and an end it would not be an emergency, and it is one post that has it.
+                if lo != EVER.0 && hi != EVER.1 {
+                    let posts = self.actors("requester").map(address).filter(|found| is(found, "PractitionerRole"));
+                    for post in posts {
+                        let (party, until) = (Party::One(self.pointer(post)), Until::At(hi.min(longest)));
+                        ties.push(tie(Kind::Emergency, about.clone(), party, lo, until));
+                    }
                 }
             }
             return;
@@ -485,12 +494,38 @@ impl Derivation<'_> {
         }
     }
 
-    /// <http://hl7.org/fhir/R4/consent.html>: a provision, and one level of exceptions to it.
+    /// A base rule, a provision, and one level of exceptions to it. <http://hl7.org/fhir/R4/consent.html>
+    ///
+    /// The base rule is a code of `policyRule`. R4 gives the root provision no type, since the base rule says what it is;
+    /// one that has a type all the same means it. A root that nothing says to permit opens nothing by itself.
     fn consent(&self, about: &Pointer, ties: &mut Vec<Tie>) {
-        let Some(root) = self.resource.get("provision") else { return };
+        let base = |codes: &[&str]| {
+            codings_of(self.resource, "policyRule").any(|(system, code)| system == DIRECTIVE && codes.contains(&code))
+        };
+        let (shuts, opens) = (base(&OPT_OUT), base(&OPT_IN));
+        let Some(root) = self.resource.get("provision") else {
+            if shuts {
+                ties.push(tie(Kind::Deny, about.clone(), Party::Everyone, EVER.0, Until::At(EVER.1)));
+            }
+            return;
+        };
         let outer = self.period(root, "period");
-        let denies = type_of(root) == Some("deny");
-        self.provision(about, root, outer, if denies { Kind::Deny } else { Kind::Opened }, ties);
+        let kind = match type_of(root) {
+            Some("deny") => Some(Kind::Deny),
+            // What is permitted where everything is refused is an exception.
+            Some("permit") if shuts => {
+                ties.push(tie(Kind::Deny, about.clone(), Party::Everyone, EVER.0, Until::At(EVER.1)));
+                Some(Kind::Except)
+            }
+            Some("permit") => Some(Kind::Opened),
+            _ if shuts => Some(Kind::Deny),
+            _ if opens => Some(Kind::Opened),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            self.provision(about, root, outer, kind, ties);
+        }
+        let denies = matches!(kind, Some(Kind::Deny | Kind::Except));
         for nested in items(root, "provision") {
             let (lo, hi) = self.period(nested, "period");
             let span = (lo.max(outer.0), hi.min(outer.1));
@@ -520,16 +555,15 @@ impl Derivation<'_> {
             .filter_map(|(_, code)| ResourceType::named(code).map(ResourceType::number))
             .collect();
         let whats = if classes.is_empty() { vec![0] } else { classes };
-        let actors: Vec<Address> = items(provision, "actor")
-            .filter_map(|actor| actor.get("reference").and_then(reference))
-            .map(address)
+        let actors: Vec<Option<Address>> = items(provision, "actor")
+            .map(|actor| actor.get("reference").and_then(reference).map(address))
+            .map(|found| found.filter(is_party_of_consent))
             .collect();
-        let named = items(provision, "actor").next().is_some();
-        let may = |found: &&Address| if kind == Kind::Deny { found.type_ != 0 } else { is_party(found) };
+        let untold = actors.is_empty() || actors.iter().any(Option::is_none);
         let mut parties: Vec<Party> =
-            actors.iter().filter(may).map(|found| Party::One(self.pointer(found.clone()))).collect();
-        // A refusal towards somebody who cannot be told holds towards everyone.
-        if parties.is_empty() && (kind == Kind::Deny || (kind == Kind::Except && !named)) {
+            actors.iter().flatten().map(|found| Party::One(self.pointer(found.clone()))).collect();
+        // A refusal towards somebody who cannot be told, such as a team, a place or a role, holds towards everyone.
+        if (kind == Kind::Deny && untold) || (kind == Kind::Except && actors.is_empty()) {
             parties.push(Party::Everyone);
         }
         for party in &parties {
@@ -539,12 +573,6 @@ impl Derivation<'_> {
                 }
                 let hi = Until::At(hi);
                 ties.push(Tie { kind, subject: about.clone(), party: party.clone(), what: *what, mask, lo, hi });
-            }
-        }
-        if kind == Kind::Opened {
-            for address in actors.into_iter().filter(|found| is(found, "RelatedPerson") || is(found, "Patient")) {
-                let party = Party::One(self.pointer(address));
-                ties.push(tie(Kind::Proxy, about.clone(), party, lo, Until::At(hi)));
             }
         }
     }
@@ -565,6 +593,11 @@ fn is(address: &Address, type_: &str) -> bool {
 /// Whether a name is one that rights can be given to.
 fn is_party(address: &Address) -> bool {
     ["Organization", "Practitioner", "PractitionerRole"].iter().any(|type_| is(address, type_))
+}
+
+/// Whether a name is one that a patient can keep from their record or let see it: also whoever acts for them.
+fn is_party_of_consent(address: &Address) -> bool {
+    is_party(address) || ["RelatedPerson", "Patient"].iter().any(|type_| is(address, type_))
 }
 
 /// The items of an element, which may be one or a list.

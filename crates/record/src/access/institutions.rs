@@ -23,6 +23,17 @@ const CONSORTIUM: &str = "medical-consortium";
 /// The code of an affiliation by which one institution manages another.
 const MANAGEMENT: &str = "direct-management";
 
+/// The codes of an affiliation of an institution to its consortium, and of the one that leads it.
+const MEMBER: &str = "member";
+const LEAD: &str = "lead";
+
+/// An organization that another stands to, from when until when.
+type Bond = (i64, i64, i64);
+
+fn holding(bonds: Option<&Vec<Bond>>, now: i64) -> impl Iterator<Item = i64> {
+    bonds.into_iter().flatten().filter(move |(_, lo, hi)| *lo <= now && now < *hi).map(|(other, ..)| *other)
+}
+
 /// The institutions of the record.
 #[derive(Debug, Default)]
 pub(super) struct Institutions {
@@ -31,7 +42,13 @@ pub(super) struct Institutions {
     /// The departments of each institution.
     parts: FxHashMap<i64, Vec<i64>>,
     /// Who manages whom, both ways, and when.
-    managed: FxHashMap<i64, Vec<(i64, i64, i64)>>,
+    managed: FxHashMap<i64, Vec<Bond>>,
+    /// By whom each institution is managed.
+    managers: FxHashMap<i64, Vec<Bond>>,
+    /// To which consortia each institution belongs.
+    memberships: FxHashMap<i64, Vec<Bond>>,
+    /// Who leads each consortium.
+    leads: FxHashMap<i64, Vec<Bond>>,
     /// The feed position up to which this is known.
     pub(super) known_to: u64,
 }
@@ -71,14 +88,22 @@ impl Institutions {
             if text(value, "resourceType") == "Organization" {
                 match named(value, "partOf") {
                     Some(parent) if departments.contains(rid) => drop(above.insert(*rid, parent)),
-                    Some(parent) if !consortia.contains(&parent) => found.manage(*rid, parent, (i64::MIN, i64::MAX)),
+                    Some(parent) if !consortia.contains(&parent) => found.manage(parent, *rid, (i64::MIN, i64::MAX)),
                     _ => {}
                 }
-            } else if has_code(value, "code", MANAGEMENT)
-                && let (Some(one), Some(other)) =
-                    (named(value, "organization"), named(value, "participatingOrganization"))
+            } else if let (Some(one), Some(other)) =
+                (named(value, "organization"), named(value, "participatingOrganization"))
             {
-                found.manage(one, other, period(value, zone));
+                let (lo, hi) = period(value, zone);
+                if has_code(value, "code", MANAGEMENT) {
+                    found.manage(one, other, (lo, hi));
+                }
+                if has_code(value, "code", MEMBER) {
+                    found.memberships.entry(other).or_default().push((one, lo, hi));
+                }
+                if has_code(value, "code", LEAD) {
+                    found.leads.entry(one).or_default().push((other, lo, hi));
+                }
             }
         }
         for department in above.keys() {
@@ -93,9 +118,10 @@ impl Institutions {
         Ok(found)
     }
 
-    fn manage(&mut self, one: i64, other: i64, (lo, hi): (i64, i64)) {
-        self.managed.entry(one).or_default().push((other, lo, hi));
-        self.managed.entry(other).or_default().push((one, lo, hi));
+    fn manage(&mut self, manager: i64, managed: i64, (lo, hi): (i64, i64)) {
+        self.managed.entry(manager).or_default().push((managed, lo, hi));
+        self.managed.entry(managed).or_default().push((manager, lo, hi));
+        self.managers.entry(managed).or_default().push((manager, lo, hi));
     }
 
     /// The organizations that are one institution with this one, and those under the same direct management at a time.
@@ -105,14 +131,31 @@ impl Institutions {
         let (mut seen, mut next) = (vec![whole], 0);
         while let Some(&at) = seen.get(next) {
             next += 1;
-            for (other, lo, hi) in self.managed.get(&at).into_iter().flatten() {
-                if *lo <= now && now < *hi && !seen.contains(other) {
-                    seen.push(*other);
+            for other in holding(self.managed.get(&at), now) {
+                if !seen.contains(&other) {
+                    seen.push(other);
                 }
             }
         }
         let group = seen[1..].iter().flat_map(|other| self.house(*other)).collect();
         (house, group)
+    }
+
+    /// Who answers for what happens at an organization, the nearest first: its own house, those that manage it, level by
+    /// level, and those that lead its consortia.
+    pub(super) fn answerable(&self, organization: i64, now: i64) -> Vec<Vec<i64>> {
+        let whole = self.whole.get(&organization).copied().unwrap_or(organization);
+        let (mut levels, mut seen) = (Vec::new(), Vec::new());
+        let mut level = vec![whole];
+        while !level.is_empty() {
+            seen.extend(level.iter().copied());
+            let above = level.iter().flat_map(|at| holding(self.managers.get(at), now));
+            let next: Vec<i64> = above.filter(|other| !seen.contains(other)).collect();
+            levels.push(std::mem::replace(&mut level, next));
+        }
+        let consortia = seen.iter().flat_map(|at| holding(self.memberships.get(at), now));
+        levels.push(consortia.flat_map(|consortium| holding(self.leads.get(&consortium), now)).collect());
+        levels.into_iter().map(|level| level.into_iter().flat_map(|at| self.house(at)).collect()).collect()
     }
 
     fn house(&self, whole: i64) -> Vec<i64> {

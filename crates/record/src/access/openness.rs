@@ -22,8 +22,9 @@ impl Session {
     /// What decides now who may see a version; `None` when there is no such version.
     pub async fn openness(&self, key: &Key, version: u64) -> Result<Option<Openness>, Error> {
         let now = self.record.surroundings().clock.now();
-        let mut rows = self.record.reader().await?;
-        let Some((_, facts)) = reads::with_facts(&mut rows, key, Some(version)).await? else { return Ok(None) };
+        let mut rows = self.record.reader_by_key().await?;
+        let Some(rid) = self.record.rid(&mut rows, key).await? else { return Ok(None) };
+        let Some(facts) = reads::beside(&mut rows, key.type_, rid, version).await? else { return Ok(None) };
         let ties = super::ties_of(&mut rows, &facts, now).await?;
         Ok(Some(Openness { facts, ties }))
     }

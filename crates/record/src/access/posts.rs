@@ -21,8 +21,6 @@ pub(super) struct Posts(Mutex<Known>);
 struct Known {
     /// How often everything was forgotten: what was read before the last time is not kept after it.
     turn: u64,
-    /// The feed position up to which writes of posts were met.
-    to: u64,
     terms: FxHashMap<i64, Vec<Term>>,
 }
 
@@ -45,15 +43,10 @@ impl Posts {
         home: i64,
         now: i64,
     ) -> Result<bool, Error> {
-        let holds = |terms: &[Term]| {
-            terms
-                .iter()
-                .any(|term| (term.practitioner, term.home) == (practitioner, home) && (term.lo..term.hi).contains(&now))
-        };
         let turn = {
             let known = self.0.lock();
             if let Some(terms) = known.terms.get(&role) {
-                return Ok(holds(terms));
+                return Ok(holds(terms, practitioner, home, now));
             }
             known.turn
         };
@@ -63,7 +56,7 @@ impl Posts {
             Ok(Term { practitioner: row.int(0)?, home: row.int(1)?, lo: row.int(2)?, hi: row.int(3)? })
         };
         let terms: Vec<Term> = found.iter().map(term).collect::<Result<_, _>>()?;
-        let answer = holds(&terms);
+        let answer = holds(&terms, practitioner, home, now);
         let mut known = self.0.lock();
         if known.turn == turn {
             if known.terms.len() >= KEPT {
@@ -74,22 +67,20 @@ impl Posts {
         Ok(answer)
     }
 
+    /// The same, where it is known.
+    pub(super) fn known(&self, role: i64, practitioner: i64, home: i64, now: i64) -> Option<bool> {
+        self.0.lock().terms.get(&role).map(|terms| holds(terms, practitioner, home, now))
+    }
+
     /// Forgets everything, since a post was written.
     pub(super) fn forget(&self) {
         let mut known = self.0.lock();
         known.turn += 1;
         known.terms.clear();
     }
+}
 
-    /// Up to which position writes of posts were met.
-    pub(super) fn met(&self) -> u64 {
-        self.0.lock().to
-    }
-
-    /// Forgets everything, since another process wrote a post at this position of the feed.
-    pub(super) fn meet(&self, position: u64) {
-        self.forget();
-        let mut known = self.0.lock();
-        known.to = known.to.max(position);
-    }
+fn holds(terms: &[Term], practitioner: i64, home: i64, now: i64) -> bool {
+    let of_both = |term: &&Term| (term.practitioner, term.home) == (practitioner, home);
+    terms.iter().filter(of_both).any(|term| (term.lo..term.hi).contains(&now))
 }

@@ -144,7 +144,12 @@ impl Group<'_> {
                     );
                     return Ok(Err(refuse(Error::not_found(text))));
                 }
-                (None, Some(_)) => open.push((operation, will_be)),
+                (None, Some(_)) => {
+                    if let Some(error) = self.barred(tx, operation, None, will_be).await? {
+                        return Ok(Err(refuse(error)));
+                    }
+                    open.push((operation, will_be));
+                }
                 (Some(state), content) => {
                     if !sight.allows(Act::Write, &state.facts, &before) {
                         return Ok(Err(refuse(forbidden(sight, Act::Write, operation.key.type_))));
@@ -153,6 +158,9 @@ impl Group<'_> {
                         let lost = state.facts.label & !will_be.label;
                         if !sight.may_take_off(lost, &state.facts, &before) {
                             return Ok(Err(refuse(keeps_its_labels(operation))));
+                        }
+                        if let Some(error) = self.barred(tx, operation, Some(&state), will_be).await? {
+                            return Ok(Err(refuse(error)));
                         }
                         open.push((operation, will_be));
                     }

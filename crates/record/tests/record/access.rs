@@ -104,7 +104,7 @@ fn region(seed: u64) -> Vec<Thing> {
         let (patient, keeper) = (*dice.pick(&PATIENTS), *dice.pick(&PLACES));
         let mut made = thing("CareTeam", format!("t{at}"), patient, keeper);
         made.open = dice.chance(0.7);
-        let end = if made.open { "" } else { r#","end":"2026-05-01""# };
+        let end = if made.open { r#","end":"2026-12-31""# } else { r#","end":"2026-05-01""# };
         made.text = format!(
             r#"{{"resourceType":"CareTeam","id":"t{at}","status":"active",
             "category":[{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/care-team","code":"family-doctor"}}]}}],

@@ -4,10 +4,13 @@
 
 mod access;
 mod conditions;
+mod consents;
 mod crashes;
 mod feed;
 mod following;
+mod hostile;
 mod layout;
+mod links;
 mod load;
 mod moving;
 mod outages;

@@ -119,6 +119,178 @@ fn an_emergency_access_found_unjustified_ends_while_it_still_runs() {
 }
 
 #[test]
+fn asking_how_one_stands_to_somebody_and_being_refused_an_emergency_stand_on_the_trail() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let patient = key("Patient", "p");
+        on_duty(&place.record, "doctor", "other", "TREAT").relations(&patient).await.unwrap();
+        let reason = Reason { code: Some("unconscious".to_owned()), text: None };
+        let registrar = on_duty(&place.record, "registrar", "other", "ETREAT");
+        registrar.break_glass(&patient, &reason).await.unwrap_err();
+        place.record.settle().await.unwrap();
+        let officer = on_duty(&place.record, "privacy-officer", "other", "HOPERAT");
+        let told = async |agent: &str| {
+            let asked = [("patient", "Patient/p".to_owned()), ("agent", format!("Practitioner/{agent}"))];
+            let request = record::SearchRequest::of("AuditEvent", &asked).unwrap();
+            let found = officer.search(&request).await.unwrap().matches;
+            assert_eq!(found.len(), 1, "{agent}");
+            String::from_utf8(found[0].body.clone().unwrap().to_vec()).unwrap()
+        };
+        assert!(told("doctor-other").await.contains("Patient/p/$relation"));
+        let refused = told("registrar-other").await;
+        assert!(refused.contains("110127") && refused.contains(r#""outcome":"4""#), "{refused}");
+    });
+}
+
+#[test]
+fn an_emergency_is_announced_to_an_officer_also_where_the_institution_has_none() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let away = |at: &str| {
+            let id = format!("privacy-officer-{at}");
+            put(&testkit::institutions::post(&id, "privacy-officer", at, r#","active":false"#))
+        };
+        let told = async |of: &str| {
+            let doctor = on_duty(&place.record, of, "station", "ETREAT");
+            let reason = Reason { code: Some("unconscious".to_owned()), text: None };
+            let task = doctor.break_glass(&key("Patient", "p"), &reason).await.unwrap().task;
+            let request = record::SearchRequest::of("Communication", &[("_sort", "-_lastUpdated".to_owned())]).unwrap();
+            let found = place.session().search(&request).await.unwrap().matches;
+            let mut bodies =
+                found.into_iter().map(|version| String::from_utf8(version.body.unwrap().to_vec()).unwrap());
+            let body = bodies.find(|body| body.contains(&task.to_string())).unwrap();
+            let at = ["station", "other", "centre", "hospital"];
+            at.into_iter().filter(|at| body.contains(&format!("privacy-officer-{at}"))).collect::<Vec<_>>()
+        };
+        assert_eq!(told("doctor").await, ["station"]);
+        place.session().transact(vec![away("station")]).await.unwrap();
+        assert_eq!(told("nurse").await, ["other"], "whoever manages it");
+        place.session().transact(vec![away("other")]).await.unwrap();
+        assert_eq!(told("village-doctor").await, ["centre", "hospital"], "all there are");
+        let bound = |id: &str, code: &str, whom: &str| {
+            put(&format!(
+                r#"{{"resourceType":"OrganizationAffiliation","id":"{id}","organization":{{"reference":"Organization/bond"}},
+                "participatingOrganization":{{"reference":"Organization/{whom}"}},
+                "code":[{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/affiliation","code":"{code}"}}]}}]}}"#
+            ))
+        };
+        let bond = r#"{"resourceType":"Organization","id":"bond","name":"bond"}"#;
+        let changes = vec![put(bond), bound("lead", "lead", "hospital"), bound("member", "member", "station")];
+        place.session().transact(changes).await.unwrap();
+        assert_eq!(told("paramedic").await, ["hospital"], "whoever leads the consortium");
+    });
+}
+
+#[test]
+fn an_emergency_access_is_neither_lengthened_nor_handed_on_by_those_who_review_it() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let plain = result("plain", "final", "718-7", "");
+        let other = r#"{"resourceType":"Patient","id":"q"}"#;
+        place.session().transact(vec![put(&plain), put(other)]).await.unwrap();
+        let (patient, name) = (key("Patient", "p"), key("Observation", "plain"));
+        let doctor = on_duty(&place.record, "doctor", "other", "ETREAT");
+        let reason = Reason { code: Some("unconscious".to_owned()), text: None };
+        let opened = doctor.break_glass(&patient, &reason).await.unwrap();
+        let officer = on_duty(&place.record, "privacy-officer", "other", "HOPERAT");
+        let task = officer.read(&opened.task).await.unwrap().unwrap();
+        let task: serde_json::Value = serde_json::from_slice(&task.body.unwrap()).unwrap();
+        for (element, value) in [
+            ("executionPeriod", serde_json::json!({"start": task["executionPeriod"]["start"], "end": "2099-01-01"})),
+            ("requester", serde_json::json!({"reference": "PractitionerRole/nurse-other"})),
+            ("for", serde_json::json!({"reference": "Patient/q"})),
+        ] {
+            let mut changed = task.clone();
+            changed[element] = value;
+            let refused = one(&officer, update("Task", &opened.task.id, json(&changed.to_string()), None)).await;
+            assert_eq!(refused.unwrap_err().error.category(), Category::Forbidden, "{element}");
+            let refused = one(&officer, crate::create(json(&changed.to_string()))).await;
+            assert_eq!(refused.unwrap_err().error.category(), Category::Forbidden, "a new one with another {element}");
+        }
+        assert!(on_duty(&place.record, "nurse", "other", "ETREAT").read(&name).await.unwrap().is_none());
+        place.clock.pass(4 * 3_600);
+        assert!(doctor.read(&name).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn an_emergency_access_is_one_posts_and_short_whatever_is_written_of_it() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        place.session().transact(vec![put(&result("plain", "final", "718-7", ""))]).await.unwrap();
+        let name = key("Observation", "plain");
+        let doctor = on_duty(&place.record, "doctor", "other", "ETREAT");
+        let task = |requester: &str, period: &str| {
+            format!(
+                r#"{{"resourceType":"Task","id":"t","status":"requested","intent":"order",
+                "code":{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/task","code":"emergency-access"}}]}},
+                "for":{{"reference":"Patient/p"}},"requester":{{"reference":"{requester}"}},"executionPeriod":{{{period}}}}}"#
+            )
+        };
+        let start = fhir::time::instant(place.record.surroundings().clock.now());
+        let long = format!(r#""start":"{start}","end":"2099-01-01""#);
+        for (requester, period, opens) in [
+            ("PractitionerRole/doctor-other", long.as_str(), true),
+            ("PractitionerRole/doctor-other", r#""end":"2099-01-01""#, false),
+            ("Practitioner/doctor-other", long.as_str(), false),
+            ("Organization/other", long.as_str(), false),
+            ("PractitionerRole/doctor-other", long.as_str(), true),
+        ] {
+            place.session().transact(vec![put(&task(requester, period))]).await.unwrap();
+            assert_eq!(doctor.read(&name).await.unwrap().is_some(), opens, "{requester} {period}");
+        }
+        place.clock.pass(4 * 3_600);
+        assert!(doctor.read(&name).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_family_doctors_contract_opens_a_record_from_a_day_to_a_day() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        place.session().transact(vec![put(&result("plain", "final", "718-7", ""))]).await.unwrap();
+        let doctor = on_duty(&place.record, "family-doctor", "other", "TREAT");
+        for (period, opens) in [
+            ("", false),
+            (r#","period":{"start":"2026-01-01"}"#, false),
+            (r#","period":{"end":"2026-12-31"}"#, false),
+            (r#","period":{"start":"2026-01-01","end":"2026-12-31"}"#, true),
+            (r#","period":{"start":"2025-01-01","end":"2025-12-31"}"#, false),
+        ] {
+            let contract = format!(
+                r#"{{"resourceType":"CareTeam","id":"t","status":"active","category":[{{"coding":[
+                {{"system":"https://qingshan.dev/fhir/CodeSystem/care-team","code":"family-doctor"}}]}}],
+                "subject":{{"reference":"Patient/p"}},"managingOrganization":[{{"reference":"Organization/other"}}]{period}}}"#
+            );
+            place.session().transact(vec![put(&contract)]).await.unwrap();
+            let seen = doctor.read(&key("Observation", "plain")).await.unwrap().is_some();
+            assert_eq!(seen, opens, "{period}");
+        }
+    });
+}
+
+#[test]
+fn a_task_is_not_turned_to_another_patient() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let task = |patient: &str, status: &str| {
+            format!(
+                r#"{{"resourceType":"Task","id":"t","status":"{status}","intent":"order",
+                "code":{{"coding":[{{"system":"https://qingshan.dev/fhir/CodeSystem/request","code":"referral"}}]}},
+                "for":{{"reference":"Patient/{patient}"}},"requester":{{"reference":"Organization/hospital"}},
+                "owner":{{"reference":"Organization/other"}}}}"#
+            )
+        };
+        let other = r#"{"resourceType":"Patient","id":"q"}"#;
+        place.session().transact(vec![put(other), put(&task("p", "requested"))]).await.unwrap();
+        let doctor = on_duty(&place.record, "doctor", "other", "TREAT");
+        let refused = one(&doctor, update("Task", "t", json(&task("q", "accepted")), None)).await;
+        assert_eq!(refused.unwrap_err().error.category(), Category::Forbidden);
+        one(&doctor, update("Task", "t", json(&task("p", "accepted")), None)).await.unwrap();
+    });
+}
+
+#[test]
 fn that_the_own_institution_keeps_something_is_told_to_whoever_may_see_it() {
     on_both(async |place| {
         on_a_visit(&place).await;
