@@ -93,9 +93,8 @@ impl Booking {
     /// [`Error::not_found`] when the patient is not there for the caller, and with [`Category::Forbidden`] when the place is
     /// kept for others.
     pub async fn hold(&self, session: &Session, hold: &Hold) -> Result<Value, Error> {
-        let caller = session.caller();
         self.may_book_for(session, &hold.patient).await?;
-        if let Some(there) = self.held_before(hold).await? {
+        if let Some(there) = self.held_before(session, hold).await? {
             return Ok(there);
         }
         if let Some(instead) = &hold.instead {
@@ -112,43 +111,45 @@ impl Booking {
             }
         }
         match &hold.wanted {
-            Wanted::Slot(slot) => self.hold_slot(caller, hold, slot).await,
-            Wanted::Next(service) => self.hold_next(caller, hold, service).await,
-            Wanted::Bed(bed) => self.hold_bed(caller, hold, bed).await,
-            Wanted::BedOf(service) => self.hold_bed_of(caller, hold, service).await,
+            Wanted::Slot(slot) => self.hold_slot(session, hold, slot).await,
+            Wanted::Next(service) => self.hold_next(session, hold, service).await,
+            Wanted::Bed(bed) => self.hold_bed(session, hold, bed).await,
+            Wanted::BedOf(service) => self.hold_bed_of(session, hold, service).await,
         }
     }
 
-    /// The hold that the same request made before.
-    async fn held_before(&self, hold: &Hold) -> Result<Option<Value>, Error> {
+    /// The hold that the same request made before, as far as the caller may read it. Of an Appointment that they may not
+    /// read, or that is another's, they are told the same: that the id is taken.
+    async fn held_before(&self, session: &Session, hold: &Hold) -> Result<Option<Value>, Error> {
         let has_it = |tree: &Value| match &hold.wanted {
             Wanted::Slot(slot) => referred_of(&tree["slot"], "Slot").any(|to| to == slot),
             Wanted::Bed(bed) => actors(tree, "Location").any(|to| to == bed),
             Wanted::Next(_) | Wanted::BedOf(_) => hold.instead.is_none(),
         };
+        let is_theirs = |tree: &Value| actors(tree, "Patient").any(|to| to == hold.patient);
         if let Some(instead) = &hold.instead {
-            let found = tree::read(&self.platform(), instead).await?.map(|(tree, _)| tree);
-            let is_theirs = |tree: &Value| actors(tree, "Patient").any(|to| to == hold.patient);
+            let found = tree::read(session, instead).await?.map(|(tree, _)| tree);
             return Ok(found.filter(|tree| has_it(tree) && is_theirs(tree) && tree["status"] == "pending"));
         }
         let Some(id) = &hold.id else { return Ok(None) };
-        let Some((tree, _)) = tree::read(&self.platform(), &format!("Appointment/{id}")).await? else {
+        let name = format!("Appointment/{id}");
+        if tree::read(&self.platform(), &name).await?.is_none() {
             return Ok(None);
-        };
-        let same_slot = has_it(&tree);
-        if actors(&tree, "Patient").any(|to| to == hold.patient) && same_slot && tree["status"] != "cancelled" {
-            return Ok(Some(tree));
         }
-        Err(Error::new(Category::Conflict, IssueCode::Duplicate, "Another appointment has this id."))
+        let seen = tree::read(session, &name).await?.map(|(tree, _)| tree);
+        match seen.filter(|tree| is_theirs(tree) && has_it(tree) && tree["status"] != "cancelled") {
+            Some(tree) => Ok(Some(tree)),
+            None => Err(Error::new(Category::Conflict, IssueCode::Duplicate, "Another appointment has this id.")),
+        }
     }
 
-    async fn hold_next(&self, caller: &Caller, hold: &Hold, service: &str) -> Result<Value, Error> {
+    async fn hold_next(&self, session: &Session, hold: &Hold, service: &str) -> Result<Value, Error> {
         for _ in 0..TRIES {
-            let free = self.free_slots(caller, service, hold.request.is_some(), None, NAMED).await?;
+            let free = self.free_slots(session.caller(), service, hold.request.is_some(), None, NAMED).await?;
             let Some(first) = free.first() else {
                 return Err(Error::conflict("Nothing is free there in the coming days."));
             };
-            match self.hold_slot(caller, hold, &name(first)).await {
+            match self.hold_slot(session, hold, &name(first)).await {
                 Err(error) if error.category() == Category::Conflict => {}
                 done => return done,
             }
@@ -156,7 +157,8 @@ impl Booking {
         Err(busy())
     }
 
-    async fn hold_slot(&self, caller: &Caller, hold: &Hold, slot: &str) -> Result<Value, Error> {
+    async fn hold_slot(&self, session: &Session, hold: &Hold, slot: &str) -> Result<Value, Error> {
+        let caller = session.caller();
         for _ in 0..TRIES {
             let absent = || Error::not_found(format!("There is no {slot}."));
             let (mut tree, version) = tree::read(&self.platform(), slot).await?.ok_or_else(absent)?;
@@ -190,7 +192,7 @@ impl Booking {
                     return Ok(appointment);
                 }
                 Err(refusal) if refusal.is_overtaken() => {
-                    if let Some(there) = self.held_before(hold).await? {
+                    if let Some(there) = self.held_before(session, hold).await? {
                         return Ok(there);
                     }
                 }
@@ -200,14 +202,14 @@ impl Booking {
         Err(busy())
     }
 
-    async fn hold_bed_of(&self, caller: &Caller, hold: &Hold, service: &str) -> Result<Value, Error> {
+    async fn hold_bed_of(&self, session: &Session, hold: &Hold, service: &str) -> Result<Value, Error> {
         let absent = || Error::not_found(format!("There is no {service}."));
         let (offer, _) = tree::read(&self.platform(), service).await?.ok_or_else(absent)?;
         let department = referred(&offer["providedBy"]).unwrap_or_default().to_owned();
         for _ in 0..TRIES {
             let beds = self.beds_of(&department).await?;
             let Some(bed) = beds.iter().find(|bed| is_free_bed(bed)) else {
-                match self.give_way(caller, hold, &beds).await? {
+                match self.give_way(session.caller(), hold, &beds).await? {
                     true => continue,
                     false => {
                         return Err(Error::conflict(
@@ -216,7 +218,7 @@ impl Booking {
                     }
                 }
             };
-            match self.hold_bed(caller, hold, &name(bed)).await {
+            match self.hold_bed(session, hold, &name(bed)).await {
                 Err(error) if error.category() == Category::Conflict => {}
                 done => return done,
             }
@@ -255,7 +257,8 @@ impl Booking {
         Ok(true)
     }
 
-    async fn hold_bed(&self, caller: &Caller, hold: &Hold, bed: &str) -> Result<Value, Error> {
+    async fn hold_bed(&self, session: &Session, hold: &Hold, bed: &str) -> Result<Value, Error> {
+        let caller = session.caller();
         if let Standing::Lay(_) = caller.standing {
             return Err(Error::forbidden("A bed is held by those who send the patient."));
         }
@@ -281,7 +284,7 @@ impl Booking {
                     return Ok(appointment);
                 }
                 Err(refusal) if refusal.is_overtaken() => {
-                    if let Some(there) = self.held_before(hold).await? {
+                    if let Some(there) = self.held_before(session, hold).await? {
                         return Ok(there);
                     }
                 }

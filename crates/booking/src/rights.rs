@@ -2,7 +2,7 @@
 
 use fhir::{Category, Error, IssueCode, time};
 use record::tree::{self, extension, items, name, referred, referred_of};
-use record::{Caller, Key, Session, Standing};
+use record::{Act, Caller, Key, Note, Session, Standing};
 use serde_json::Value;
 
 use crate::hold::{Hold, is_arranger};
@@ -13,18 +13,27 @@ impl Booking {
     /// An Appointment that the caller may change: a patient's own, one they can read, or one where they work.
     pub(crate) async fn theirs(&self, session: &Session, id: &str) -> Result<(Value, u64), Error> {
         let absent = || Error::not_found(format!("There is no {id}."));
+        // The caller's own reading stands on the trail, whether it shows them the Appointment or not.
+        let shown = tree::read(session, id).await?;
         let (tree, version) = tree::read(&self.platform(), id).await?.ok_or_else(absent)?;
         let permitted = match &session.caller().standing {
-            Standing::System => true,
+            _ if shown.is_some() => true,
+            Standing::System => false,
             Standing::Lay(lay) => actors(&tree, "Patient").any(|patient| {
                 let id = patient.trim_start_matches("Patient/");
                 lay.own.iter().chain(&lay.charges).any(|own| own == id)
             }),
-            Standing::Staff(_) => {
-                tree::read(session, id).await?.is_some() || self.works_at(session.caller(), &tree).await?
-            }
+            Standing::Staff(_) => self.works_at(session.caller(), &tree).await?,
         };
-        if permitted { Ok((tree, version)) } else { Err(absent()) }
+        if !permitted {
+            return Err(absent());
+        }
+        if shown.is_none() {
+            let ids = actors(&tree, "Patient").filter_map(|patient| patient.strip_prefix("Patient/"));
+            let patients = ids.map(str::to_owned).collect();
+            session.note(Note { patients, detail: id.to_owned(), ..Note::new(Act::Request) }).await?;
+        }
+        Ok((tree, version))
     }
 
     /// Whether a caller works where an Appointment takes place.
@@ -162,7 +171,8 @@ impl Booking {
                 let Some((slot, _)) = tree::read(&self.platform(), slot).await? else { continue };
                 let same = referred(&slot["schedule"]) == Some(name(schedule).as_str());
                 if same && self.half_day(self.span(&slot)?.0) == self.half_day(start) {
-                    let text = format!("This patient has a place there in the same half-day already: {}.", name(one));
+                    // Which place that is, and with whom, is told where Appointments are read.
+                    let text = "Nobody can have two places of one department in the same half-day.";
                     return Err(Error::new(Category::Conflict, IssueCode::Duplicate, text));
                 }
             }

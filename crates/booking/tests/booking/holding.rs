@@ -106,6 +106,35 @@ fn a_hold_that_is_asked_for_twice_is_held_once_and_then_booked() {
 }
 
 #[test]
+fn whoever_may_not_read_an_appointment_is_told_only_that_its_id_is_taken() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.slot("s", 60, false).await;
+        town.slot("next", 80, false).await;
+        let wanted = booking::Hold { id: Some("once".to_owned()), ..hold("p", "s") };
+        town.booking.hold(&town.doctor(), &wanted).await.unwrap();
+        let other = town.staff("wu", "hospital", "doctor");
+        let same = town.booking.hold(&other, &wanted).await.unwrap_err();
+        let another = booking::Hold { id: Some("once".to_owned()), ..hold("q", "next") };
+        let different = town.booking.hold(&other, &another).await.unwrap_err();
+        assert_eq!((same.category(), same.to_string()), (different.category(), different.to_string()));
+        assert_eq!(same.category(), Category::Conflict);
+        let twice = town.booking.hold(&other, &hold("p", "next")).await.unwrap_err();
+        assert_eq!(twice.category(), Category::Conflict);
+        assert!(!twice.to_string().contains("Appointment/") && !twice.to_string().contains("patient"), "{twice}");
+        // Who asked for it stands on the trail, also where they were shown nothing.
+        town.place.record.settle().await.unwrap();
+        let officer = town
+            .place
+            .record
+            .session(record::Caller { actor: "client/auditor".to_owned(), ..record::Caller::system("HOPERAT") });
+        let asked = [("agent", "Practitioner/wu".to_owned()), ("entity", "Appointment/once".to_owned())];
+        let request = record::SearchRequest::of("AuditEvent", &asked).unwrap();
+        assert!(!officer.search(&request).await.unwrap().matches.is_empty());
+    });
+}
+
+#[test]
 fn the_referral_pool_is_for_those_who_refer_until_a_day_before() {
     on_both(async |place| {
         let town = Town::of(place).await;
