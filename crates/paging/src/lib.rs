@@ -20,6 +20,7 @@ mod push;
 mod resolve;
 pub mod roster;
 pub mod stand_in;
+mod troubles;
 mod view;
 
 use std::sync::Arc;
@@ -101,6 +102,8 @@ struct Inner {
     follower: Follower,
     /// Pages that are to be handed over, by id.
     waiting: Mutex<hand::Waiting>,
+    /// The runs whose pages do not all go out, as they were found last.
+    troubles: tokio::sync::Mutex<troubles::Kept>,
 }
 
 impl Paging {
@@ -109,8 +112,8 @@ impl Paging {
         let push = outward::Client::new(settings.allow_private, settings.attempt_time);
         let gateway = outward::Client::new(true, settings.attempt_time);
         let follower = Follower::new(&record, "paging").of(&["Communication"]);
-        let (pair, waiting) = (OnceCell::new(), Mutex::default());
-        Self(Arc::new(Inner { record, settings, push, gateway, pair, follower, waiting }))
+        let (pair, waiting, troubles) = (OnceCell::new(), Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { record, settings, push, gateway, pair, follower, waiting, troubles }))
     }
 
     /// The record that is paged from.

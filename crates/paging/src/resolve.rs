@@ -257,7 +257,8 @@ impl Paging {
         self.pages_in(&format!("Task/{run}")).await
     }
 
-    async fn pages_in(&self, whole: &str) -> Result<Vec<Page>, Error> {
+    /// All pages that are part of something, or of one of several things named with commas in between.
+    pub(crate) async fn pages_in(&self, whole: &str) -> Result<Vec<Page>, Error> {
         let asked = [
             ("part-of", whole.to_owned()),
             ("category", format!("{}|{}", code::NOTICE, code::PAGED)),

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{Error, time};
-use record::tree::{self, Words};
+use record::tree::Words;
 use serde::Serialize;
 
+use crate::Paging;
 use crate::page::{Channel, Page, State};
-use crate::{Paging, code};
-
-/// How long a page that reached nobody is looked for, in microseconds: longer than a case lasts at the door.
-const LOOKED: i64 = 24 * 3_600_000_000;
 
 /// One page, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,29 +64,10 @@ impl Paging {
         });
         Ok(pages.into_iter().map(shown).collect())
     }
-
-    /// The runs whose pages do not all go out, each with what is wrong.
-    pub async fn troubles(&self) -> Result<Vec<Trouble>, Error> {
-        let asked = [
-            ("category", format!("{}|{}", code::NOTICE, code::PAGED)),
-            ("status", "in-progress,stopped,not-done".to_owned()),
-            ("_lastUpdated", format!("ge{}", time::instant(self.now() - LOOKED))),
-            ("_count", "500".to_owned()),
-        ];
-        let zone = self.zone();
-        let found = tree::every_version(&self.platform(), "Communication", &asked).await?;
-        let pages = found.iter().filter_map(|(tree, version)| Page::of(tree, *version, zone));
-        let runs: BTreeSet<String> = pages.filter_map(|page| page.run).collect();
-        let mut troubles = Vec::new();
-        for run in runs {
-            troubles.extend(trouble(&run, &self.pages_of(&run).await?));
-        }
-        Ok(troubles)
-    }
 }
 
 /// What is wrong with the pages of a run; none when everybody was reached.
-fn trouble(run: &str, pages: &[Page]) -> Option<Trouble> {
+pub(crate) fn trouble(run: &str, pages: &[Page]) -> Option<Trouble> {
     let mut channels = BTreeSet::new();
     for channel in [Channel::Push, Channel::Sms, Channel::Voice] {
         let of = |page: &&Page| page.channel == channel;

@@ -41,6 +41,35 @@ fn no_page_is_lost_while_a_channel_is_down_and_the_duty_chief_hears_of_it() {
 }
 
 #[test]
+fn what_is_kept_of_troubles_is_what_whoever_looks_anew_finds() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        lin_on_call(&town).await;
+        let same = async || {
+            let kept = town.paging.troubles().await.unwrap();
+            assert_eq!(kept, town.again().troubles().await.unwrap());
+            kept.len()
+        };
+        assert_eq!(same().await, 0);
+        town.stand_in.set_down(true);
+        town.tell("c1", &[("neurology", "stroke")], false).await;
+        assert_eq!(same().await, 0, "nothing was tried yet");
+        town.work().await;
+        assert_eq!(same().await, 1);
+        town.tell("c2", &[("neurology", "nobody")], false).await;
+        town.work().await;
+        assert_eq!(same().await, 1);
+        town.stand_in.set_down(false);
+        town.place.clock.pass(5);
+        town.work().await;
+        same().await;
+        // Within a minute it was gone on with; after that all of it is looked for again.
+        town.place.clock.pass(3_600 * 25);
+        assert_eq!(same().await, 0);
+    });
+}
+
+#[test]
 fn a_page_that_nobody_takes_is_given_up_and_shown() {
     on_both(async |place| {
         let town = Town::with(place, |settings| settings.tries = 2).await;
