@@ -1,5 +1,6 @@
 //! What is wrong with a line before anybody runs it: every finding with the place in the text and what to do about it.
 
+mod circle;
 mod criteria;
 mod document;
 mod form;

@@ -832,6 +832,14 @@ impl Protocol {
         self.documents.iter().find(|one| one.code.as_str() == code)
     }
 
+    /// The way in which it is started by another protocol: that of the code, or the one that is for such.
+    pub fn way(&self, code: Option<&str>) -> Option<&Start> {
+        self.starts.iter().find(|start| match code {
+            Some(code) => start.code.as_deref() == Some(code),
+            None => start.by == StartKind::Protocol,
+        })
+    }
+
     /// The class of that code.
     pub fn class(&self, code: &str) -> Option<&Class> {
         self.classes.iter().find(|one| one.code.as_str() == code)

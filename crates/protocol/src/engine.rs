@@ -13,6 +13,7 @@ mod draft;
 mod follow;
 mod library;
 mod make;
+mod migrate;
 mod scene;
 mod suggest;
 mod timers;
@@ -41,6 +42,7 @@ use draft::{Draft, PLATFORM};
 
 pub use document::{Line as PrintedLine, Lines, Part, Printed, Shown, Signing};
 pub use library::Library;
+pub use migrate::Migrated;
 pub use suggest::{Shows, Suggested};
 
 /// How often an act is judged anew when others act on the same run meanwhile.
@@ -292,6 +294,7 @@ impl Engine {
                 (standing.protocol.clone(), standing.run.patient.clone(), standing.run.focus.clone());
             let mut draft = Draft::new(self, &caller.actor);
             draft.hold(standing, frame);
+            draft.reasoned(run, &act.deed).await?;
             let mut deed = act.deed.clone();
             if let Some(response) = &act.response {
                 let form = form_of(&protocol, &act.deed);

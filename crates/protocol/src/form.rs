@@ -107,6 +107,9 @@ pub struct Item {
     /// answer whose code has no score, such as one for what cannot be tested, does not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub total: Vec<Code>,
+    /// What must hold once it is answered, such as that somebody agreed before they are sent.
+    #[serde(default, rename = "must", skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// What helps to answer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<Words>,
@@ -116,6 +119,16 @@ pub struct Item {
     /// What is asked within it.
     #[serde(default, rename = "item", skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
+}
+
+/// Something that must hold of a form before it is sent.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// What, as FHIRPath on the response. What gives nothing does not hold.
+    pub holds: Code,
+    /// What whoever fills it in is told where it does not hold.
+    pub told: Words,
 }
 
 /// What kind of answer an item takes.

@@ -1,6 +1,7 @@
 //! A run: one protocol under way for one person.
 
 mod judge;
+mod migrate;
 mod settle;
 mod timer;
 
@@ -12,6 +13,7 @@ use crate::criteria::Evidence;
 use crate::definition::{End, Next, Protocol};
 
 pub use judge::step;
+pub use migrate::{MovedPoint, moved_points};
 pub use timer::{Due, Times};
 
 /// Where a run stands. Equal runs stand at the same point; [`step`] is the only thing that moves one.
@@ -180,6 +182,13 @@ pub struct Reason {
     /// In words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+}
+
+impl Reason {
+    /// Whether it is more than an empty place for one.
+    fn says_something(&self) -> bool {
+        !self.code.is_empty() || self.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
 }
 
 /// Where a step stands.
@@ -366,6 +375,9 @@ pub enum Deed {
     Migrate {
         /// The version it had.
         from: String,
+        /// What the points of its clocks are now, so that what has fired does not fire again. The engine itself puts
+        /// them in; see [`moved_points`].
+        points: Vec<MovedPoint>,
     },
 }
 
@@ -416,6 +428,13 @@ pub enum About {
         n: u32,
         /// Which of its points.
         point: u32,
+    },
+    /// The class is another.
+    Class {
+        /// Which it is now.
+        code: String,
+        /// Why.
+        reason: String,
     },
 }
 

@@ -26,6 +26,8 @@ pub struct Viewer<'v> {
     pub may: &'v dyn Fn(&Work) -> bool,
     /// Whether they may take the run back.
     pub may_cancel: bool,
+    /// Whether they may say that it is more or less urgent.
+    pub may_regrade: bool,
     /// What people and institutions are called, by reference.
     pub names: &'v BTreeMap<String, String>,
     /// What stands under the headings of the summary, by code.
@@ -112,6 +114,9 @@ pub struct View<'v> {
     /// How it can be taken back, for whoever may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<CancelView<'v>>,
+    /// The classes it can have instead of its own, for whoever may say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regrade: Vec<Coded<'v>>,
     /// The steps that hold the run up: on the way to its end, those that are open or whose condition is not known.
     pub blocking: Vec<&'v str>,
     /// What those are called who are named above.
@@ -419,6 +424,12 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
         cancel: viewer
             .may_cancel
             .then(|| CancelView { reasons: protocol.cancel.as_ref().and_then(|cancel| cancel.reasons.as_deref()) }),
+        regrade: protocol
+            .classes
+            .iter()
+            .filter(|class| viewer.may_regrade && run.end.is_none() && run.class.as_deref() != Some(&class.code))
+            .map(|class| coded(&class.code, &class.title))
+            .collect(),
         blocking: path.blocking(),
         names: BTreeMap::new(),
     };

@@ -125,6 +125,10 @@ impl<'a> Desk<'a> {
         if let Some(initial) = &item.initial {
             self.expression(initial, "Element", variables);
         }
+        for rule in &item.rules {
+            self.expression(&rule.holds, RESPONSE, variables);
+            self.words(&rule.holds, &rule.told, "text of the rule");
+        }
         self.kind(item);
         for name in &item.types {
             self.refers(name, "type of resource", r4().resource_types().iter().copied());
@@ -161,6 +165,7 @@ impl<'a> Desk<'a> {
                 "has a length and must be a string or text",
             ),
             (!answered && (item.initial.is_some() || item.calculated.is_some()), "takes no answer and cannot have one"),
+            (!answered && !item.rules.is_empty(), "takes no answer of which something must hold"),
             (item.calculated.is_some() && !item.total.is_empty(), "is a total; take `calculated` out"),
         ];
         for (wrong, told) in kinds {

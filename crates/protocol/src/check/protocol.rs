@@ -9,8 +9,8 @@ use record::DUTIES;
 use super::path::made_by;
 use super::{Desk, ID, MILESTONE, STEP};
 use crate::definition::{
-    Clock, Code, Fact, Indicator, IndicatorKind, Limit, Migration, Next, PartyKind, Protocol, RungKind, Span, Start,
-    StartKind, Step,
+    Clock, Code, Fact, Indicator, IndicatorKind, Limit, Migration, Next, PartyKind, Protocol, Role, RungKind, Span,
+    Start, StartKind, Step,
 };
 use crate::text::Reading;
 
@@ -44,6 +44,7 @@ impl<'a> Desk<'a> {
         }
         self.documents(protocol);
         self.reach(protocol);
+        self.circles(protocol);
         self.migrations(protocol);
     }
 
@@ -160,6 +161,16 @@ impl<'a> Desk<'a> {
         self.class(protocol, start.class.as_ref());
         start.make.iter().for_each(|make| self.activity_named(protocol, make));
         start.reach.iter().for_each(|code| self.reaches(protocol, code));
+        if matches!(start.by, StartKind::Event | StartKind::Schedule) {
+            for role in protocol.roles.iter().filter(|role| !role.optional && !is_bound(protocol, role)) {
+                let told =
+                    "nobody is there to say who that is; give it a `bind`, an `otherwise`, or make it `optional`";
+                self.error(
+                    at,
+                    format!("This begins by itself, and its role `{}` is bound to nobody: {told}.", role.code),
+                );
+            }
+        }
     }
 
     /// The rule by which something begins.
@@ -259,6 +270,15 @@ impl<'a> Desk<'a> {
                 }
             } else {
                 self.refers(any, "milestone", known);
+            }
+        }
+        for any in &step.requires {
+            if any.split('|').all(|code| step.until.iter().any(|until| until.as_str() == code.trim())) {
+                let told = "which makes it unnecessary; take one of the two out";
+                self.error(
+                    any,
+                    format!("The step `{}` can never be done, because it needs `{any}`, {told}.", step.code),
+                );
             }
         }
         let milestones = step.again.iter().chain(&step.until).chain(&step.begins).chain(&step.reach);
@@ -592,6 +612,13 @@ coded!(Step, Clock, crate::definition::Milestone);
 
 fn codes<T: Coded>(all: &[T]) -> Vec<&str> {
     all.iter().map(Coded::code).collect()
+}
+
+/// Whether somebody takes a role, or the one it falls back to, by what the protocol itself says.
+fn is_bound(protocol: &Protocol, role: &Role) -> bool {
+    let next = |role: &&'_ Role| role.otherwise.as_deref().and_then(|code| protocol.role(code));
+    let mut roles = std::iter::successors(Some(role), next).take(protocol.roles.len() + 1);
+    roles.any(|role| role.bind.is_some() || matches!(role.party, PartyKind::Patient | PartyKind::System))
 }
 
 /// The protocols a protocol begins.

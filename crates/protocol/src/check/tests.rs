@@ -168,6 +168,44 @@ fn steps_that_wait_for_each_other_are_found() {
 }
 
 #[test]
+fn a_step_that_what_it_needs_makes_unnecessary_is_found() {
+    changed(
+        "requires = [\"asked\"]",
+        "requires = [\"asked\"]\nuntil = [\"asked\"]",
+        "needs `asked`, which makes it unnecessary",
+    );
+    let either = "requires = [\"asked|begun\"]\nuntil = [\"asked\"]";
+    assert_eq!(found(&folder(&PROTOCOL.replace("requires = [\"asked\"]", either), FORM, CODES)), Vec::<String>::new());
+}
+
+#[test]
+fn protocols_that_would_begin_one_another_for_ever_are_found() {
+    let itself = PROTOCOL.replace(
+        "code = \"begun\"\ntitle = { zh = \"已开始\", en = \"Begun\" }",
+        "code = \"begun\"\ntitle = { zh = \"已开始\", en = \"Begun\" }\nbegin = [{ protocol = \"visit\" }]",
+    );
+    let itself = format!("{itself}\n[[start]]\nby = \"protocol\"\nreach = [\"begun\"]\n");
+    let found = found(&folder(&itself, FORM, CODES));
+    assert!(found.len() == 1 && found[0].starts_with("protocol.toml:"), "{found:#?}");
+    assert!(found[0].contains("the same again at once, for ever: visit → visit"), "{found:#?}");
+
+    // Where somebody has to do something in between, the same is a chain of visits.
+    let later = itself
+        .replace("begin = [{ protocol = \"visit\" }]\n", "")
+        .replace("code = \"over\"\n", "code = \"over\"\nbegin = [{ protocol = \"visit\" }]\n");
+    assert_eq!(self::found(&folder(&later, FORM, CODES)), Vec::<String>::new());
+}
+
+#[test]
+fn what_begins_by_itself_and_would_be_for_nobody_is_found() {
+    let by_event = PROTOCOL.replace("by = \"hand\"\nduties = [\"doctor\"]", "by = \"event\"\non = \"Encounter\"");
+    let told = found(&folder(&by_event, FORM, CODES));
+    assert!(told.len() == 1 && told[0].contains("its role `ward` is bound to nobody"), "{told:#?}");
+    let bound = by_event.replace("party = \"institution\"", "party = \"institution\"\nbind = \"performer.first()\"");
+    assert_eq!(found(&folder(&bound, FORM, CODES)), Vec::<String>::new());
+}
+
+#[test]
 fn a_milestone_nobody_reaches_is_found() {
     let milestone = "[[milestone]]\ncode = \"lost\"\ntitle = { zh = \"失访\", en = \"Lost\" }\n";
     added(milestone, "Nothing reaches the milestone `lost`");
@@ -332,6 +370,19 @@ fn what_the_kind_of_an_item_forbids_is_found() {
         "kind = \"integer\"\ntotal = [\"were\"]",
         "There is no item `were`; did you mean `where`?",
     );
+}
+
+#[test]
+fn a_rule_of_a_form_that_names_what_is_not_there_or_tells_nothing_is_found() {
+    let rule = |holds: &str, en: &str| {
+        let told = format!("told = {{ zh = \"请填写部位\", en = \"{en}\" }}");
+        let form = format!("{FORM}\n[[item.must]]\nholds = \"{holds}\"\n{told}\n");
+        found(&folder(PROTOCOL, &form, CODES))
+    };
+    assert_eq!(rule("item.where(linkId = 'where').answer.exists()", "Say where"), Vec::<String>::new());
+    let told = rule("items.exists()", "Say where");
+    assert!(told.len() == 1 && told[0].starts_with("forms/pain.toml:17:9: QuestionnaireResponse has no"), "{told:#?}");
+    assert!(rule("item.exists()", "").join("\n").contains("is missing in en."));
 }
 
 #[test]

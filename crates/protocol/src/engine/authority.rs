@@ -108,8 +108,12 @@ impl<'a> Authority<'a> {
         self.is(party, &role.duties, run).await
     }
 
-    /// Whether the caller acts in any role of the run.
+    /// Whether the caller acts in any role of the run, and not as the patient it is about or in their place: those do what
+    /// a step asks them, and take back only what a protocol lets them.
     async fn takes_part(&self, protocol: &Protocol, run: &Run) -> Result<bool, Error> {
+        if matches!(self.caller.standing, As::Lay(_)) {
+            return Ok(false);
+        }
         self.may_as_any(protocol, run, protocol.roles.iter().map(|role| &role.code)).await
     }
 

@@ -1,5 +1,6 @@
 //! One transaction on its way: the runs it moves, and what it writes besides.
 
+mod reason;
 mod series;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,11 +15,14 @@ use serde_json::{Map, Value as Json};
 use super::scene::{self, About, Pending, Scene, key};
 use super::{Engine, Standing};
 use crate::definition::{Activity, Adopt, Next, Protocol, Start, StartKind, Step};
-use crate::run::{Brought, Deed, Effect, Event, Parent, Party, Run};
+use crate::run::{Brought, Deed, Effect, Event, Parent, Party, Run, moved_points};
 use crate::task::{self, Frame, Happened};
 
 /// How often one transaction looks at conditions anew before it leaves the rest to the next change.
 const LOOKS: usize = 8;
+
+/// How many runs one transaction moves at most. Only protocols that begin one another in a circle need more.
+const BEGUN: usize = 64;
 
 /// Who the platform is when nobody else acts.
 pub(super) const PLATFORM: &str = "Device/qingshan";
@@ -134,11 +138,13 @@ impl<'e> Draft<'e> {
         Ok(self.runs.len() - 1)
     }
 
-    async fn judge(&mut self, at: usize, event: Event) -> Result<(), Error> {
+    async fn judge(&mut self, at: usize, mut event: Event) -> Result<(), Error> {
         let moving = &mut self.runs[at];
-        if let Deed::Migrate { .. } = event.deed {
+        if let Deed::Migrate { points, .. } = &mut event.deed {
             let latest = self.engine.protocol(&moving.run.protocol, None).await?;
-            moving.protocol = latest.ok_or_else(|| super::no_protocol(&moving.run.protocol))?;
+            let latest = latest.ok_or_else(|| super::no_protocol(&moving.run.protocol))?;
+            *points = moved_points(&moving.protocol, &latest);
+            moving.protocol = latest;
         }
         let had_ended = moving.run.end.is_some();
         let (run, effects) = crate::step(&moving.protocol, &moving.run, &event, self.now)?;
@@ -417,7 +423,7 @@ impl<'e> Draft<'e> {
     ) -> Result<String, Error> {
         let code = next.protocol.as_str();
         let protocol = self.engine.protocol(code, None).await?.ok_or_else(|| super::no_protocol(code))?;
-        let way = way(&protocol, next.start.as_deref()).cloned();
+        let way = protocol.way(next.start.as_deref()).cloned();
         let source = &self.runs[from];
         let mut parties = BTreeMap::new();
         for role in &protocol.roles {
@@ -486,6 +492,11 @@ impl<'e> Draft<'e> {
         way: Option<&Start>,
         mut reach: Vec<Brought>,
     ) -> Result<(), Error> {
+        if self.runs.len() >= BEGUN {
+            let text =
+                format!("The protocol \"{}\" begins others without an end; it cannot be run as it is.", run.protocol);
+            return Err(Error::new(fhir::Category::Unprocessable, fhir::IssueCode::BusinessRule, text));
+        }
         let frame = Frame { requester, zone: self.zone };
         run.response = self.answered.clone();
         // Whoever starts by hand and gives a focus has made it already.
@@ -698,14 +709,6 @@ impl Moving {
         }
         Ok(())
     }
-}
-
-/// The way in which a protocol is started by another.
-fn way<'p>(protocol: &'p Protocol, code: Option<&str>) -> Option<&'p Start> {
-    protocol.starts.iter().find(|start| match code {
-        Some(code) => start.code.as_deref() == Some(code),
-        None => start.by == StartKind::Protocol,
-    })
 }
 
 /// The run that a step consists of.

@@ -33,8 +33,17 @@ impl Engine {
         if run.end.is_some() || too_late(run) {
             return Ok(false);
         }
-        let deed = Deed::Cancel { reason: Reason::default() };
-        match Authority::new(&self.0.record, caller).act(protocol, run, &deed).await {
+        self.may_do(caller, standing, &Deed::Cancel { reason: Reason::default() }).await
+    }
+
+    /// Whether a caller may say that a run is more or less urgent than it was.
+    pub async fn may_regrade(&self, caller: &Caller, standing: &Standing) -> Result<bool, Error> {
+        let deed = Deed::Regrade { class: String::new(), reason: String::new() };
+        Ok(standing.run.end.is_none() && self.may_do(caller, standing, &deed).await?)
+    }
+
+    async fn may_do(&self, caller: &Caller, standing: &Standing, deed: &Deed) -> Result<bool, Error> {
+        match Authority::new(&self.0.record, caller).act(&standing.protocol, &standing.run, deed).await {
             Ok(()) => Ok(true),
             Err(error) if error.category() == Category::Forbidden => Ok(false),
             Err(error) => Err(error),

@@ -40,6 +40,9 @@ pub fn fill(questionnaire: &Value, response: &Value, beside: &Beside<'_>) -> Res
         }
         filled = next;
     }
+    if json::same(&filled, response) {
+        return Ok(response.clone());
+    }
     let mut text = Vec::new();
     put_in_order(&filled, &mut text)?;
     json::parse(&text)
@@ -81,7 +84,11 @@ fn put_in_order(part: &Value, out: &mut Vec<u8>) -> Result<(), Error> {
         let other = ORDER.iter().position(|one| one.is_empty());
         ORDER.iter().position(|one| *one == plain).or(other).unwrap_or_default()
     };
-    let mut members: Vec<(&str, &Value)> = part.as_object().into_iter().flat_map(|object| object.iter()).collect();
+    let Some(object) = part.as_object() else {
+        out.extend_from_slice(&json::to_bytes(part));
+        return Ok(());
+    };
+    let mut members: Vec<(&str, &Value)> = object.iter().collect();
     members.sort_by_key(|(name, _)| (place(name), name.trim_start_matches('_'), name.starts_with('_')));
     out.push(b'{');
     for (at, (name, value)) in members.into_iter().enumerate() {

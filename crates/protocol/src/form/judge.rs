@@ -17,6 +17,7 @@ const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
 const MIN: &str = "http://hl7.org/fhir/StructureDefinition/minValue";
 const MAX: &str = "http://hl7.org/fhir/StructureDefinition/maxValue";
 const TARGET: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-referenceResource";
+const CONSTRAINT: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-constraint";
 pub(super) const ENABLED: &str =
     "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
 pub(super) const CALCULATED: &str =
@@ -199,6 +200,25 @@ impl Judgement<'_> {
         {
             let place = answers.first().map_or(place, |(inner, _)| inner.as_str());
             self.calculated(item, path, place)?;
+        }
+        if let Some((inner, _)) = answers.first().filter(|_| self.is_whole) {
+            self.rules(item, inner)?;
+        }
+        Ok(())
+    }
+
+    /// What must hold once a question is answered.
+    fn rules(&mut self, item: &Value, place: &str) -> Result<(), Error> {
+        for rule in extensions(item, CONSTRAINT) {
+            let part = |name: &str| list(rule, "extension").iter().find(|part| text(part, "url") == Some(name));
+            let severity = part("severity").and_then(|part| text(part, "valueCode"));
+            let Some(path) = part("expression").and_then(|part| text(part, "valueString")) else { continue };
+            let found = Expression::parse(path)?.evaluate(self.response, &self.env)?;
+            let holds = matches!(found.as_slice(), [one] if one.as_bool() == Some(true));
+            if !holds && severity != Some("warning") {
+                let told = part("human").and_then(|part| text(part, "valueString")).unwrap_or(path);
+                self.wrong(IssueCode::BusinessRule, place, told);
+            }
         }
         Ok(())
     }

@@ -406,6 +406,35 @@ fn answers_are_of_the_kind_and_number_asked_for_and_within_limits() {
     desk.refuses(&twice, "One answer is asked for");
 }
 
+const CONSENT: &str = r#"code = "consent"
+title = { zh = "知情同意", en = "Consent" }
+[[item]]
+code = "agreed"
+title = { zh = "同意", en = "Agrees" }
+kind = "yes-no"
+[[item.must]]
+holds = "%resource.item.where(linkId = 'agreed').answer.value = true or %resource.item.where(linkId = 'signer').answer.value = 'nobody'"
+told = { zh = "不同意的不能提交。", en = "Nobody goes who does not agree." }
+[[item]]
+code = "signer"
+title = { zh = "签署人", en = "Signer" }
+kind = "string"
+"#;
+
+#[test]
+fn what_must_hold_is_asked_of_a_whole_form_whose_question_is_answered() {
+    let desk = Desk::of(&[("forms/consent.toml", CONSENT)]);
+    let agreed = |yes: bool| format!(r#"{{"linkId":"agreed","answer":[{{"valueBoolean":{yes}}}]}}"#);
+    let signer = |who: &str| format!(r#"{{"linkId":"signer","answer":[{{"valueString":"{who}"}}]}}"#);
+    desk.accepts(&agreed(true));
+    desk.accepts("");
+    desk.refuses(&agreed(false), "不同意的不能提交。");
+    // What is not known does not hold.
+    desk.refuses(&format!("{},{}", agreed(false), signer("son")), "不同意的不能提交。");
+    desk.accepts(&format!("{},{}", agreed(false), signer("nobody")));
+    desk.judge("in-progress", &agreed(false)).unwrap();
+}
+
 #[test]
 fn the_lists_of_a_form_are_told() {
     assert_eq!(lists(&nihss().questionnaire).len(), NIHSS.len());

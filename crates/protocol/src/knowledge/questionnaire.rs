@@ -24,6 +24,8 @@ const LIMITS: [(&str, &str); 2] = [
 ];
 /// What the code of an answer counts. <http://hl7.org/fhir/R4/extension-ordinalvalue.html>
 pub(super) const SCORE: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
+/// <http://hl7.org/fhir/R4/extension-questionnaire-constraint.html>
+const CONSTRAINT: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-constraint";
 const ENABLED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression";
 const INITIAL: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-initialExpression";
 const CALCULATED: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
@@ -79,6 +81,7 @@ const ITEM: &[Place] = &[
     Place::Formula("initial", INITIAL),
     Place::Formula("calculated", CALCULATED),
     Place::With(write_total, read_total),
+    Place::With(write_rules, read_rules),
     Place::With(
         |table, out, _| {
             if let Some(code) = take_text(table, "list") {
@@ -189,6 +192,44 @@ pub(super) fn total(items: &[&str]) -> String {
          .aggregate(iif($total.empty(), $this, $total + $this)), {{}})",
         items.len()
     )
+}
+
+/// A rule keeps the words in both languages beside its expression.
+fn write_rules(table: &mut Table, out: &mut Value, _: &Protocol) {
+    let code = text(out, "linkId").unwrap_or_default().to_owned();
+    for (at, mut rule) in take_tables(table, "must").into_iter().enumerate() {
+        let path = take_text(&mut rule, "holds").unwrap_or_default();
+        let mut human = json!({ "url": "human" });
+        if let Some(Word::Table(told)) = rule.remove("told") {
+            set_words(&mut human, "valueString", &told);
+        }
+        let parts = [
+            json!({ "url": "key", "valueId": format!("{}-{}", key_of(&code), at + 1) }),
+            json!({ "url": "severity", "valueCode": "error" }),
+            json!({ "url": "expression", "valueString": path }),
+            human,
+        ];
+        push(out, "extension", json!({ "url": CONSTRAINT, "extension": parts }));
+    }
+}
+
+fn read_rules(value: &Value, table: &mut Table) {
+    let rules = extensions(value, CONSTRAINT).map(|one| {
+        let part = |name: &str| list(one, "extension").iter().find(|part| text(part, "url") == Some(name));
+        let mut rule = Table::new();
+        put_text(&mut rule, "holds", part("expression").and_then(|part| text(part, "valueString")));
+        if let Some(told) = part("human").and_then(|part| words(part, "valueString")) {
+            rule.insert("told".to_owned(), Word::Table(told));
+        }
+        rule
+    });
+    put_tables(table, "must", rules);
+}
+
+/// What of an item's code can stand in an id. <http://hl7.org/fhir/R4/datatypes.html#id>
+fn key_of(code: &str) -> String {
+    let fits = |one: char| if one.is_ascii_alphanumeric() || one == '-' || one == '.' { one } else { '-' };
+    code.chars().map(fits).take(60).collect()
 }
 
 /// A whole number is limited by whole numbers.

@@ -4,11 +4,13 @@ use fhir::{Category, Error, IssueCode};
 
 use super::settle::Course;
 use super::{About, Deed, Effect, Event, Reached, Reason, Run, Work, WorkStatus};
-use crate::definition::{Milestone, Outcome, Protocol, Step};
+use crate::definition::{Code, Milestone, Outcome, PartyKind, Protocol, Role, Step};
 
 /// How far a clock elsewhere may run ahead of ours, in microseconds (`emergency.md` 1.1 of the domain rules: a time more
 /// than a minute from now is refused).
 const AHEAD: i64 = 60_000_000;
+/// What whoever gives words where a coded reason is asked for is told.
+const CODED: &str = "Give one of the reasons of the list; words alone are not enough.";
 
 /// What becomes of a run when something happens to it, and what is to be done about it.
 ///
@@ -76,7 +78,8 @@ impl<'p> Course<'p> {
                 }
                 let (by, outcome_code) = (self.by.clone(), outcome.map(|outcome| outcome.code.to_string()));
                 let work = self.open(step, *n)?;
-                (work.outcome, work.reason, work.response) = (outcome_code, reason.clone(), response.clone());
+                let reason = reason.clone().filter(Reason::says_something);
+                (work.outcome, work.reason, work.response) = (outcome_code, reason, response.clone());
                 self.done(step, *n, Some(by), at, response.as_deref(), outcome);
             }
             Deed::Take { step, n } => {
@@ -98,6 +101,9 @@ impl<'p> Course<'p> {
                 if self.definition(step)?.skip.is_none() {
                     return Err(Error::invalid("This step cannot be left out."));
                 }
+                if reason.code.is_empty() {
+                    return Err(required(CODED));
+                }
                 let (by, now) = (self.by.clone(), self.now);
                 let work = self.open(step, *n)?;
                 (work.status, work.ended) = (WorkStatus::Skipped, Some(now));
@@ -118,21 +124,37 @@ impl<'p> Course<'p> {
                     self.done(&step, n, None, now, None, None);
                 }
             }
-            Deed::Regrade { class, .. } => {
+            Deed::Regrade { class, reason } => {
                 if self.protocol.class(class).is_none() {
                     return Err(Error::invalid(format!("There is no class \"{class}\".")));
                 }
-                self.run.class = Some(class.clone());
+                if reason.trim().is_empty() {
+                    return Err(required("Say why the class is another."));
+                }
+                if self.run.class.as_ref() != Some(class) {
+                    self.run.class = Some(class.clone());
+                    self.tell(&self.hands(), About::Class { code: class.clone(), reason: reason.clone() });
+                }
             }
-            Deed::Switch { protocol, .. } => {
+            Deed::Switch { protocol, reason } => {
+                if reason.trim().is_empty() {
+                    return Err(required("Say why it goes on under another protocol."));
+                }
                 self.effects.push(Effect::Switch { protocol: protocol.clone() });
                 self.finish(crate::definition::End::Cancelled);
             }
             Deed::Cancel { reason } => self.cancel(reason)?,
             Deed::Look => {}
-            Deed::Migrate { from } => self.migrate(from)?,
+            Deed::Migrate { from, points } => self.migrate(from, points)?,
         }
         Ok(())
+    }
+
+    /// The roles in which institutions, people and teams take part.
+    fn hands(&self) -> Vec<Code> {
+        let works = |role: &&Role| !matches!(role.party, PartyKind::Patient | PartyKind::System);
+        let bound = |role: &&Role| self.run.parties.contains_key(role.code.as_str());
+        self.protocol.roles.iter().filter(works).filter(bound).map(|role| role.code.clone()).collect()
     }
 
     fn known(&self, code: &str) -> Result<&'p Milestone, Error> {
@@ -187,7 +209,7 @@ impl<'p> Course<'p> {
         let outcome = outcome.ok_or_else(|| Error::invalid(format!("This step cannot end as \"{code}\".")))?;
         let coded = reason.is_some_and(|reason| !reason.code.is_empty());
         if outcome.reasons.is_some() && !coded {
-            return Err(required("Give one of the reasons of the list; words alone are not enough."));
+            return Err(required(CODED));
         }
         let chosen = |work: &&Work| work.step == step.code.as_str() && work.outcome.as_deref() == Some(code);
         if outcome.most > 0 && self.run.steps.iter().filter(chosen).count() >= outcome.most as usize {
@@ -215,7 +237,7 @@ impl<'p> Course<'p> {
                 return Err(conflict("It is too late to take this back."));
             }
             if cancel.reasons.is_some() && reason.code.is_empty() {
-                return Err(required("Give one of the reasons of the list; words alone are not enough."));
+                return Err(required(CODED));
             }
             let now = self.now;
             cancel.reach.iter().for_each(|code| self.reach(code, now, None));
@@ -337,42 +359,6 @@ impl<'p> Course<'p> {
         }
         let now = self.now;
         rung.reach.iter().for_each(|reached| self.reach(reached, now, None));
-    }
-
-    /// The run goes on under this version of its protocol: what is called otherwise now gets its new name.
-    fn migrate(&mut self, from: &str) -> Result<(), Error> {
-        let migration = self.protocol.migrations.iter().find(|migration| migration.from == from);
-        let migration = migration.ok_or_else(|| {
-            Error::unsupported(format!(
-                "Version {} does not say how runs of version {from} go on.",
-                self.protocol.version
-            ))
-        })?;
-        let rename = |names: &std::collections::BTreeMap<String, crate::Code>, name: &mut String| {
-            if let Some(new) = names.get(name.as_str()) {
-                *name = new.to_string();
-            }
-        };
-        self.run.steps.iter_mut().for_each(|work| rename(&migration.steps, &mut work.step));
-        self.run.milestones.iter_mut().for_each(|one| rename(&migration.milestones, &mut one.code));
-        self.run.clocks.iter_mut().for_each(|one| rename(&migration.clocks, &mut one.clock));
-        let now = self.now;
-        for work in self.run.steps.iter_mut().filter(|work| work.status.is_open()) {
-            if self.protocol.step(&work.step).is_none() {
-                (work.status, work.ended) = (WorkStatus::Cancelled, Some(now));
-            }
-        }
-        let lost =
-            self.run.clocks.iter().find(|one| one.stopped.is_none() && self.protocol.clock(&one.clock).is_none());
-        if let Some(ticking) = lost {
-            let text = format!(
-                "The clock \"{}\" runs, and version {} has none of that name.",
-                ticking.clock, self.protocol.version
-            );
-            return Err(Error::unsupported(text));
-        }
-        self.run.version = self.protocol.version.clone();
-        Ok(())
     }
 
     fn definition(&self, step: &str) -> Result<&'p Step, Error> {

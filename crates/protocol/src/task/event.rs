@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::part::{Part, Parts};
 use super::{end_code, end_of};
-use crate::run::{Brought, Deed, Event, Party};
+use crate::run::{Brought, Deed, Event, MovedPoint, Party};
 
 /// Something that happened to a run, with what came of it besides what [`crate::step`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,15 @@ fn deed(part: Part, deed: &Deed) -> Part {
         }
         Deed::Cancel { reason } => part.code("deed", "cancel").some_reason(Some(reason)),
         Deed::Look => part.code("deed", "look"),
-        Deed::Migrate { from } => part.code("deed", "migrate").text("from", from),
+        Deed::Migrate { from, points } => {
+            points.iter().fold(part.code("deed", "migrate").text("from", from), |part, moved| {
+                let MovedPoint { clock, before, after } = moved;
+                part.part(
+                    "moved",
+                    Part::default().code("clock", clock).number("before", *before).number("after", *after),
+                )
+            })
+        }
     }
 }
 
@@ -158,7 +166,13 @@ fn deed_of(parts: Parts<'_>) -> Result<Deed, Error> {
         "switch" => Deed::Switch { protocol: parts.text("protocol")?, reason: plain() },
         "cancel" => Deed::Cancel { reason: parts.some_reason().unwrap_or_default() },
         "look" => Deed::Look,
-        "migrate" => Deed::Migrate { from: parts.text("from")? },
+        "migrate" => {
+            let points = parts.each("moved").map(|one| {
+                let (before, after) = (one.number("before")?, one.number("after")?);
+                Ok(MovedPoint { clock: one.text("clock")?, before, after })
+            });
+            Deed::Migrate { from: parts.text("from")?, points: points.collect::<Result<_, Error>>()? }
+        }
         other => return Err(Error::fault(format!("an event of a run is of an unknown kind, {other}"))),
     })
 }

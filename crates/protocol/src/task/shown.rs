@@ -175,8 +175,11 @@ pub fn message(
         return None;
     }
     let (notice, code, words) = match what {
-        About::Milestone { code, .. } => ("milestone", code, told_of_milestone(protocol, code, only_patients)?),
-        About::Clock { code, point, .. } => ("clock", code, told_of_clock(protocol, code, *point)?),
+        About::Milestone { code, .. } => {
+            ("milestone", code.as_str(), told_of_milestone(protocol, code, only_patients)?)
+        }
+        About::Clock { code, point, .. } => ("clock", code.as_str(), told_of_clock(protocol, code, *point)?),
+        About::Class { code, reason } => ("class", "class", told_of_class(protocol, code, reason)?),
     };
     let mut payload = json!({ "contentString": words.zh });
     if !words.en.is_empty() {
@@ -198,7 +201,7 @@ pub fn message(
     }
     let mut extensions = paged(protocol, run, roles, what);
     let stands_down =
-        protocol.cancel.as_ref().is_some_and(|cancel| cancel.reach.iter().any(|reach| reach.as_str() == code.as_str()));
+        protocol.cancel.as_ref().is_some_and(|cancel| cancel.reach.iter().any(|reach| reach.as_str() == code));
     if stands_down && protocol.roles.iter().any(|role| role.call.is_some()) {
         extensions.push(json!({ "url": super::extension_url("stand-down"), "valueBoolean": true }));
     }
@@ -238,6 +241,7 @@ fn is_asked(protocol: &Protocol, what: &About, role: &str) -> bool {
         About::Clock { code, .. } => protocol
             .clock(code)
             .is_some_and(|clock| answers.any(|step| asks(step, clock.from.as_str()) && step.stops(clock))),
+        About::Class { .. } => false,
     }
 }
 
@@ -250,6 +254,11 @@ const PROTOCOL_TOPIC: &str = "https://qingshan.dev/fhir/CodeSystem/notice-topic"
 fn told_of_milestone(protocol: &Protocol, code: &str, patient: bool) -> Option<Words> {
     let milestone = protocol.milestone(code)?;
     Some(milestone.patient.clone().filter(|_| patient).unwrap_or_else(|| milestone.title.clone()))
+}
+
+fn told_of_class(protocol: &Protocol, code: &str, reason: &str) -> Option<Words> {
+    let title = &protocol.class(code)?.title;
+    Some(Words { zh: format!("改为{}：{reason}", title.zh), en: format!("Now {}: {reason}", title.en) })
 }
 
 fn told_of_clock(protocol: &Protocol, code: &str, point: u32) -> Option<Words> {

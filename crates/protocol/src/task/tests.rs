@@ -4,7 +4,7 @@ use jiff::tz::Offset;
 use testkit::dice::Dice;
 
 use super::*;
-use crate::run::{Brought, Deed, Event, Grounds, Party, Reason};
+use crate::run::{Brought, Deed, Event, Grounds, MovedPoint, Party, Reason};
 
 fn text(dice: &mut Dice) -> String {
     let all = ["bed", "review", "no-bed", "转诊", "a b", "x\"y", "Practitioner/7", "client/lab", "ü.1"];
@@ -171,7 +171,10 @@ fn deed(dice: &mut Dice) -> Deed {
         11 => Deed::Switch { protocol: code(dice), reason: text(dice) },
         12 => Deed::Cancel { reason: Reason { code: String::new(), text: maybe(dice, text) } },
         _ if dice.chance(0.5) => Deed::Look,
-        _ => Deed::Migrate { from: "1.1".to_owned() },
+        _ => Deed::Migrate {
+            from: "1.1".to_owned(),
+            points: vec![MovedPoint { clock: "decide".to_owned(), before: 1, after: 2 }],
+        },
     }
 }
 

@@ -20,6 +20,7 @@ fn look(play: &Play, minutes: i64, lay: bool) -> serde_json::Value {
         lay,
         may: &may,
         may_cancel: !lay,
+        may_regrade: !lay,
         names: &names,
         summary: &BTreeMap::new(),
     };

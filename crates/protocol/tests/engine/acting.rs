@@ -1,11 +1,13 @@
-use fhir::Category;
+use fhir::{Category, IssueCode};
 use protocol::definition::End;
-use protocol::{Act, Deed};
+use protocol::run::Reason;
+use protocol::{Act, Deed, Start};
 use record::{Action, Change, Patch, Target};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+use testkit::institutions::in_person;
 use testkit::place::on_both;
 
-use crate::{Town, beginning, complete, json, key, staff, text};
+use crate::{Town, beginning, complete, json, key, read, staff, text};
 
 #[test]
 fn a_run_is_a_root_task_with_a_task_for_each_step_and_an_observation_for_each_milestone() {
@@ -111,6 +113,93 @@ fn only_those_act_who_hold_a_duty_where_the_role_is_bound() {
         }
         // The hospital holds the department that is bound.
         town.act(&staff("he", "hospital", "referral-officer"), "r1", accept()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_patient_changes_neither_times_nor_urgency_nor_protocol_and_takes_back_what_they_may() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.start().await;
+        let patient = in_person(&town.place.record, &["p"], &[]).caller().clone();
+        let at = town.place.now() - 60_000_000;
+        let reason = || "不想等".to_owned();
+        for deed in [
+            Deed::Correct { milestone: "submitted".to_owned(), n: 1, at, reason: reason(), signed: None },
+            Deed::Regrade { class: "routine".to_owned(), reason: reason() },
+            Deed::Switch { protocol: "follow-up".to_owned(), reason: reason() },
+            // This protocol names nobody who may take it back, so it is for those who work on it.
+            Deed::Cancel { reason: Reason { code: "own-choice".to_owned(), text: None } },
+        ] {
+            let refused = town.act(&patient, "r1", deed.clone()).await.unwrap_err();
+            assert_eq!(refused.category(), Category::Forbidden, "{deed:?}");
+        }
+        assert_eq!(town.engine.load("r1").await.unwrap().unwrap().version, 1);
+        let wu = staff("wu", "medicine", "doctor");
+        let unexplained = Deed::Regrade { class: "routine".to_owned(), reason: " ".to_owned() };
+        assert_eq!(town.act(&wu, "r1", unexplained).await.unwrap_err().category(), Category::Invalid);
+        let graded =
+            town.act(&wu, "r1", Deed::Regrade { class: "routine".to_owned(), reason: reason() }).await.unwrap();
+        assert_eq!(graded.run.class.as_deref(), Some("routine"));
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn a_reason_is_one_of_the_list_that_is_asked_for() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.start().await;
+        town.put(
+            "CodeSystem",
+            "rejection",
+            r#"{"resourceType":"CodeSystem","id":"rejection","status":"active","content":"complete",
+            "concept":[{"code":"no-bed","display":"无床"}]}"#,
+        )
+        .await;
+        let wu = staff("wu", "medicine", "doctor");
+        let reject = |code: &str| {
+            let mut deed = complete("review", 1, Some("reject"));
+            if let Deed::Complete { reason, .. } = &mut deed {
+                *reason = Some(Reason { code: code.to_owned(), text: Some("床位已满".to_owned()) });
+            }
+            deed
+        };
+        for (code, told) in [("不想收", IssueCode::CodeInvalid), ("", IssueCode::Required)] {
+            let refused = town.act(&wu, "r1", reject(code)).await.unwrap_err();
+            assert_eq!(refused.issues()[0].code, told, "{code}");
+        }
+        assert_eq!(town.engine.load("r1").await.unwrap().unwrap().version, 1, "nothing was written");
+        let refused = town.act(&wu, "r1", reject("no-bed")).await.unwrap();
+        assert_eq!(refused.run.end, Some(End::Rejected));
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn a_protocol_that_begins_itself_without_an_end_is_refused_and_nothing_is_written() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        let text = r#"
+            code = "echo"
+            version = "1"
+            title = { zh = "回声", en = "Echo" }
+            [[start]]
+            by = "hand"
+            reach = ["heard"]
+            [[start]]
+            by = "protocol"
+            reach = ["heard"]
+            [[milestone]]
+            code = "heard"
+            title = { zh = "听见", en = "Heard" }
+            begin = [{ protocol = "echo" }]
+        "#;
+        town.engine.library().put(read(text));
+        let start = Start { protocol: "echo".to_owned(), focus: None, ..beginning() };
+        let refused = town.engine.start(&town.machine(), start).await.unwrap_err();
+        assert_eq!(refused.category(), Category::Unprocessable);
+        assert!(town.all("Task").await.is_empty());
     });
 }
 

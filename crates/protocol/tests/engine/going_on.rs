@@ -1,5 +1,5 @@
 use fhir::Category;
-use protocol::definition::{End, Migration};
+use protocol::definition::{End, Migration, Rung, RungKind};
 use protocol::{Deed, Engine, Library};
 use record::Session;
 use sonic_rs::JsonValueTrait;
@@ -16,6 +16,10 @@ fn later() -> protocol::Protocol {
     later
 }
 
+fn migrate() -> Deed {
+    Deed::Migrate { from: "1".to_owned(), points: Vec::new() }
+}
+
 #[test]
 fn a_run_stays_under_its_version_until_it_is_told_to_go_on_under_a_later_one() {
     on_both(async |place| {
@@ -25,7 +29,7 @@ fn a_run_stays_under_its_version_until_it_is_told_to_go_on_under_a_later_one() {
         let stays = town.engine.load("r1").await.unwrap().unwrap();
         assert_eq!(stays.protocol.version, "1");
         let machine = town.machine();
-        let moved = town.act(&machine, "r1", Deed::Migrate { from: "1".to_owned() }).await.unwrap();
+        let moved = town.act(&machine, "r1", migrate()).await.unwrap();
         assert_eq!((moved.run.version.as_str(), moved.run.open().next().unwrap().step.as_str()), ("2", "decide-on"));
         // What was shown of the step under its old name is no longer to be done.
         let old = town.read("Task", "r1.review.1").await.unwrap();
@@ -33,8 +37,58 @@ fn a_run_stays_under_its_version_until_it_is_told_to_go_on_under_a_later_one() {
         town.act(&machine, "r1", complete("decide-on", 1, Some("accept"))).await.unwrap();
         town.is_as_it_came_about().await;
         let stranger = staff("zhao", "other", "doctor");
-        let refused = town.act(&stranger, "r1", Deed::Migrate { from: "1".to_owned() }).await.unwrap_err();
+        let refused = town.act(&stranger, "r1", migrate()).await.unwrap_err();
         assert_eq!(refused.category(), Category::Forbidden);
+    });
+}
+
+#[test]
+fn what_has_fired_does_not_fire_again_under_a_later_version_and_what_is_new_there_does() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.engine.prepare().await.unwrap();
+        town.place.clock.pass(10);
+        while town.place.record.index_due().await.unwrap() {}
+        town.start().await;
+        town.place.clock.pass(4_200);
+        let due = async || town.engine.due(town.place.now()).await.unwrap();
+        assert_eq!(due().await, 1, "the warning");
+        // A rung now comes before the others, so that each has another number.
+        let mut later = later();
+        let first = later.clocks[0].rungs[0].clone();
+        let earlier = Rung { at: RungKind::Begin, plus: Some("30 min".parse().unwrap()), ..first };
+        later.clocks[0].rungs.insert(0, earlier);
+        town.engine.library().put(later);
+        let done = town.engine.migrate(&town.machine(), "referral", "1").await.unwrap();
+        assert_eq!((done.moved, done.stayed.len()), (1, 0));
+        let fired = async || town.engine.load("r1").await.unwrap().unwrap().run.clocks[0].fired.clone();
+        assert_eq!(fired().await, [1], "the warning, by the number it has now");
+        assert_eq!(due().await, 1, "what is new was due half an hour after the beginning");
+        town.place.clock.pass(3_600 + 600);
+        assert_eq!(due().await, 2, "the limit, and ten minutes later who is told of it");
+        assert_eq!((fired().await, due().await), (vec![1, 0, 3, 2], 0));
+        town.is_as_it_came_about().await;
+        let again = town.engine.migrate(&town.machine(), "referral", "1").await.unwrap();
+        assert_eq!((again.moved, again.stayed.len()), (0, 0));
+        let unknown = town.engine.migrate(&town.machine(), "referral", "0").await.unwrap_err();
+        assert_eq!(unknown.category(), Category::Unsupported);
+    });
+}
+
+#[test]
+fn a_run_that_would_lose_a_clock_stays_under_the_version_it_has() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.start().await;
+        let mut later = later();
+        later.clocks.clear();
+        town.engine.library().put(later);
+        let done = town.engine.migrate(&town.machine(), "referral", "1").await.unwrap();
+        let stayed: Vec<&str> = done.stayed.iter().map(|(run, _)| run.as_str()).collect();
+        assert_eq!((done.moved, stayed), (0, vec!["r1"]));
+        assert!(done.stayed[0].1.to_string().contains("decide"), "{}", done.stayed[0].1);
+        assert_eq!(town.engine.load("r1").await.unwrap().unwrap().run.version, "1");
+        town.is_as_it_came_about().await;
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::criteria::{Criteria, Criterion};
 use crate::definition::*;
-use crate::form::{Form, Item, Kind, Number, Variable};
+use crate::form::{Form, Item, Kind, Number, Rule, Variable};
 use crate::text::{Entry, Line, List};
 
 /// A sequence of numbers that a seed decides (the generator of Knuth's MMIX).
@@ -364,6 +364,7 @@ impl Chance {
             initial: self.maybe(Self::path),
             calculated: self.maybe(Self::path),
             total: self.some(Self::code),
+            rules: self.some(|c| Rule { holds: c.path(), told: c.words() }),
             help: self.maybe(Self::words),
             source: self.maybe(Self::text),
             ..Item::default()
