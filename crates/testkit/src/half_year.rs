@@ -412,6 +412,7 @@ impl Legs {
             share("taken-in", self.all().filter(accepted), arrived),
             share("declined", self.all(), |leg| leg.outcome == Some("reject")),
             share("redirected", self.all(), |leg| leg.outcome == Some("redirect")),
+            share("asked-for-more", self.all().filter(opened), |leg| has(leg, "ask")),
             share("no-show", self.all().filter(reserved), |leg| has(leg, "follow-up")),
             share("opened-in-time", self.all().filter(opened), opened_in_time),
             share("decided-in-time", self.all().filter(opened), decided_in_time),

@@ -73,8 +73,13 @@ pub fn on_duty(record: &Record, duty: &str, organization: &str, purpose: &str) -
 
 /// A session of a person who is patients and acts for patients.
 pub fn in_person(record: &Record, own: &[&str], charges: &[&str]) -> Session {
+    with_related(record, own, charges, &[])
+}
+
+/// The same, of a person who acts as these `RelatedPerson` resources.
+pub fn with_related(record: &Record, own: &[&str], charges: &[&str], related: &[&str]) -> Session {
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-    let standing = Standing::Lay(Arc::new(Lay { own: ids(own), charges: ids(charges) }));
+    let standing = Standing::Lay(Arc::new(Lay { own: ids(own), charges: ids(charges), related: ids(related) }));
     let actor = own.first().map_or_else(|| "RelatedPerson/somebody".to_owned(), |id| format!("Patient/{id}"));
     record.session(Caller { actor, purpose: "PATRQT".to_owned(), request: "test".to_owned(), standing })
 }

@@ -1,9 +1,11 @@
 //! The lines, as they are embedded: that they are sound, and that they do what their scenarios tell.
 
+mod chance;
 mod criteria;
 mod documents;
 mod folders;
 mod paths;
+mod reasons;
 mod recorded;
 mod replay;
 mod scenarios;

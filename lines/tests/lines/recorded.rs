@@ -48,6 +48,11 @@ impl Recorded {
         Self { place, engine, line, runs: Vec::new(), visits: BTreeMap::new(), written: 0, fired: Vec::new(), now }
     }
 
+    /// Puts the whole line into the record, so that its forms and its lists count.
+    pub(crate) async fn install(&self) {
+        self.engine.install(&self.line).await.expect("a line can be stored");
+    }
+
     fn session(&self) -> Session {
         self.place.session()
     }
@@ -65,7 +70,7 @@ impl Recorded {
             return Caller::system("HOPERAT");
         }
         if let Some(patient) = by.strip_prefix("Patient/") {
-            let lay = Lay { own: vec![patient.to_owned()], charges: Vec::new() };
+            let lay = Lay { own: vec![patient.to_owned()], charges: Vec::new(), related: Vec::new() };
             return caller(by, Standing::Lay(Arc::new(lay)));
         }
         let protocol = self.protocol(&run.protocol);

@@ -215,8 +215,12 @@ impl Stage {
     fn follow(&mut self, id: &str, protocol: &Protocol, effect: Effect, given: &Json) -> Result<(), Error> {
         match effect {
             Effect::Tell { roles, about } => {
-                let (About::Milestone { code, .. } | About::Clock { code, .. }) = &about;
-                assert!(protocol.milestone(code).is_some() || protocol.clock(code).is_some(), "{code}");
+                let is_there = match &about {
+                    About::Milestone { code, .. } => protocol.milestone(code).is_some(),
+                    About::Clock { code, .. } => protocol.clock(code).is_some(),
+                    About::Class { code, .. } => protocol.class(code).is_some(),
+                };
+                assert!(is_there, "{about:?}");
                 self.told.extend(roles.into_iter().map(|role| (id.to_owned(), role)));
                 Ok(())
             }
