@@ -200,8 +200,12 @@ impl Default for Live {
 /// Subscriptions of the `rest-hook` kind.
 #[derive(Debug, Clone)]
 pub struct Subscriptions {
-    /// Prefixes of endpoints notifications may go to, such as `https://lab.example/`. Empty: any public address.
+    /// Prefixes of endpoints notifications may go to, such as `https://lab.example/`. Empty: any public address, but only
+    /// to say that something has changed, never with the resource itself.
     pub allow: Vec<String>,
+    /// Whether Subscriptions of callers who did not sign in are served, as where nobody is asked to; these may then also be
+    /// sent resources anywhere.
+    pub anyone: bool,
     /// Whether notifications may go to loopback, link-local and private addresses.
     pub allow_private: bool,
     /// How often a notification is tried before the subscription is set to `error`.
@@ -220,6 +224,7 @@ impl Default for Subscriptions {
     fn default() -> Self {
         Self {
             allow: Vec::new(),
+            anyone: false,
             allow_private: false,
             tries: 12,
             first_wait: Duration::from_secs(1),

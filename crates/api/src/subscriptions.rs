@@ -153,7 +153,7 @@ async fn watch(office: &Office) {
                 }
             }
         }
-        match office.session.changes(position, PAGE).await {
+        match office.session.heard(position, PAGE).await {
             Ok(changes) if changes.is_empty() => {
                 if head.changed().await.is_err() {
                     return;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use fhir::{Category, Error, Value};
-use record::{Action, Change, FeedEntry, Job, Key, Method, Record, SearchRequest, Target};
+use record::{Act, Action, Caller, Change, FeedEntry, Job, Key, Method, Note, Record, SearchRequest, Target, Version};
 use sonic_rs::JsonValueMutTrait;
 use tokio::sync::watch;
 
 use super::channel::{Status, Wish};
 use super::{LEASE, Office, PAGE, Paper, QUEUE, endpoint};
+use crate::access::{Client, Level, Permission, Scopes};
 
 /// The longest the worker waits without saying that it is still there.
 const SLICE: Duration = Duration::from_secs(8);
@@ -65,6 +66,14 @@ impl From<Stop> for Halt {
     }
 }
 
+/// A version of a Subscription that is served.
+struct Served {
+    wish: Wish,
+    endpoint: Uri,
+    /// Who wrote it.
+    author: String,
+}
+
 struct Worker<'a> {
     office: &'a Office,
     job: &'a Job,
@@ -87,12 +96,12 @@ impl Worker<'_> {
         loop {
             let Some((subscription, version)) = self.current().await? else { return self.forget().await };
             let status = Status::of(&subscription);
-            let wish = match status {
+            let checked = match status {
                 Status::Off => return self.forget().await,
-                Status::Requested | Status::Active => self.checked(&subscription).await,
+                Status::Requested | Status::Active => self.checked(&subscription, version).await,
             };
-            let (wish, endpoint) = match wish {
-                Ok(wish) => wish,
+            let served = match checked {
+                Ok(served) => served,
                 Err(Halt::Failed(error)) => return Err(error),
                 Err(Halt::Stop(Stop::Hopeless(text))) => return self.give_up(&text).await,
                 Err(Halt::Stop(_)) => continue,
@@ -106,7 +115,7 @@ impl Worker<'_> {
                 paper.position = position;
                 self.office.keep(&self.key.id, &paper).await?;
             }
-            match self.follow(&mut paper, &wish, &endpoint).await {
+            match self.follow(&mut paper, &served).await {
                 Err(Halt::Failed(error)) => return Err(error),
                 Err(Halt::Stop(Stop::Changed)) | Ok(()) => {}
                 Err(Halt::Stop(Stop::Replaced)) => return Ok(()),
@@ -122,12 +131,15 @@ impl Worker<'_> {
         Ok(Some((fhir::json::parse(body)?, version.version)))
     }
 
-    /// Reads what is asked for, and tries the criteria once.
-    async fn checked(&self, subscription: &Value) -> Result<(Wish, Uri), Halt> {
+    /// Reads what a version asks for, and tries the criteria once.
+    async fn checked(&self, subscription: &Value, version: u64) -> Result<Served, Halt> {
         let wish = Wish::of(subscription).map_err(Stop::Hopeless)?;
-        let endpoint = endpoint::check(&self.office.settings, &wish.endpoint).map_err(Stop::Hopeless)?;
+        let settings = &self.office.settings;
+        let endpoint = endpoint::check(settings, &wish.endpoint, wish.with_content).map_err(Stop::Hopeless)?;
+        let author = self.office.record.author(&self.key, version).await?;
+        self.office.may_be_told(&author, &wish).await?;
         match self.search(&wish, Vec::new()).await {
-            Ok(_) => Ok((wish, endpoint)),
+            Ok(_) => Ok(Served { wish, endpoint, author }),
             Err(error) if is_temporary(&error) => Err(error.into()),
             Err(error) => Err(Stop::Hopeless(format!("The criteria cannot be searched by: {error}")).into()),
         }
@@ -142,8 +154,8 @@ impl Worker<'_> {
     }
 
     /// Follows the feed and notifies of what meets the criteria.
-    async fn follow(&mut self, paper: &mut Paper, wish: &Wish, endpoint: &Uri) -> Result<(), Halt> {
-        let end = wish.end.as_deref().and_then(|end| end.parse::<jiff::Timestamp>().ok());
+    async fn follow(&mut self, paper: &mut Paper, served: &Served) -> Result<(), Halt> {
+        let end = served.wish.end.as_deref().and_then(|end| end.parse::<jiff::Timestamp>().ok());
         let end = end.map(jiff::Timestamp::as_microsecond);
         loop {
             self.stay().await?;
@@ -160,19 +172,14 @@ impl Worker<'_> {
                 let _ = tokio::time::timeout(SLICE, self.head.changed()).await;
                 continue;
             }
-            self.tell(paper, wish, endpoint, &changes).await?;
+            self.tell(paper, served, &changes).await?;
         }
     }
 
     /// Deals with a page of changes. Notifications without content say only that something happened, so those of one
     /// page become one.
-    async fn tell(
-        &mut self,
-        paper: &mut Paper,
-        wish: &Wish,
-        endpoint: &Uri,
-        changes: &[FeedEntry],
-    ) -> Result<(), Halt> {
+    async fn tell(&mut self, paper: &mut Paper, served: &Served, changes: &[FeedEntry]) -> Result<(), Halt> {
+        let wish = &served.wish;
         let mut due = false;
         let mut changed = false;
         for entry in changes {
@@ -180,7 +187,7 @@ impl Worker<'_> {
                 changed = true;
             } else if self.concerns(wish, entry).await? {
                 if wish.with_content {
-                    self.send(paper, wish, endpoint, Some(entry)).await?;
+                    self.send(paper, served, Some(entry)).await?;
                     paper.position = entry.seq;
                     self.save(paper).await?;
                 } else {
@@ -189,7 +196,7 @@ impl Worker<'_> {
             }
         }
         if due {
-            self.send(paper, wish, endpoint, None).await?;
+            self.send(paper, served, None).await?;
         }
         paper.position = changes.last().map_or(paper.position, |entry| entry.seq);
         self.save(paper).await?;
@@ -203,21 +210,18 @@ impl Worker<'_> {
         self.search(wish, vec![("_id".to_owned(), entry.key.id.clone())]).await
     }
 
-    /// Sends one notification, however often it takes.
-    async fn send(
-        &mut self,
-        paper: &mut Paper,
-        wish: &Wish,
-        endpoint: &Uri,
-        entry: Option<&FeedEntry>,
-    ) -> Result<(), Halt> {
-        let resource = match entry {
-            None => None,
-            Some(entry) => match self.office.session.vread(&entry.key, entry.version).await?.and_then(|v| v.body) {
-                Some(body) => Some((entry.key.to_string(), body)),
-                None => return Ok(()),
-            },
-        };
+    /// Sends one notification, however often it takes, for as long as whoever asked for it may be told. What it shows
+    /// stands on the trail before it leaves.
+    async fn send(&mut self, paper: &mut Paper, served: &Served, entry: Option<&FeedEntry>) -> Result<(), Halt> {
+        let Served { wish, endpoint, author } = served;
+        self.office.may_be_told(author, wish).await?;
+        let mut resource = None;
+        if let Some(entry) = entry {
+            let version = self.office.session.vread(&entry.key, entry.version).await?;
+            let Some(version) = version.filter(|version| version.body.is_some()) else { return Ok(()) };
+            self.note(served, &version).await?;
+            resource = version.body.map(|body| (version.key.to_string(), body));
+        }
         loop {
             let content = resource.as_ref().map(|(name, body)| (name.as_str(), body.clone()));
             let turn = self.office.turn(&wish.endpoint);
@@ -235,7 +239,18 @@ impl Worker<'_> {
                 return Err(Stop::Hopeless(format!("Given up after {} attempts. {text}", paper.attempts)).into());
             }
             self.pause(paper.attempts).await?;
+            self.office.may_be_told(author, wish).await?;
         }
+    }
+
+    /// Puts on the trail what is about to leave, and where it goes.
+    async fn note(&self, served: &Served, version: &Version) -> Result<(), Error> {
+        let caller = Caller { actor: served.author.clone(), ..Caller::system("HOPERAT") };
+        // The rest of an address may hold a secret.
+        let host = served.endpoint.host().unwrap_or_default();
+        let (key, number) = (&version.key, version.version);
+        let detail = format!("{key}/_history/{number} by {} to {host}", self.key);
+        self.office.record.note(&caller, Note { detail, patients: version.patients(), ..Note::new(Act::Export) }).await
     }
 
     /// Waits after a failure, twice as long as after the one before.
@@ -311,6 +326,29 @@ impl Worker<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+impl Office {
+    /// Refuses to serve whoever may not, or no longer, read what they ask to be told of.
+    async fn may_be_told(&self, author: &str, wish: &Wish) -> Result<(), Halt> {
+        let permitted = match author.strip_prefix("client/") {
+            // An import by whoever runs the platform.
+            None => author == Caller::system("").actor,
+            Some("anyone") if self.settings.anyone => true,
+            Some(id) => {
+                let client = Client::known(&self.record, id).await?.filter(|client| !client.disabled);
+                let scopes = client.map(|client| Scopes::parse(&client.scope)).transpose()?;
+                let may = |scopes: &Scopes, what| scopes.allow(Level::System, what, Some(wish.type_));
+                scopes
+                    .is_some_and(|scopes| [Permission::Read, Permission::Search].iter().all(|what| may(&scopes, *what)))
+            }
+        };
+        if permitted {
+            return Ok(());
+        }
+        let text = format!("Whoever wrote this may not read and search resources of type {}.", wish.type_);
+        Err(Stop::Hopeless(text).into())
     }
 }
 

@@ -56,9 +56,12 @@ impl Hook {
     }
 }
 
-fn settings() -> api::Subscriptions {
+/// Serves Subscriptions of whoever is there, with content to this endpoint alone.
+fn settings(endpoint: &str) -> api::Subscriptions {
     api::Subscriptions {
+        allow: vec![endpoint.to_owned()],
         allow_private: true,
+        anyone: true,
         tries: 4,
         first_wait: Duration::from_millis(1),
         poll: Duration::from_millis(5),
@@ -96,7 +99,7 @@ fn a_hook_is_sent_what_meets_the_criteria_after_it_became_active() {
     on_both(async |place| {
         let door = Door::open(place);
         let mut hook = Hook::open(0).await;
-        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings()));
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
         observation(&door, "before", "final").await;
         subscribe(&door, &hook.address, r#","payload":"application/fhir+json""#).await;
         status(&door, "active").await;
@@ -118,7 +121,7 @@ fn a_notification_that_fails_is_tried_again_and_none_overtakes_it() {
     on_both(async |place| {
         let door = Door::open(place);
         let mut hook = Hook::open(2).await;
-        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings()));
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
         subscribe(&door, &hook.address, r#","payload":"application/fhir+json""#).await;
         status(&door, "active").await;
         observation(&door, "one", "final").await;
@@ -137,7 +140,7 @@ fn a_hook_that_stays_down_is_given_up_for_all_to_see() {
     on_both(async |place| {
         let door = Door::open(place);
         let mut hook = Hook::open(usize::MAX).await;
-        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings()));
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
         subscribe(&door, &hook.address, "").await;
         status(&door, "active").await;
         observation(&door, "one", "final").await;
@@ -157,10 +160,146 @@ fn a_hook_that_stays_down_is_given_up_for_all_to_see() {
 fn a_subscription_that_cannot_be_served_says_why() {
     on_both(async |place| {
         let door = Door::open(place);
-        let closed = api::Subscriptions { allow_private: false, ..settings() };
+        let closed = api::Subscriptions { allow_private: false, ..settings("http://127.0.0.1:9") };
         let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), closed));
         subscribe(&door, "http://127.0.0.1:9", "").await;
         assert!(status(&door, "error").await.contains("private or local address"));
         service.abort();
+    });
+}
+
+/// A machine client with these scopes, as it asks.
+async fn machine<'d>(door: &'d Door, id: &str, scope: &str) -> Machine<'d> {
+    let secret = api::add_client(&door.place.record, id, scope).await.unwrap();
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let reply = door.ask(Method::POST, "/auth/token", &kind, form.as_bytes()).await;
+    Machine { door, bearer: format!("Bearer {}", text_at(&reply.json(), "access_token").unwrap()) }
+}
+
+/// What is said in a channel to be sent resources.
+const CONTENT: &str = r#","payload":"application/fhir+json""#;
+
+struct Machine<'d> {
+    door: &'d Door,
+    bearer: String,
+}
+
+impl Machine<'_> {
+    async fn subscribe(&self, endpoint: &str, payload: &str) {
+        let headers = [("authorization", self.bearer.as_str()), ("content-type", "application/fhir+json")];
+        let body = format!(
+            r#"{{"resourceType":"Subscription","id":"s","status":"requested","reason":"r","criteria":"Observation?status=final","channel":{{"type":"rest-hook","endpoint":"{endpoint}/hook?key=secret"{payload}}}}}"#
+        );
+        let reply = self.door.ask(Method::PUT, "/fhir/Subscription/s", &headers, body.as_bytes()).await;
+        assert!(reply.status.is_success(), "{}", reply.text());
+    }
+}
+
+/// Waits, change by change, until the Subscription stands so, and answers with it.
+async fn stands(door: &Door, wanted: &str) -> String {
+    let mut head = door.place.record.head();
+    let key = record::Key::of("Subscription/s").unwrap();
+    loop {
+        head.borrow_and_update();
+        let body = door.place.session().read(&key).await.unwrap().unwrap().body.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        if text.contains(&format!(r#""status":"{wanted}""#)) {
+            // Whoever gave it up puts their papers away after saying so.
+            while wanted == "error" && door.place.record.drawer("subscription").get("s").await.unwrap().is_some() {
+                tokio::task::yield_now().await;
+            }
+            return text;
+        }
+        head.changed().await.unwrap();
+    }
+}
+
+fn of_a_patient(id: &str) -> serde_json::Value {
+    serde_json::json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/p"}})
+}
+
+#[test]
+fn a_hook_is_served_as_far_as_whoever_wrote_it_may_read_at_that_time() {
+    on_both(async |place| {
+        let door = Door::with(place, |_| {});
+        let mut hook = Hook::open(0).await;
+        let asked = api::Subscriptions { anyone: false, ..settings(&hook.address) };
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), asked));
+        door.place.keep(&[serde_json::json!({"resourceType": "Patient", "id": "p"})]).await;
+        machine(&door, "narrow", "system/Subscription.cu").await.subscribe(&hook.address, CONTENT).await;
+        let refused = stands(&door, "error").await;
+        assert!(refused.contains("may not read and search resources of type Observation"), "{refused}");
+        machine(&door, "wide", "system/Subscription.cu system/Observation.rs")
+            .await
+            .subscribe(&hook.address, CONTENT)
+            .await;
+        stands(&door, "active").await;
+        door.place.keep(&[of_a_patient("one")]).await;
+        assert_eq!(hook.sent.recv().await.unwrap().path, "/hook/Observation/one");
+        // The machine is registered anew with less, and is told no more.
+        api::add_client(&door.place.record, "wide", "system/Subscription.cu system/Patient.rs").await.unwrap();
+        door.place.keep(&[of_a_patient("two")]).await;
+        stands(&door, "error").await;
+        assert!(hook.sent.try_recv().is_err());
+        service.abort();
+    });
+}
+
+#[test]
+fn what_a_hook_is_sent_stands_on_the_trail_of_the_patient() {
+    on_both(async |place| {
+        let door = Door::with(place, |_| {});
+        let mut hook = Hook::open(0).await;
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
+        door.place.keep(&[serde_json::json!({"resourceType": "Patient", "id": "p"})]).await;
+        machine(&door, "lab", "system/Subscription.cu system/Observation.rs")
+            .await
+            .subscribe(&hook.address, CONTENT)
+            .await;
+        stands(&door, "active").await;
+        door.place.keep(&[of_a_patient("one")]).await;
+        hook.sent.recv().await.unwrap();
+        let auditor = machine(&door, "auditor", "system/AuditEvent.rs").await;
+        let headers = [("authorization", auditor.bearer.as_str())];
+        let found = door.ask(Method::GET, "/fhir/AuditEvent?patient=Patient/p&agent=client/lab", &headers, b"").await;
+        let found = found.text();
+        assert!(found.contains("Observation/one/_history/1 by Subscription/s to 127.0.0.1"), "{found}");
+        assert!(!found.contains("secret"), "{found}");
+        service.abort();
+    });
+}
+
+#[test]
+fn without_a_list_of_endpoints_no_resource_is_sent() {
+    on_both(async |place| {
+        let door = Door::with(place, |_| {});
+        let hook = Hook::open(0).await;
+        let unlisted = api::Subscriptions { allow: Vec::new(), anyone: false, ..settings(&hook.address) };
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), unlisted));
+        let wide = machine(&door, "wide", "system/Subscription.cu system/Observation.rs").await;
+        wide.subscribe(&hook.address, CONTENT).await;
+        assert!(stands(&door, "error").await.contains("only to endpoints this server is configured to notify"));
+        wide.subscribe(&hook.address, "").await;
+        stands(&door, "active").await;
+        service.abort();
+    });
+}
+
+#[test]
+fn people_do_not_subscribe() {
+    on_both(async |place| {
+        let door = crate::stage::stage(place, protocol::Library::default(), |_| {}).await;
+        let admin = crate::stage::Someone::enter(&door, "system-admin-hospital").await;
+        for payload in ["", "application/fhir+json"] {
+            let subscription = serde_json::json!({"resourceType": "Subscription", "status": "requested", "reason": "r",
+                "criteria": "Observation?", "channel": {"type": "rest-hook", "endpoint": "https://lab.example/hook"}});
+            let mut subscription = subscription;
+            if !payload.is_empty() {
+                subscription["channel"]["payload"] = payload.into();
+            }
+            admin.post("/fhir/Subscription", &subscription).await.refused(403, "business-rule");
+        }
     });
 }
