@@ -25,14 +25,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::routing::{get, post};
 use fhir::{Category, Error, IssueCode};
-use record::{Act, Caller, Lay, Note, Outcome, ResourceType, Standing};
+use record::{Act, Caller, Note, Outcome, ResourceType, Standing};
 use sha2::{Digest, Sha256};
 
 pub use account::{Accounts, Elsewhere, Listed, NewAccount};
 pub(crate) use allowed::Tokens;
 pub(crate) use attempts::Attempts;
 pub(crate) use authorize::cross_origin;
-pub(crate) use client::random;
+pub(crate) use client::{Client, random};
 pub use client::{NewClient, add_client, register_client};
 pub(crate) use confine::OnePatient;
 pub(crate) use fetch::Fetcher;
@@ -43,10 +43,11 @@ pub(crate) use scope::{Level, Permission, Scopes, WORDS};
 pub(crate) use sign_in::SignIns;
 
 use crate::App;
+use crate::operation::Operation;
 use crate::route::{Interaction, On};
 
 /// What a caller has been granted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
     /// Who it is, as [`Caller::actor`] has it.
     pub(crate) actor: Arc<str>,
@@ -58,6 +59,8 @@ pub(crate) struct Grant {
     pub(crate) standing: Standing,
     /// The patient that the scopes of the level `patient/` are about.
     pub(crate) patient: Option<Arc<str>>,
+    /// Whether it is a person's own sign-in, and no app or machine that acts for them.
+    pub(crate) in_person: bool,
 }
 
 /// How far a grant covers an interaction.
@@ -78,6 +81,7 @@ impl Grant {
             scopes: Arc::new(Scopes::everything()),
             standing: Standing::System,
             patient: None,
+            in_person: false,
         }
     }
 
@@ -170,7 +174,7 @@ impl Grant {
 
     /// The patient that narrow scopes are about.
     pub(crate) fn one_patient(&self, app: &App) -> Option<OnePatient> {
-        self.patient.as_deref().map(|id| OnePatient::new(app.record.search_parameters(), id))
+        self.patient.as_deref().map(|id| OnePatient::new(&app.record, id))
     }
 }
 
@@ -206,93 +210,145 @@ pub(crate) fn needs(
                 On::Type(type_) => Some(*type_),
                 On::Instance(key) => Some(key.type_),
             };
-            match operation {
-                crate::operation::Operation::MetaAdd
-                | crate::operation::Operation::MetaDelete
-                | crate::operation::Operation::Merge
-                | crate::operation::Operation::Unmerge
-                | crate::operation::Operation::Book
-                | crate::operation::Operation::Release
-                | crate::operation::Operation::Mark
-                | crate::operation::Operation::CancelSession
-                | crate::operation::Operation::CentreStatus
-                | crate::operation::Operation::Suspend
-                | crate::operation::Operation::PublishMap
-                | crate::operation::Operation::Clock => vec![(Update, type_)],
-                crate::operation::Operation::Hold
-                | crate::operation::Operation::PlanSession
-                | crate::operation::Operation::DraftMap => vec![(Create, type_)],
-                crate::operation::Operation::Clocks => vec![(Search, type_)],
-                // What is written is what a result consists of.
-                crate::operation::Operation::Ecg => {
-                    let written = ["DiagnosticReport", "DocumentReference", "Observation"];
-                    let written = written.into_iter().map(|name| (Create, ResourceType::named(name)));
-                    std::iter::once((Read, type_)).chain(written).collect()
-                }
-                crate::operation::Operation::Availability | crate::operation::Operation::Sessions => {
-                    vec![(Search, type_), (Search, ResourceType::named("Slot"))]
-                }
-                crate::operation::Operation::Bookings => {
-                    vec![(Read, type_), (Search, ResourceType::named("Appointment"))]
-                }
-                crate::operation::Operation::Match
-                | crate::operation::Operation::Route
-                | crate::operation::Operation::Registry
-                | crate::operation::Operation::MapEditions
-                | crate::operation::Operation::MapDifference => vec![(Search, type_)],
-                crate::operation::Operation::EvaluateMeasure => {
-                    vec![(Read, type_), (Search, ResourceType::named("Task"))]
-                }
-                crate::operation::Operation::WhoLooked => vec![(Read, ResourceType::named("AuditEvent"))],
-                // Bulk data holds many types; which of them are given out is decided type by type when it is made.
-                crate::operation::Operation::Export => {
-                    if named_types.is_empty() {
-                        vec![(Read, None), (Search, None)]
-                    } else {
-                        named_types.iter().map(|type_| (Read, Some(*type_))).collect()
-                    }
-                }
-                _ => vec![(Read, type_)],
-            }
+            operation_needs(*operation, type_, named_types)
         }
         // An export answers only to the client that ordered it.
         Interaction::Export(_) => Vec::new(),
     }
 }
 
+/// What an operation on resources of a type needs. Total as well.
+fn operation_needs(
+    operation: Operation,
+    type_: Option<ResourceType>,
+    named_types: &[ResourceType],
+) -> Vec<(Permission, Option<ResourceType>)> {
+    use Permission::{Create, Read, Search, Update};
+    match operation {
+        Operation::MetaAdd
+        | Operation::MetaDelete
+        | Operation::Merge
+        | Operation::Unmerge
+        | Operation::Book
+        | Operation::Release
+        | Operation::Mark
+        | Operation::CancelSession
+        | Operation::CentreStatus
+        | Operation::Suspend
+        | Operation::PublishMap
+        | Operation::Clock => vec![(Update, type_)],
+        Operation::Hold | Operation::PlanSession | Operation::DraftMap => vec![(Create, type_)],
+        Operation::Clocks => vec![(Search, type_)],
+        // What is written is what a result consists of.
+        Operation::Ecg => {
+            let written = ["DiagnosticReport", "DocumentReference", "Observation"];
+            let written = written.into_iter().map(|name| (Create, ResourceType::named(name)));
+            std::iter::once((Read, type_)).chain(written).collect()
+        }
+        // So is what an emergency access consists of.
+        Operation::BreakGlass => {
+            let written = ["Task", "Communication"].into_iter().map(|name| (Create, ResourceType::named(name)));
+            std::iter::once((Read, type_)).chain(written).collect()
+        }
+        Operation::Availability | Operation::Sessions => {
+            vec![(Search, type_), (Search, ResourceType::named("Slot"))]
+        }
+        Operation::Bookings => vec![(Read, type_), (Search, ResourceType::named("Appointment"))],
+        Operation::Match
+        | Operation::Route
+        | Operation::Registry
+        | Operation::MapEditions
+        | Operation::MapDifference => vec![(Search, type_)],
+        Operation::EvaluateMeasure => vec![(Read, type_), (Search, ResourceType::named("Task"))],
+        Operation::WhoLooked => vec![(Read, ResourceType::named("AuditEvent"))],
+        // Bulk data holds many types; which of them are given out is decided type by type when it is made.
+        Operation::Export if named_types.is_empty() => vec![(Read, None), (Search, None)],
+        Operation::Export => named_types.iter().map(|type_| (Read, Some(*type_))).collect(),
+        // What is shown besides the resource itself is held to the scopes where it is gathered.
+        Operation::Everything
+        | Operation::Meta
+        | Operation::Relation
+        | Operation::Person
+        | Operation::Validate
+        | Operation::Expand
+        | Operation::ValueSetValidateCode
+        | Operation::CodeSystemValidateCode
+        | Operation::Lookup
+        | Operation::Subsumes
+        | Operation::Translate => vec![(Read, type_)],
+    }
+}
+
 /// What happens at the door and is worth remembering.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Happening {
+pub(crate) enum Happening<'h> {
     SignedIn,
     SignedOut,
     Refused,
+    /// Nobody may try for a while: under this name, or from this address.
+    Halted(&'static str),
     PasswordChanged,
     SecondFactorChanged,
+    /// Whoever is signed in could not prove it is them, when they wanted to change this.
+    Unproven(&'static str),
+    /// The post they act from, by the id of its `PractitionerRole`.
+    PostChosen(&'h str),
+    /// A client was let in, for one patient or without.
+    AppLetIn(&'h str, Option<&'h str>),
+    /// A client was given a token for what a person allowed it.
+    TokenGiven(&'h str, Option<&'h str>),
+    AppShutOut(&'h str, Option<&'h str>),
+    /// A token was given back by the client that had it.
+    TokenRevoked,
+}
+
+impl Happening<'_> {
+    fn note(self) -> Note {
+        let request = |detail: String| Note { detail, ..Note::new(Act::Request) };
+        let refused = |note: Note| Note { outcome: Outcome::Refused, ..note };
+        let of = |patient: Option<&str>| patient.map(str::to_owned).into_iter().collect();
+        match self {
+            Self::SignedIn => Note::new(Act::SignIn),
+            Self::SignedOut => Note::new(Act::SignOut),
+            Self::Refused => refused(Note::new(Act::SignIn)),
+            Self::Halted(why) => refused(Note { detail: why.to_owned(), ..Note::new(Act::SignIn) }),
+            Self::PasswordChanged => request("password changed".to_owned()),
+            Self::SecondFactorChanged => request("second factor changed".to_owned()),
+            Self::Unproven(what) => refused(request(what.to_owned())),
+            Self::PostChosen(role) => request(format!("acts from PractitionerRole/{role}")),
+            Self::AppLetIn(client, patient) => {
+                Note { patients: of(patient), ..request(format!("let in client/{client}")) }
+            }
+            Self::TokenGiven(client, patient) => {
+                Note { patients: of(patient), ..request(format!("a token for client/{client}")) }
+            }
+            Self::AppShutOut(client, patient) => {
+                Note { patients: of(patient), ..request(format!("shut out client/{client}")) }
+            }
+            Self::TokenRevoked => request("a token given back".to_owned()),
+        }
+    }
 }
 
 /// Writes down what happened at the door. The name somebody failed to sign in with may be a phone number or a
 /// password in the wrong field, so it is not written.
-pub(crate) async fn note(app: &App, parts: &Parts, happening: Happening, actor: &str) -> Result<(), Error> {
-    let mut note = match happening {
-        Happening::SignedIn | Happening::Refused => Note::new(Act::SignIn),
-        Happening::SignedOut => Note::new(Act::SignOut),
-        Happening::PasswordChanged => Note { detail: "password changed".to_owned(), ..Note::new(Act::Request) },
-        Happening::SecondFactorChanged => {
-            Note { detail: "second factor changed".to_owned(), ..Note::new(Act::Request) }
-        }
-    };
-    if let Happening::Refused = happening {
-        note.outcome = Outcome::Refused;
-    }
-    note.origin = people::address(app, parts).map(|address| address.to_string()).unwrap_or_default();
-    let caller = Caller {
-        actor: if actor.is_empty() { "account/unknown".to_owned() } else { actor.to_owned() },
-        // Nobody acts for a purpose before they are in.
-        purpose: String::new(),
-        request: String::new(),
-        standing: Standing::Lay(Arc::new(Lay { own: Vec::new(), charges: Vec::new() })),
-    };
-    app.record.note(&caller, note).await
+pub(crate) async fn note(app: &App, parts: &Parts, happening: Happening<'_>, actor: &str) -> Result<(), Error> {
+    let origin = people::address(app, parts).map(|address| address.to_string()).unwrap_or_default();
+    let actor = if actor.is_empty() { "account/unknown" } else { actor };
+    note_from(app, origin, happening, actor, Standing::Lay(Arc::default())).await
+}
+
+/// The same of somebody, or of a machine, that asks from an address.
+async fn note_from(
+    app: &App,
+    origin: String,
+    happening: Happening<'_>,
+    actor: &str,
+    standing: Standing,
+) -> Result<(), Error> {
+    // Nobody acts for a purpose before they are in.
+    let caller = Caller { actor: actor.to_owned(), purpose: String::new(), request: String::new(), standing };
+    app.record.note(&caller, Note { origin, ..happening.note() }).await
 }
 
 /// The routes of sign-in.

@@ -237,9 +237,11 @@ impl Listener {
         self.session.may_be_told(&openness).await
     }
 
-    /// Looks whether the token or the sign-in still holds: a stream may outlive it.
+    /// Looks whether the token or the sign-in still holds, and still stands for the same: a stream may outlive it, and
+    /// the post it was opened from. Whoever acts as somebody else by now opens another.
     async fn still_allowed(&self) -> Option<()> {
-        Grant::of(&self.app, &Method::GET, &self.proof, false).await.ok().flatten().map(|_| ())
+        let now = Grant::of(&self.app, &Method::GET, &self.proof, false).await.ok().flatten()?;
+        (now == self.grant).then_some(())
     }
 }
 

@@ -315,7 +315,7 @@ impl Operation {
             Self::Ecg => ecg::run(app, session, ask, on).await,
             Self::EvaluateMeasure => runs::figures::measure(app, session, ask, on).await,
             Self::Everything => everything::run(app, grant, session, ask, on).await,
-            Self::BreakGlass => relation::break_glass(session, ask, on).await,
+            Self::BreakGlass => relation::break_glass(grant, session, ask, on).await,
             Self::Relation => relation::show(session, on).await,
             Self::Export => export::take(app, grant, session, ask, on).await,
             Self::Meta => meta::show(session, on).await,

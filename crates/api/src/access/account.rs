@@ -5,6 +5,7 @@ use fhir::{Category, Error, IssueCode};
 use record::{Key, Record};
 use serde::{Deserialize, Serialize};
 
+use super::allowed::Allowed;
 use super::attempts::Attempts;
 use super::digest;
 use super::password::Hashing;
@@ -19,6 +20,9 @@ const DEMO: &str = "demo-account";
 
 /// The drawer that says whose account somebody from an OpenID provider has.
 const ELSEWHERE: &str = "elsewhere";
+
+/// How often a change of an account is tried against others that change it too.
+const TRIES: usize = 8;
 
 /// An account as it is kept. It holds secrets, so it cannot be printed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -57,6 +61,9 @@ pub(crate) struct Account {
     /// Who it is at OpenID providers.
     #[serde(default)]
     pub(crate) elsewhere: Vec<Elsewhere>,
+    /// As it was when it was read, if it was there.
+    #[serde(skip)]
+    before: Option<Bytes>,
 }
 
 /// Who somebody is at an OpenID provider.
@@ -167,33 +174,37 @@ impl Accounts {
         if account.demo { demo.put(&login, Bytes::new(), None).await } else { demo.remove(&login).await }
     }
 
-    /// Gives an account a password made by chance, which the person must replace, and returns it.
+    /// Gives an account a password made by chance, which the person must replace, and returns it. Whoever knew the old
+    /// one is signed out within seconds, and so is every app they let in.
     pub async fn new_password(&self, login: &str) -> Result<String, Error> {
-        let mut account = self.known(login).await?;
+        self.known(login).await?;
         let password = readable(&self.record);
-        account.password = Some(self.hashing.hash(&self.record, &password).await?);
-        account.password_set = self.record.surroundings().clock.now();
-        account.must_change = true;
-        account.keep(&self.record).await?;
+        let hash = self.hashing.hash(&self.record, &password).await?;
+        let now = self.record.surroundings().clock.now();
+        let account = self.change(login, |account| {
+            account.password = Some(hash.clone());
+            account.password_set = now;
+            account.must_change = true;
+        });
+        let account = account.await?;
         Attempts::forgive(&self.record, &account.login).await?;
         sign_in::end_all(&self.record, &account.login, None).await?;
+        Allowed::end_all(&self.record, &account.login).await?;
         Ok(password)
     }
 
     /// Says whether an account may be used. One that may not is signed out everywhere within seconds.
     pub async fn set_disabled(&self, login: &str, disabled: bool) -> Result<(), Error> {
-        let mut account = self.known(login).await?;
-        account.disabled = disabled;
-        account.keep(&self.record).await?;
+        let account = self.change(login, |account| account.disabled = disabled).await?;
         if disabled { sign_in::end_all(&self.record, &account.login, None).await } else { Ok(()) }
     }
 
     /// Lets somebody try again who failed too often, and takes off a second factor that was lost if `second_factor`.
     pub async fn unlock(&self, login: &str, second_factor: bool) -> Result<(), Error> {
-        let mut account = self.known(login).await?;
-        if second_factor && account.totp.take().is_some() {
-            account.keep(&self.record).await?;
-        }
+        let account = match second_factor {
+            true => self.change(login, |account| account.totp = None).await?,
+            false => self.known(login).await?,
+        };
         Attempts::forgive(&self.record, &account.login).await
     }
 
@@ -207,6 +218,20 @@ impl Accounts {
             listed.push(Listed { login, name: account.name, person, disabled: account.disabled, locked_until });
         }
         Ok(listed)
+    }
+
+    /// Changes an account, after whoever else does so at the same time.
+    async fn change(&self, login: &str, change: impl Fn(&mut Account)) -> Result<Account, Error> {
+        let mut tried = 0;
+        loop {
+            let mut account = self.known(login).await?;
+            change(&mut account);
+            tried += 1;
+            match account.keep(&self.record).await {
+                Err(error) if error.category() == Category::Busy && tried < TRIES => {}
+                kept => return kept.map(|()| account),
+            }
+        }
     }
 
     async fn known(&self, login: &str) -> Result<Account, Error> {
@@ -231,13 +256,15 @@ impl Account {
             demo: false,
             totp: None,
             elsewhere: Vec::new(),
+            before: None,
         }
     }
 
     /// The account of that login.
     pub(crate) async fn named(record: &Record, login: &str) -> Result<Option<Self>, Error> {
         let Some(body) = record.drawer(DRAWER).get(login).await? else { return Ok(None) };
-        sonic_rs::from_slice(&body).map(Some).map_err(Error::fault)
+        let account: Self = sonic_rs::from_slice(&body).map_err(Error::fault)?;
+        Ok(Some(Self { before: Some(body), ..account }))
     }
 
     /// The account of somebody at an OpenID provider.
@@ -257,9 +284,22 @@ impl Account {
     }
 
     /// Keeps it as it is now.
-    pub(crate) async fn keep(&self, record: &Record) -> Result<(), Error> {
-        let body = sonic_rs::to_vec(self).map_err(Error::fault)?;
-        record.drawer(DRAWER).put(&self.login, Bytes::from(body), None).await
+    ///
+    /// Fails with [`Category::Busy`] when it has been changed since it was read: whoever is signing in must not undo that
+    /// they were shut out meanwhile.
+    pub(crate) async fn keep(&mut self, record: &Record) -> Result<(), Error> {
+        let body = Bytes::from(sonic_rs::to_vec(self).map_err(Error::fault)?);
+        let drawer = record.drawer(DRAWER);
+        let kept = match self.before.take() {
+            Some(before) => drawer.replace(&self.login, before, body.clone()).await?,
+            None => drawer.add(&self.login, body.clone(), None).await?,
+        };
+        if !kept {
+            let text = "This account has been changed meanwhile. Try again.";
+            return Err(Error::new(Category::Busy, IssueCode::Conflict, text));
+        }
+        self.before = Some(body);
+        Ok(())
     }
 
     /// Who the person is in the record: [`record::Caller::actor`].
@@ -294,4 +334,25 @@ fn readable(record: &Record) -> String {
 
 fn invalid(text: &str) -> Error {
     Error::new(Category::Invalid, IssueCode::Value, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::place::on_both;
+
+    use super::*;
+
+    #[test]
+    fn whoever_signs_in_does_not_undo_that_they_were_shut_out_meanwhile() {
+        on_both(async |place| {
+            let cheap = Password { memory_kib: 64, passes: 1, ..Password::default() };
+            let accounts = Accounts::new(place.record.clone(), cheap);
+            let new = r#"{"login":"lin","name":"林","practitioner":"lin"}"#;
+            accounts.put(sonic_rs::from_str(new).unwrap()).await.unwrap();
+            let mut signing_in = Account::named(&place.record, "lin").await.unwrap().unwrap();
+            accounts.set_disabled("lin", true).await.unwrap();
+            assert_eq!(signing_in.keep(&place.record).await.unwrap_err().category(), Category::Busy);
+            assert!(Account::named(&place.record, "lin").await.unwrap().unwrap().disabled);
+        });
+    }
 }

@@ -132,9 +132,14 @@ impl Tokens {
         if let Some(allowed) = allowed {
             record.drawer(ALLOWED).remove(&allowed).await?;
         }
-        // What was remembered of other tokens for the same is not known to be so; looking again is cheap.
-        self.0.write().clear();
+        self.doubt();
         Ok(())
+    }
+
+    /// Looks at tokens again when they are next shown: what was remembered of those for the same is not known to be so,
+    /// and looking is cheap.
+    pub(crate) fn doubt(&self) {
+        self.0.write().clear();
     }
 }
 
@@ -145,7 +150,14 @@ impl Known {
         let Some(allowed) = self.allowed else {
             let actor = format!("client/{}", self.paper.client).into();
             let name = self.paper.client.as_str().into();
-            return Ok(Some(Grant { actor, name, scopes, standing: Standing::System, patient: None }));
+            return Ok(Some(Grant {
+                actor,
+                name,
+                scopes,
+                standing: Standing::System,
+                patient: None,
+                in_person: false,
+            }));
         };
         let Some(account) = Account::named(record, &allowed.login).await?.filter(|account| !account.disabled) else {
             return Ok(None);
@@ -164,6 +176,7 @@ impl Known {
                     lay = Lay {
                         own: lay.own.into_iter().filter(the_one).collect(),
                         charges: lay.charges.into_iter().filter(the_one).collect(),
+                        related: lay.related,
                     };
                 }
                 Standing::Lay(Arc::new(lay))
@@ -171,7 +184,7 @@ impl Known {
         };
         let patient = allowed.patient.map(Arc::from);
         let name = account.name.as_str().into();
-        Ok(Some(Grant { actor: account.actor().into(), name, scopes, standing, patient }))
+        Ok(Some(Grant { actor: account.actor().into(), name, scopes, standing, patient, in_person: false }))
     }
 }
 
@@ -220,6 +233,33 @@ impl Code {
 }
 
 impl Allowed {
+    /// An id that nothing has yet, by which what an account allowed is found again.
+    pub(crate) fn new_id(record: &Record, login: &str) -> String {
+        format!("{}.{}", sign_in::shelf(login), random(record))
+    }
+
+    /// What an account allowed apps and has not ended.
+    pub(crate) async fn of_account(record: &Record, login: &str) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
+        for id in record.drawer(ALLOWED).names_of(&format!("{}.", sign_in::shelf(login))).await? {
+            all.extend(in_force(record, &id).await?.filter(|allowed| allowed.login == login));
+        }
+        Ok(all)
+    }
+
+    /// Ends it, in the record; processes that remember its tokens follow within seconds.
+    pub(crate) async fn end(&self, record: &Record) -> Result<(), Error> {
+        record.drawer(ALLOWED).remove(&self.id).await
+    }
+
+    /// Ends everything an account allowed.
+    pub(crate) async fn end_all(record: &Record, login: &str) -> Result<(), Error> {
+        for allowed in Self::of_account(record, login).await? {
+            allowed.end(record).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps it, so that tokens can stand for it.
     pub(crate) async fn keep(&self, record: &Record) -> Result<(), Error> {
         write(record, ALLOWED, &self.id, self, self.ends).await

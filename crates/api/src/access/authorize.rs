@@ -23,7 +23,7 @@ use super::client::{Client, random};
 use super::people::{No, answer, changing, read};
 use super::scope::Level;
 use super::sign_in::SignedIn;
-use super::{Scopes, digest};
+use super::{Happening, Scopes, digest, note};
 use crate::App;
 use crate::ask::{Query, encode};
 
@@ -263,7 +263,7 @@ async fn decide(State(app): State<App>, Path(id): Path<String>, request: Request
     };
     let online = scopes.has("online_access") && !scopes.has("offline_access");
     let allowed = Allowed {
-        id: random(&app.record),
+        id: Allowed::new_id(&app.record, &who.account.login),
         client: asked.client,
         login: who.account.login.clone(),
         role: who.post.as_ref().map(|held| held.post.role.clone()),
@@ -274,6 +274,8 @@ async fn decide(State(app): State<App>, Path(id): Path<String>, request: Request
         began: now,
         ends: now.saturating_add(micros(time)),
     };
+    let happening = Happening::AppLetIn(&allowed.client, allowed.patient.as_deref());
+    note(&app, &parts, happening, &who.account.actor()).await?;
     let code = Code { allowed, redirect: asked.redirect.clone(), challenge: asked.challenge, nonce: asked.nonce };
     let code = code.keep(&app.record).await?;
     let to = back(&asked.redirect, &[("code", &code)], asked.state.as_deref());

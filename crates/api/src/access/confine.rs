@@ -1,7 +1,7 @@
 //! Apps that were given one patient: what their scopes permit is held to that patient.
 //!
 //! What the person may see is decided in the record, as for everybody; this narrows it further, to the patient's
-//! compartment and to what belongs to no patient at all.
+//! compartment and to what belongs to no patient at all and is of a kind that everybody may see.
 //! <http://hl7.org/fhir/smart-app-launch/STU2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources>
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fhir::definitions::{Compartment, r4};
 use fhir::search::{IndexValue, Registry};
 use fhir::{Category, Error, IssueCode, Value};
-use record::{HistoryScope, Key, ResourceType, Session, Version};
+use record::{HistoryScope, Key, Record, ResourceType, Session, Version};
 use sonic_rs::JsonValueTrait;
 
 use crate::ask::{Ask, Content, type_of};
@@ -19,14 +19,15 @@ use crate::route::{Interaction, On};
 
 /// One patient, and what is theirs.
 pub(crate) struct OnePatient {
+    record: Record,
     registry: Arc<Registry>,
     patient: Key,
 }
 
 impl OnePatient {
-    pub(crate) fn new(registry: Arc<Registry>, id: &str) -> Self {
+    pub(crate) fn new(record: &Record, id: &str) -> Self {
         let type_ = ResourceType::named("Patient").expect("Patient is a resource type");
-        Self { registry, patient: Key::new(type_, id) }
+        Self { record: record.clone(), registry: record.search_parameters(), patient: Key::new(type_, id) }
     }
 
     /// The interaction, narrowed to the patient; a refusal where that cannot be done.
@@ -65,12 +66,17 @@ impl OnePatient {
         resource.is_some_and(|resource| self.holds(&version.key, &resource))
     }
 
-    /// Whether a resource is the patient's or nobody's.
+    /// Whether a resource is the patient's, or nobody's and of a kind that is everybody's. What holds other resources or
+    /// bytes is about nobody as far as search goes, and about anybody as it stands.
     fn holds(&self, key: &Key, resource: &Value) -> bool {
         if key.type_ == self.patient.type_ {
             return *key == self.patient;
         }
         let own = self.patient.to_string();
+        if key.type_.name() == "Binary" {
+            let context = resource.get("securityContext").and_then(|context| context.get("reference"));
+            return context.and_then(|reference| reference.as_str()) == Some(&*own);
+        }
         let belongs = params(key.type_);
         let (mut theirs, mut anothers) = (false, false);
         for entry in self.registry.extract(resource) {
@@ -80,7 +86,7 @@ impl OnePatient {
                 if **target == *own { theirs = true } else { anothers = true }
             }
         }
-        !anothers && (theirs || belongs.is_empty())
+        !anothers && (theirs || (belongs.is_empty() && self.record.is_common(key.type_)))
     }
 
     /// Refuses a resource that is another's as if it was not there.
@@ -119,6 +125,8 @@ impl OnePatient {
         }
         if self.is_narrowed(type_) {
             ask.query.require("patient", &self.patient.to_string());
+        } else if !self.record.is_common(type_) {
+            return Err(refused());
         }
         Ok(None)
     }

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, login_of};
+use super::allowed::Allowed;
 use super::attempts::{Attempt, Halted, Whose, micros};
+use super::client::Client;
 use super::password::Weakness;
 use super::post::{self, Held};
 use super::sign_in::{self, Cookies, SignedIn};
@@ -44,6 +46,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/auth/totp", post(second_factor))
         .route("/auth/sessions", get(sessions))
         .route("/auth/sessions/{id}", delete(end_session))
+        .route("/auth/allowed/{id}", delete(end_allowed))
         .route("/auth/demo", get(cast).post(enter_demo))
 }
 
@@ -321,7 +324,17 @@ async fn attempt<'a>(
     let device = sign_in::known_device(app, &parts.headers, login).await?;
     let from = if device.is_some() { None } else { address(app, parts) };
     let whose = Whose::of(login, device.as_deref());
-    let attempt = app.attempts.begin(&app.record, &app.settings.sign_in, whose, from).await?;
+    let attempt = match app.attempts.begin(&app.record, &app.settings.sign_in, whose, from).await {
+        Ok(attempt) => attempt,
+        Err(halted) => {
+            match halted {
+                Halted::Locked(_) => note(app, parts, Happening::Halted("locked"), "").await?,
+                Halted::Address(_) => note(app, parts, Happening::Halted("too many from this address"), "").await?,
+                Halted::Error(_) => {}
+            }
+            return Err(halted.into());
+        }
+    };
     let account = Account::named(&app.record, login).await?;
     let hash = account.as_ref().and_then(|account| account.password.as_deref());
     match app.hashing.verify(password, hash).await {
@@ -329,6 +342,25 @@ async fn attempt<'a>(
         Err(error) => {
             attempt.undecided();
             Err(error.into())
+        }
+    }
+}
+
+/// The account of somebody who is signed in and proves by their password that it is them, to change something.
+async fn prove_again(
+    app: &App,
+    parts: &Parts,
+    who: &SignedIn,
+    password: &str,
+    otherwise: &'static str,
+) -> Result<Account, No> {
+    let (attempt, account) = attempt(app, parts, &who.account.login, password).await?;
+    match account {
+        Some(account) => Ok(attempt.succeeded().await.map(|()| account)?),
+        None => {
+            attempt.failed().await?;
+            note(app, parts, Happening::Unproven(otherwise), &who.account.actor()).await?;
+            Err(No::Wrong)
         }
     }
 }
@@ -360,6 +392,7 @@ async fn choose(State(app): State<App>, request: Request<Body>) -> Result<Respon
         return Err(No::PostNotHeld);
     }
     let who = app.sign_ins.choose(&app, &who, &choice.role).await?;
+    note(&app, &parts, Happening::PostChosen(&choice.role), &who.account.actor()).await?;
     Ok(told(&app, &who, Vec::new()))
 }
 
@@ -378,14 +411,7 @@ async fn change_password(State(app): State<App>, request: Request<Body>) -> Resu
         Some(login) => prove(&app, &parts, &Entry { login, password: change.old.clone(), totp: change.totp }).await?,
         None => {
             let who = changing(&app, &parts).await?;
-            let (attempt, account) = attempt(&app, &parts, &who.account.login, &change.old).await?;
-            match account {
-                Some(account) => attempt.succeeded().await.map(|()| account)?,
-                None => {
-                    attempt.failed().await?;
-                    return Err(No::Wrong);
-                }
-            }
+            prove_again(&app, &parts, &who, &change.old, "password not changed").await?
         }
     };
     let settings = &app.settings.sign_in.password;
@@ -398,6 +424,8 @@ async fn change_password(State(app): State<App>, request: Request<Body>) -> Resu
     account.must_change = false;
     account.keep(&app.record).await?;
     app.sign_ins.end_others(&app.record, &account.login, None).await?;
+    Allowed::end_all(&app.record, &account.login).await?;
+    app.tokens.doubt();
     note(&app, &parts, Happening::PasswordChanged, &account.actor()).await?;
     admit(&app, &parts, &account).await
 }
@@ -405,7 +433,7 @@ async fn change_password(State(app): State<App>, request: Request<Body>) -> Resu
 #[derive(Deserialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
 enum SecondFactor {
-    Begin,
+    Begin { password: String },
     Confirm { code: String },
     Remove { password: String },
 }
@@ -416,14 +444,23 @@ struct Begun {
     uri: String,
 }
 
+/// A second factor locks out whoever does not have it, so to begin or to remove one takes the password again.
 async fn second_factor(State(app): State<App>, request: Request<Body>) -> Result<Response, No> {
+    const UNCHANGED: &str = "second factor not changed";
     let (parts, step) = read::<SecondFactor>(request).await?;
     let who = changing(&app, &parts).await?;
     let login = who.account.login.as_str();
-    let mut account = Account::named(&app.record, login).await?.ok_or(No::SignedOut)?;
+    let mut account = match &step {
+        SecondFactor::Begin { password } | SecondFactor::Remove { password } => {
+            prove_again(&app, &parts, &who, password, UNCHANGED).await?
+        }
+        SecondFactor::Confirm { .. } => Account::named(&app.record, login).await?.ok_or(No::SignedOut)?,
+    };
     match step {
-        SecondFactor::Begin if account.totp.as_ref().is_some_and(|totp| totp.confirmed) => return Err(No::Unreadable),
-        SecondFactor::Begin => {
+        SecondFactor::Begin { .. } if account.totp.as_ref().is_some_and(|totp| totp.confirmed) => {
+            return Err(No::Unreadable);
+        }
+        SecondFactor::Begin { .. } => {
             let totp = Totp::new(&app.record);
             let secret = totp.secret();
             account.totp = Some(totp);
@@ -435,19 +472,12 @@ async fn second_factor(State(app): State<App>, request: Request<Body>) -> Result
         SecondFactor::Confirm { code } => {
             let totp = account.totp.as_mut().ok_or(No::Missing)?;
             if !totp.take(&code, app.record.surroundings().clock.now()) {
+                note(&app, &parts, Happening::Unproven(UNCHANGED), &who.account.actor()).await?;
                 return Err(No::Wrong);
             }
             totp.confirmed = true;
         }
-        SecondFactor::Remove { password } => {
-            let (attempt, proven) = attempt(&app, &parts, login, &password).await?;
-            let Some(proven) = proven else {
-                attempt.failed().await?;
-                return Err(No::Wrong);
-            };
-            attempt.succeeded().await?;
-            account = Account { totp: None, ..proven };
-        }
+        SecondFactor::Remove { .. } => account.totp = None,
     }
     account.keep(&app.record).await?;
     app.sign_ins.doubt(login);
@@ -458,6 +488,20 @@ async fn second_factor(State(app): State<App>, request: Request<Body>) -> Result
 #[derive(Serialize)]
 struct Sessions {
     sessions: Vec<TheirSession>,
+    /// The apps they let in.
+    apps: Vec<TheirApp>,
+}
+
+#[derive(Serialize)]
+struct TheirApp {
+    id: String,
+    client: String,
+    name: String,
+    scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient: Option<String>,
+    began: String,
+    ends: String,
 }
 
 #[derive(Serialize)]
@@ -493,7 +537,33 @@ async fn sessions(State(app): State<App>, headers: HeaderMap) -> Result<Response
         .collect();
     sessions.sort_by_key(|(seen, _)| std::cmp::Reverse(*seen));
     let sessions = sessions.into_iter().map(|(_, session)| session).collect();
-    Ok(answer(StatusCode::OK, &Sessions { sessions }, Vec::new()))
+    let mut apps = Vec::new();
+    for allowed in Allowed::of_account(&app.record, &who.account.login).await? {
+        let client = Client::known(&app.record, &allowed.client).await?;
+        apps.push(TheirApp {
+            id: sign_in::public_id(&allowed.id).to_owned(),
+            name: client.map_or_else(|| allowed.client.clone(), |client| client.name),
+            scopes: allowed.scope.split(' ').map(str::to_owned).collect(),
+            client: allowed.client,
+            patient: allowed.patient,
+            began: instant(allowed.began),
+            ends: instant(allowed.ends),
+        });
+    }
+    Ok(answer(StatusCode::OK, &Sessions { sessions, apps }, Vec::new()))
+}
+
+/// Answers `DELETE /auth/allowed/{id}`: an app that was let in is shut out again.
+async fn end_allowed(State(app): State<App>, Path(id): Path<String>, request: Request<Body>) -> Result<Response, No> {
+    let (parts, _) = request.into_parts();
+    let who = changing(&app, &parts).await?;
+    let all = Allowed::of_account(&app.record, &who.account.login).await?;
+    let allowed = all.iter().find(|allowed| sign_in::public_id(&allowed.id) == id).ok_or(No::Missing)?;
+    allowed.end(&app.record).await?;
+    app.tokens.doubt();
+    let happening = Happening::AppShutOut(&allowed.client, allowed.patient.as_deref());
+    note(&app, &parts, happening, &who.account.actor()).await?;
+    Ok(done(Vec::new()))
 }
 
 async fn end_session(State(app): State<App>, Path(id): Path<String>, request: Request<Body>) -> Result<Response, No> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use fhir::time::{self, Interval};
 use fhir::{Error, Value};
 use jiff::tz::Offset;
-use record::{Caller, Key, Lay, Post, Record, SearchRequest, Session, Version};
+use parking_lot::RwLock;
+use record::{Caller, Key, Lay, Post, Record, ResourceType, SearchRequest, Session, Version};
+use rustc_hash::FxHashMap;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::account::Account;
@@ -25,6 +27,54 @@ pub(crate) struct Held {
     pub(crate) until: Option<i64>,
 }
 
+/// A post as it stands in the record, whether or not it is in force now.
+#[derive(Debug)]
+struct Written {
+    held: Held,
+    within: Interval,
+}
+
+/// The posts of practitioners as the record has them, kept in memory for as long as nothing they follow from is written:
+/// everybody who is signed in is looked up every few seconds.
+#[derive(Default)]
+pub(crate) struct Kept(RwLock<FxHashMap<String, Read>>);
+
+/// Posts, and the turn of the record at which they were read.
+type Read = (u64, Arc<[Written]>);
+
+/// Practitioners whose posts are kept. More than a city has at work at once.
+const KEPT: usize = 50_000;
+
+impl Kept {
+    /// The posts a practitioner holds now.
+    pub(crate) async fn held(&self, record: &Record, practitioner: &str) -> Result<Vec<Held>, Error> {
+        let turn = record.turn(&types()?);
+        let known = self.0.read().get(practitioner).filter(|(kept, _)| *kept == turn).map(|(_, posts)| posts.clone());
+        let posts = match known {
+            Some(posts) => posts,
+            None => {
+                let posts: Arc<[Written]> = written(&Reading::new(record)?, practitioner).await?.into();
+                let mut kept = self.0.write();
+                if kept.len() >= KEPT {
+                    kept.clear();
+                }
+                kept.insert(practitioner.to_owned(), (turn, Arc::clone(&posts)));
+                posts
+            }
+        };
+        Ok(in_force_at(record.surroundings().clock.now(), &posts))
+    }
+}
+
+/// The types of what posts follow from.
+fn types() -> Result<[ResourceType; 3], Error> {
+    Ok([
+        ResourceType::parse("Organization")?,
+        ResourceType::parse("Practitioner")?,
+        ResourceType::parse("PractitionerRole")?,
+    ])
+}
+
 /// Reads the record for the platform itself.
 struct Reading {
     session: Session,
@@ -35,6 +85,16 @@ struct Reading {
 /// The posts a practitioner holds now.
 pub(crate) async fn held(record: &Record, practitioner: &str) -> Result<Vec<Held>, Error> {
     let reading = Reading::new(record)?;
+    Ok(in_force_at(reading.now, &written(&reading, practitioner).await?))
+}
+
+fn in_force_at(now: i64, posts: &[Written]) -> Vec<Held> {
+    let in_force = posts.iter().filter(|post| post.within.lo <= now && now < post.within.hi);
+    in_force.map(|post| post.held.clone()).collect()
+}
+
+/// The posts of a practitioner that are not switched off, ordered by the ids of their roles.
+async fn written(reading: &Reading, practitioner: &str) -> Result<Vec<Written>, Error> {
     let parameters = [
         ("practitioner", format!("Practitioner/{practitioner}")),
         ("_include", "PractitionerRole:organization".to_owned()),
@@ -46,9 +106,9 @@ pub(crate) async fn held(record: &Record, practitioner: &str) -> Result<Vec<Held
     if of("Practitioner", practitioner).is_none_or(|(_, person)| !is_active(person)) {
         return Ok(Vec::new());
     }
-    let mut held: Vec<Held> = Vec::new();
+    let mut posts: Vec<Written> = Vec::new();
     for (key, role) in roles {
-        let Some(within) = reading.in_force(&role) else { continue };
+        let Some(within) = reading.within(&role) else { continue };
         let Some(organization) = reference(role.get("organization"), "Organization/") else { continue };
         let Some((_, place)) = of("Organization", organization).filter(|(_, place)| is_active(place)) else { continue };
         let codings = role.get("code").and_then(|codes| codes.as_array()).into_iter().flatten();
@@ -62,10 +122,10 @@ pub(crate) async fn held(record: &Record, practitioner: &str) -> Result<Vec<Held
         };
         let organization_name = place.get("name").as_str().unwrap_or_default().to_owned();
         let until = (within.hi < i64::MAX).then_some(within.hi);
-        held.push(Held { post: Arc::new(post), organization_name, until });
+        posts.push(Written { held: Held { post: Arc::new(post), organization_name, until }, within });
     }
-    held.sort_by(|one, other| one.post.role.cmp(&other.post.role));
-    Ok(held)
+    posts.sort_by(|one, other| one.held.post.role.cmp(&other.held.post.role));
+    Ok(posts)
 }
 
 /// The patients somebody is, and those they act for now.
@@ -75,7 +135,7 @@ pub(crate) async fn lay(record: &Record, account: &Account) -> Result<Lay, Error
         let reading = Reading::new(record)?;
         let parameters = [("_id", account.related.join(",")), ("_count", MOST.to_string())];
         for (_, person) in reading.search("RelatedPerson", &parameters).await?.0 {
-            if reading.in_force(&person).is_some()
+            if reading.in_force(&person)
                 && let Some(patient) = reference(person.get("patient"), "Patient/")
             {
                 charges.push(patient.to_owned());
@@ -84,7 +144,7 @@ pub(crate) async fn lay(record: &Record, account: &Account) -> Result<Lay, Error
         charges.sort();
         charges.dedup();
     }
-    Ok(Lay { own: account.patients.clone(), charges })
+    Ok(Lay { own: account.patients.clone(), charges, related: account.related.clone() })
 }
 
 type Found = Vec<(Key, Value)>;
@@ -105,8 +165,13 @@ impl Reading {
         Ok((parsed(page.matches)?, parsed(page.included)?))
     }
 
-    /// The period of a resource, if it holds now and the resource is not switched off.
-    fn in_force(&self, resource: &Value) -> Option<Interval> {
+    /// Whether a resource is not switched off and its period holds now.
+    fn in_force(&self, resource: &Value) -> bool {
+        self.within(resource).is_some_and(|within| within.lo <= self.now && self.now < within.hi)
+    }
+
+    /// The period of a resource that is not switched off.
+    fn within(&self, resource: &Value) -> Option<Interval> {
         let side = |name: &str| resource.get("period")?.get(name)?.as_str();
         let read = |text: Option<&str>| text.map(|text| time::parse(text, self.zone));
         // A side that cannot be read must not let anybody in for ever.
@@ -115,7 +180,7 @@ impl Reading {
             return None;
         }
         let within = Interval::spanning(start.flatten(), end.flatten());
-        (is_active(resource) && within.lo <= self.now && self.now < within.hi).then_some(within)
+        is_active(resource).then_some(within)
     }
 }
 

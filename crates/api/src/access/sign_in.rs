@@ -70,7 +70,10 @@ pub(crate) struct SignedIn {
 
 /// Sign-ins seen lately, so that most requests are answered without asking the record.
 #[derive(Default)]
-pub(crate) struct SignIns(RwLock<FxHashMap<String, Arc<SignedIn>>>);
+pub(crate) struct SignIns {
+    known: RwLock<FxHashMap<String, Arc<SignedIn>>>,
+    posts: post::Kept,
+}
 
 /// What a browser is told to keep.
 pub(crate) struct Cookies {
@@ -119,7 +122,7 @@ impl SignIns {
             return Ok(None);
         };
         let now = app.record.surroundings().clock.now();
-        let believed = self.0.read().get(&name).filter(|known| now < known.believed_until).cloned();
+        let believed = self.known.read().get(&name).filter(|known| now < known.believed_until).cloned();
         let found = match believed {
             Some(known) => Some(known),
             None => match Paper::read(&app.record, &name).await? {
@@ -129,7 +132,7 @@ impl SignIns {
         };
         let idle = micros(app.settings.sign_in.idle);
         let Some(found) = found.filter(|found| now < found.paper.ends && now < found.seen() + idle) else {
-            self.0.write().remove(&name);
+            self.known.write().remove(&name);
             return Ok(None);
         };
         if touch {
@@ -145,7 +148,7 @@ impl SignIns {
             return Ok(None);
         };
         let posts = match &account.practitioner {
-            Some(practitioner) => post::held(record, practitioner).await?,
+            Some(practitioner) => self.posts.held(record, practitioner).await?,
             None => Vec::new(),
         };
         let chosen = posts.iter().find(|held| Some(&held.post.role) == paper.post.as_ref());
@@ -160,7 +163,7 @@ impl SignIns {
         };
         let now = record.surroundings().clock.now();
         // Between two looks somebody may have been seen later than was written down.
-        let seen = self.0.read().get(&name).map_or(paper.seen, |known| known.seen().max(paper.seen));
+        let seen = self.known.read().get(&name).map_or(paper.seen, |known| known.seen().max(paper.seen));
         // A post that ends sooner than the look is repeated ends on time nevertheless.
         let ends = posts.iter().filter_map(|held| held.until).min().unwrap_or(i64::MAX);
         let signed_in = Arc::new(SignedIn {
@@ -174,7 +177,7 @@ impl SignIns {
             post,
             lay,
         });
-        let mut known = self.0.write();
+        let mut known = self.known.write();
         if known.len() >= REMEMBERED {
             known.retain(|_, known| now < known.believed_until);
         }
@@ -194,19 +197,19 @@ impl SignIns {
 
     /// Ends one sign-in.
     pub(crate) async fn end(&self, record: &Record, name: &str) -> Result<(), Error> {
-        self.0.write().remove(name);
+        self.known.write().remove(name);
         record.drawer(DRAWER).remove(name).await
     }
 
     /// Looks an account up again when it next asks, because it has changed.
     pub(crate) fn doubt(&self, login: &str) {
-        self.0.write().retain(|_, known| known.account.login != login);
+        self.known.write().retain(|_, known| known.account.login != login);
     }
 
     /// Ends all sign-ins of an account but one.
     pub(crate) async fn end_others(&self, record: &Record, login: &str, spared: Option<&str>) -> Result<(), Error> {
         end_all(record, login, spared).await?;
-        self.0.write().retain(|name, known| known.account.login != login || Some(name.as_str()) == spared);
+        self.known.write().retain(|name, known| known.account.login != login || Some(name.as_str()) == spared);
         Ok(())
     }
 }
@@ -261,6 +264,7 @@ impl SignedIn {
             scopes: Arc::new(Scopes::of_a_person()),
             standing,
             patient: None,
+            in_person: true,
         })
     }
 }
@@ -364,7 +368,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// Where the sign-ins of an account are: the beginning of their names.
-fn shelf(login: &str) -> String {
+pub(crate) fn shelf(login: &str) -> String {
     digest(login)[..16].to_owned()
 }
 

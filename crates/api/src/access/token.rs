@@ -2,6 +2,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc6749#section-3.2>, <https://www.rfc-editor.org/rfc/rfc7662>,
 //! <https://www.rfc-editor.org/rfc/rfc7009>
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use fhir::{Category, Error};
+use record::Standing;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
@@ -21,7 +23,7 @@ use super::allowed::{self, Allowed, Code, Paper};
 use super::attempts::micros;
 use super::client::Client;
 use super::jwt::{Keys, Unproven};
-use super::{Scopes, digest, same, unauthenticated};
+use super::{Happening, Scopes, digest, same, unauthenticated};
 use crate::App;
 use crate::ask::Query;
 
@@ -92,6 +94,8 @@ struct Asked {
     form: Query,
     /// The address of this server, such as `https://record.example`.
     root: String,
+    /// The address on the network it comes from.
+    origin: String,
 }
 
 impl Asked {
@@ -102,7 +106,8 @@ impl Asked {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let text = std::str::from_utf8(&body).ok().filter(|_| kind.starts_with("application/x-www-form-urlencoded"));
         let form = Query::parse(text.ok_or(unreadable)?)?;
-        Ok(Self { root: super::root(app, &parts.headers), headers: parts.headers, form })
+        let origin = super::address(app, &parts).map(|address| address.to_string()).unwrap_or_default();
+        Ok(Self { root: super::root(app, &parts.headers), origin, headers: parts.headers, form })
     }
 
     /// Whether the client says nothing about who it is.
@@ -168,6 +173,7 @@ async fn for_machine(app: &App, asked: &Asked) -> Result<Response, Refused> {
     let scopes = scopes.ok_or(beyond)?;
     let (expires, seconds) = expiry(app, i64::MAX);
     let paper = Paper { client: client.id, scope: scopes.as_str().to_owned(), expires, allowed: None };
+    note_of(app, asked, Happening::SignedIn, Some(&paper.client)).await?;
     let token = paper.token(&app.record).await?;
     written(&Given {
         access_token: &token,
@@ -197,7 +203,9 @@ async fn for_code(app: &App, asked: &Asked) -> Result<Response, Refused> {
     let code = Code::redeem(&app.record, code).await?.ok_or_else(wrong)?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
     let right = code.allowed.client == client.id && code.redirect == redirect && same(&code.challenge, &challenge);
-    if !right {
+    // A password that was changed meanwhile has ended what was allowed before.
+    let account = Account::named(&app.record, &code.allowed.login).await?.filter(|account| !account.disabled);
+    if !right || account.is_none_or(|account| account.password_set > code.allowed.began) {
         return Err(wrong());
     }
     code.allowed.keep(&app.record).await?;
@@ -235,6 +243,11 @@ async fn anew(app: &App, asked: &Asked) -> Result<Response, Refused> {
 async fn give(app: &App, asked: &Asked, allowed: &Allowed, nonce: Option<&str>) -> Result<Response, Refused> {
     let scopes = Scopes::parse(&allowed.scope)?;
     let (expires, seconds) = expiry(app, allowed.ends);
+    if let Some(account) = Account::named(&app.record, &allowed.login).await? {
+        let (happening, standing) =
+            (Happening::TokenGiven(&allowed.client, allowed.patient.as_deref()), Standing::Lay(Arc::default()));
+        super::note_from(app, asked.origin.clone(), happening, &account.actor(), standing).await?;
+    }
     let token = allowed.token(&app.record, expires).await?;
     let renews = scopes.has("offline_access") || scopes.has("online_access");
     let refresh_token = if renews { Some(allowed.renewal(&app.record).await?) } else { None };
@@ -360,13 +373,29 @@ pub(crate) async fn revoke(State(app): State<App>, request: Request<Body>) -> Re
         let asked = Asked::read(&app, request).await?;
         let client = prove(&app, &asked).await?;
         app.tokens.revoke(&app.record, &client.id, asked.needed("token")?).await?;
+        note_of(&app, &asked, Happening::TokenRevoked, Some(&client.id)).await?;
         Ok::<_, Refused>(answered(StatusCode::OK, Body::empty()))
     };
     done.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The client that asks, by whatever proof it brings. One that can keep no secret brings its name alone.
+/// Writes down what a client did; of one that proved nothing, not under which name.
+async fn note_of(app: &App, asked: &Asked, happening: Happening<'_>, client: Option<&str>) -> Result<(), Error> {
+    let actor = format!("client/{}", client.unwrap_or("unknown"));
+    super::note_from(app, asked.origin.clone(), happening, &actor, Standing::System).await
+}
+
+/// The client that asks, by whatever proof it brings. A proof that is wrong stands on the trail.
 async fn prove(app: &App, asked: &Asked) -> Result<Client, Refused> {
+    let proven = proof(app, asked).await;
+    if proven.as_ref().is_err_and(|refused| refused.status == StatusCode::UNAUTHORIZED) {
+        note_of(app, asked, Happening::Refused, None).await?;
+    }
+    proven
+}
+
+/// The client that a proof is of. One that can keep no secret brings its name alone.
+async fn proof(app: &App, asked: &Asked) -> Result<Client, Refused> {
     let unknown = || Refused::from(unauthenticated(""));
     if asked.form.get("client_assertion_type") == Some(ASSERTION) {
         return by_assertion(app, asked).await;

@@ -109,7 +109,7 @@ impl Hub {
 
     /// What was changed after a position, whoever may see it: a receiver's place in the feed does not depend on that.
     pub(super) async fn missed(&self, after: u64, limit: usize) -> Result<Vec<Arc<Seen>>, Error> {
-        let changes = self.shared.session.changes(after, limit).await?;
+        let changes = self.shared.session.heard(after, limit).await?;
         Ok(changes.into_iter().map(|entry| self.shared.recent.seen(entry)).collect())
     }
 
@@ -199,7 +199,7 @@ impl Recent {
 /// more than everything else the server does.
 async fn follow(mut head: watch::Receiver<u64>, mut position: u64, shared: Arc<Shared>) {
     loop {
-        match shared.session.changes(position, PAGE).await {
+        match shared.session.heard(position, PAGE).await {
             Ok(changes) if changes.is_empty() => {
                 if head.changed().await.is_err() {
                     return;

@@ -2,10 +2,11 @@
 //! opens it in an emergency. Both are ours, and told in docs/decisions/access.md.
 
 use fhir::{Category, Error, IssueCode, Value};
-use record::{Key, Reason, Session};
+use record::{Act, Key, Note, Outcome, Reason, Session};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use super::parameters::{Parameters, Writer};
+use crate::access::Grant;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::json;
@@ -43,9 +44,16 @@ pub(crate) async fn show(session: &Session, on: On) -> Result<Answer, Failure> {
     Ok(answer.answer())
 }
 
-/// Opens the record to the caller's post for a short time.
-pub(crate) async fn break_glass(session: &Session, mut ask: Ask, on: On) -> Result<Answer, Failure> {
+/// Opens the record to the caller's post for a short time. That takes the person themselves: an app that somebody let in
+/// decides no emergency for them.
+pub(crate) async fn break_glass(grant: &Grant, session: &Session, mut ask: Ask, on: On) -> Result<Answer, Failure> {
     let patient = patient(on)?;
+    if !grant.in_person {
+        let note = Note { outcome: Outcome::Refused, patients: vec![patient.id], ..Note::new(Act::Emergency) };
+        session.note(note).await?;
+        let text = "A record is opened in an emergency by a person who is signed in, not by an app or a machine.";
+        return Err(Error::forbidden(text).into());
+    }
     let parameters = Parameters::of(&mut ask)?;
     let reason = match parameters.value("reason") {
         Some(concept) if concept.is_object() => of_concept(concept),

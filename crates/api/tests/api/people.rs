@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use fhir::Value;
+use record::{Action, Caller, Change, Key, Target};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use testkit::place::{Place, on_both};
 
@@ -40,6 +41,10 @@ impl Browser {
 
     pub(crate) async fn get(&mut self, door: &Door, path: &str) -> Reply {
         self.ask(door, Method::GET, path, "").await
+    }
+
+    pub(crate) async fn delete(&mut self, door: &Door, path: &str) -> Reply {
+        self.ask(door, Method::DELETE, path, "").await
     }
 
     pub(crate) async fn post(&mut self, door: &Door, path: &str, body: &str) -> Reply {
@@ -111,7 +116,7 @@ pub(crate) async fn door_with(place: Place, change: impl FnOnce(&mut api::Settin
     door
 }
 
-fn accounts(door: &Door) -> api::Accounts {
+pub(crate) fn accounts(door: &Door) -> api::Accounts {
     let cheap = api::Password { memory_kib: 64, passes: 1, ..api::Password::default() };
     api::Accounts::new(door.place.record.clone(), cheap)
 }
@@ -213,6 +218,29 @@ fn a_post_that_is_ended_is_left_within_seconds() {
         store(&door, &role("zhou-clinic", "zhou", "clinic", "nurse", r#""active":false"#)).await;
         door.place.clock.pass(11);
         browser.get(&door, "/fhir/Patient/none").await.refused(403, "forbidden");
+        assert_eq!(roles(&browser.get(&door, "/auth/session").await.json()), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_post_that_another_process_ends_is_left_as_well() {
+    on_both(async |place| {
+        let other = if place.is_shared() { place.again().await } else { place.record.clone() };
+        let door = door(place).await;
+        let mut browser = Browser::default();
+        browser.sign_in(&door, "zhou", OTHER).await;
+        assert_eq!(browser.get(&door, "/fhir/Patient/none").await.status, 404);
+        let ended = role("zhou-clinic", "zhou", "clinic", "nurse", r#""active":false"#);
+        let (target, resource) = (
+            Target::Key(Key::of("PractitionerRole/zhou-clinic").unwrap()),
+            fhir::json::parse(ended.as_bytes()).unwrap(),
+        );
+        let put = Action::Update { target, resource, if_match: None, if_absent: false };
+        other.session(Caller::system("SYSADMIN")).transact(vec![Change::new(put)]).await.unwrap();
+        while browser.get(&door, "/fhir/Patient/none").await.status != 403 {
+            tokio::task::yield_now().await;
+        }
+        door.place.clock.pass(11);
         assert_eq!(roles(&browser.get(&door, "/auth/session").await.json()), Vec::<String>::new());
     });
 }
@@ -454,7 +482,13 @@ fn a_second_factor_is_asked_for_once_it_has_been_confirmed() {
         let door = door(place).await;
         let mut browser = Browser::default();
         browser.sign_in(&door, "zhou", OTHER).await;
-        let begun = browser.post(&door, "/auth/totp", r#"{"step":"begin"}"#).await.json();
+        let begin = |password: &str| format!(r#"{{"step":"begin","password":"{password}"}}"#);
+        assert_eq!(
+            browser.post(&door, "/auth/totp", &begin(PASSWORD)).await.status,
+            401,
+            "the password is asked again"
+        );
+        let begun = browser.post(&door, "/auth/totp", &begin(OTHER)).await.json();
         let secret = text_at(&begun, "secret").unwrap();
         assert!(text_at(&begun, "uri").unwrap().contains(&secret));
         assert_eq!(Browser::default().sign_in(&door, "zhou", OTHER).await.status, 200, "it is not confirmed yet");
@@ -493,4 +527,43 @@ fn code_at(secret: &str, micros: i64) -> String {
     let at = usize::from(tag[19] & 15);
     let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
     format!("{:06}", number % 1_000_000)
+}
+
+#[test]
+fn what_happens_at_the_door_stands_on_the_trail() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let mut lin = Browser::default();
+        lin.sign_in(&door, "lin", OTHER).await;
+        assert_eq!(lin.post(&door, "/auth/post", r#"{"role":"lin-clinic"}"#).await.status, 200);
+        let change = format!(r#"{{"old":"{PASSWORD}","new":"Spruce-bark-9"}}"#);
+        assert_eq!(code(&lin.post(&door, "/auth/password", &change).await), "wrong");
+        let begin = format!(r#"{{"step":"begin","password":"{PASSWORD}"}}"#);
+        assert_eq!(code(&lin.post(&door, "/auth/totp", &begin).await), "wrong");
+        while code(&Browser::default().sign_in(&door, "he", PASSWORD).await) != "locked" {}
+        let secret = api::add_client(&door.place.record, "lab", "system/*.rs").await.unwrap();
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        for secret in [secret.as_str(), "guessed"] {
+            let form = format!("grant_type=client_credentials&client_id=lab&client_secret={secret}");
+            door.ask(Method::POST, "/auth/token", &kind, form.as_bytes()).await;
+        }
+        door.place.record.settle().await.unwrap();
+        let auditor = record::Caller { actor: "client/auditor".to_owned(), ..record::Caller::system("HOPERAT") };
+        let session = door.place.record.session(auditor);
+        let told = async |agent: &str| {
+            let asked = [("agent", agent.to_owned()), ("_count", "200".to_owned())];
+            let request = record::SearchRequest::of("AuditEvent", &asked).unwrap();
+            let found = session.search(&request).await.unwrap().matches;
+            let bodies = found.into_iter().map(|event| String::from_utf8(event.body.unwrap().to_vec()).unwrap());
+            bodies.collect::<Vec<_>>()
+        };
+        let lin = told("Practitioner/lin").await;
+        for expected in ["acts from PractitionerRole/lin-clinic", "password not changed", "second factor not changed"] {
+            assert!(lin.iter().any(|event| event.contains(expected)), "{expected} in {lin:?}");
+        }
+        assert!(told("account/unknown").await.iter().any(|event| event.contains(r#""name":"locked""#)));
+        let signed_in = |event: &String| event.contains("110122");
+        assert_eq!(told("client/lab").await.iter().filter(|event| signed_in(event)).count(), 1);
+        assert_eq!(told("client/unknown").await.iter().filter(|event| signed_in(event)).count(), 1);
+    });
 }

@@ -9,7 +9,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, 
 use sha2::{Digest, Sha256};
 use testkit::place::{Place, on_both};
 
-use crate::people::{Browser, OTHER, door, door_with, store};
+use crate::people::{Browser, OTHER, accounts, door, door_with, store};
 use crate::{Door, Reply, text_at};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -146,6 +146,105 @@ fn a_person_lets_an_app_in_for_one_patient_and_it_sees_nobody_else() {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/fhir+json")];
         let body = br#"{"resourceType":"Patient","id":"he"}"#;
         door.ask(Method::PUT, "/fhir/Patient/he", &headers, body).await.refused(403, "forbidden");
+    });
+}
+
+#[test]
+fn an_app_for_one_patient_is_shown_no_bytes_or_bundles_of_another() {
+    on_both(async |place| {
+        let door = door(place).await;
+        app(&door, SCOPE).await;
+        observations(&door).await;
+        let binary = |id: &str, context: &str| {
+            format!(
+                r#"{{"resourceType":"Binary","id":"{id}","contentType":"text/plain","data":"eA==",
+                "securityContext":{{"reference":"{context}"}}}}"#
+            )
+        };
+        let bundle = r#"{"resourceType":"Bundle","id":"of-father","type":"collection","entry":[{"resource":
+            {"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/father"}}}]}"#;
+        store(&door, bundle).await;
+        for (id, context) in [("own", "Patient/he"), ("father", "Patient/father"), ("visit", "Encounter/of-father")] {
+            store(&door, &binary(id, context)).await;
+        }
+        // The nurse who let it in treats both, and reads all of it.
+        let mut browser = signed_in(&door, "zhou").await;
+        for theirs in ["Binary/own", "Binary/father", "Bundle/of-father"] {
+            assert_eq!(browser.get(&door, &format!("/fhir/{theirs}")).await.status, 200, "{theirs}");
+        }
+        let code = code(&door, &mut browser, &request(SCOPE, ""), "he").await;
+        let token = told(&redeem(&door, &code, VERIFIER).await, "access_token");
+        assert_eq!(read(&door, &token, "/fhir/Binary/own").await.status, 200);
+        assert_eq!(read(&door, &token, "/fhir/Organization/clinic").await.status, 200);
+        for hidden in ["Binary/father", "Binary/visit", "Bundle/of-father"] {
+            read(&door, &token, &format!("/fhir/{hidden}")).await.refused(404, "not-found");
+        }
+        for wide in ["Binary?_count=10", "Bundle?_count=10"] {
+            read(&door, &token, &format!("/fhir/{wide}")).await.refused(403, "forbidden");
+        }
+    });
+}
+
+#[test]
+fn an_app_opens_no_record_in_an_emergency() {
+    on_both(async |place| {
+        let door = door(place).await;
+        observations(&door).await;
+        let mut browser = signed_in(&door, "zhou").await;
+        let body = r#"{"resourceType":"Parameters","parameter":[{"name":"reason","valueString":"昏迷"}]}"#;
+        for scope in ["user/*.rs", "user/*.cruds"] {
+            app(&door, scope).await;
+            let code = code(&door, &mut browser, &request(scope, ""), "he").await;
+            let token = told(&redeem(&door, &code, VERIFIER).await, "access_token");
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str()), ("content-type", "application/fhir+json")];
+            let path = "/fhir/Patient/stranger/$break-glass";
+            door.ask(Method::POST, path, &headers, body.as_bytes()).await.refused(403, "forbidden");
+            read(&door, &token, "/fhir/Observation/of-stranger").await.refused(404, "not-found");
+        }
+        let opened = browser.post(&door, "/fhir/Patient/stranger/$break-glass", body).await;
+        assert_eq!(opened.status, 200, "{}", opened.text());
+        assert_eq!(browser.get(&door, "/fhir/Observation/of-stranger").await.status, 200);
+    });
+}
+
+#[test]
+fn an_app_that_was_let_in_for_long_ends_with_the_password_and_when_it_is_shut_out() {
+    on_both(async |place| {
+        let door = door(place).await;
+        app(&door, SCOPE).await;
+        let let_in = async || {
+            let mut browser = signed_in(&door, "he").await;
+            let code = code(&door, &mut browser, &request(SCOPE, ""), "he").await;
+            (browser, redeem(&door, &code, VERIFIER).await)
+        };
+        let ended = async |given: &Reply| {
+            read(&door, &told(given, "access_token"), "/fhir/Patient/he").await.refused(401, "login");
+            assert_eq!(renew(&door, &told(given, "refresh_token")).await.status, 400);
+        };
+        let (mut browser, given) = let_in().await;
+        assert_eq!(read(&door, &told(&given, "access_token"), "/fhir/Patient/he").await.status, 200);
+        let listed = browser.get(&door, "/auth/sessions").await;
+        assert_eq!((told(&listed, "apps.0.client"), told(&listed, "apps.0.name")), ("chart".into(), "生长曲线".into()));
+        let path = format!("/auth/allowed/{}", told(&listed, "apps.0.id"));
+        assert_eq!(browser.delete(&door, &path).await.status, 204);
+        ended(&given).await;
+        assert_eq!(browser.delete(&door, &path).await.status, 404);
+
+        let (mut browser, given) = let_in().await;
+        door.place.clock.pass(1);
+        let late = code(&door, &mut browser, &request(SCOPE, ""), "he").await;
+        door.place.clock.pass(1);
+        let change = format!(r#"{{"old":"{OTHER}","new":"Spruce-bark-9"}}"#);
+        assert_eq!(browser.post(&door, "/auth/password", &change).await.status, 200);
+        ended(&given).await;
+        assert_eq!(redeem(&door, &late, VERIFIER).await.status, 400, "a code from before is good for nothing");
+
+        let code = code(&door, &mut browser, &request(SCOPE, ""), "he").await;
+        let given = redeem(&door, &code, VERIFIER).await;
+        accounts(&door).new_password("he").await.unwrap();
+        door.place.clock.pass(11);
+        ended(&given).await;
     });
 }
 

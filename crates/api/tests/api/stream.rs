@@ -1,5 +1,7 @@
 //! Live streams.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::StreamExt;
@@ -7,6 +9,7 @@ use testkit::place::on_both;
 use tower::ServiceExt;
 
 use crate::Door;
+use crate::people::{Browser, OTHER, door_with};
 
 /// A live stream being read.
 pub(crate) struct Stream {
@@ -47,6 +50,11 @@ impl Stream {
             let bytes = self.body.next().await.expect("the stream goes on").unwrap();
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
         }
+    }
+
+    /// Waits until nothing more comes.
+    async fn end(mut self) {
+        while self.body.next().await.is_some() {}
     }
 
     /// The next event: its name, id and data.
@@ -164,5 +172,19 @@ fn a_topic_that_cannot_be_followed_is_refused() {
             assert_eq!(reply.status, 400, "{topic}: {}", reply.text());
         }
         door.get("/live").await.refused(400, "required");
+    });
+}
+
+#[test]
+fn a_stream_ends_when_whoever_opened_it_acts_from_another_post() {
+    on_both(async |place| {
+        let door = door_with(place, |settings| settings.live.heartbeat = Duration::from_millis(10)).await;
+        let mut lin = Browser::default();
+        lin.sign_in(&door, "lin", OTHER).await;
+        assert_eq!(lin.post(&door, "/auth/post", r#"{"role":"lin-clinic"}"#).await.status, 200);
+        let cookies = lin.cookies.join("; ");
+        let stream = Stream::open_with(&door, "*", &[("cookie", &cookies)]).await;
+        assert_eq!(lin.post(&door, "/auth/post", r#"{"role":"lin-hospital"}"#).await.status, 200);
+        stream.end().await;
     });
 }

@@ -82,3 +82,17 @@ fn seals_are_handed_to_other_members_who_sign_them() {
         assert!(taken.json().get("issue").is_some());
     });
 }
+
+#[test]
+fn an_audit_event_of_another_system_is_kept_as_it_was_sent_and_a_search_tells_of_the_trail() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let event = r#"{"resourceType":"AuditEvent","id":"e","type":{"code":"rest"},"recorded":"2026-05-04T08:00:00+08:00","agent":[{"requestor":true}],"source":{"observer":{"display":"x"}}}"#;
+        assert_eq!(door.send(Method::PUT, "/fhir/AuditEvent/e", event).await.status, 201);
+        let kept = door.send(Method::GET, "/fhir/AuditEvent/e", "").await;
+        assert_eq!(text_at(&kept.json(), "source.observer.display").as_deref(), Some("x"));
+        let told = door.get("/fhir/AuditEvent?action=R").await;
+        assert_eq!(text_at(&told.json(), "entry.0.resource.subtype.0.code").as_deref(), Some("read"));
+        assert!(!told.text().contains(r#""id":"e""#), "{}", told.text());
+    });
+}
