@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub(crate) body: Payload,
+    /// Whether the body tells about what was done instead of being what was asked for.
+    pub(crate) tells: bool,
 }
 
 /// A body.
@@ -51,7 +53,7 @@ pub(crate) enum Payload {
 impl Answer {
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, version: None, location: None, headers: Vec::new(), body: Payload::Nothing }
+        Self { status, version: None, location: None, headers: Vec::new(), body: Payload::Nothing, tells: false }
     }
 
     /// A resource that has no version, such as a Bundle.

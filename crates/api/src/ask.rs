@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use fhir::{Category, Error, Issue, IssueCode, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+use record::{Key, Session};
 
 use crate::answer::Format;
 use crate::outcome::Failure;
@@ -199,8 +200,10 @@ pub(crate) fn encode(text: &str) -> String {
 pub(crate) struct Conditions {
     /// `If-Match`: the version that must be current.
     pub(crate) if_match: Option<u64>,
-    /// `If-None-Match: W/"3"`: the version the caller has.
-    pub(crate) if_none_match: Option<u64>,
+    /// `If-Match: *`, or with several versions: what may be current, not looked up yet.
+    pub(crate) if_match_any: Option<AnyOf>,
+    /// `If-None-Match: W/"3"`: the versions the caller has.
+    pub(crate) if_none_match: Vec<u64>,
     /// `If-None-Match: *`: there must be no such resource.
     pub(crate) if_absent: bool,
     /// `If-Modified-Since`, in microseconds since 1970.
@@ -209,12 +212,21 @@ pub(crate) struct Conditions {
     pub(crate) if_none_exist: Option<String>,
 }
 
+/// Versions of which any will do.
+#[derive(Debug, Clone)]
+pub(crate) enum AnyOf {
+    /// Whichever there is.
+    Whatever,
+    /// These.
+    Versions(Vec<u64>),
+}
+
 impl Conditions {
     /// Reads the headers.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut conditions = Self::default();
         if let Some(tag) = text(headers, &header::IF_MATCH)? {
-            conditions.if_match = Some(version_tag(tag)?);
+            conditions.matches(tag)?;
         }
         if let Some(tag) = text(headers, &header::IF_NONE_MATCH)? {
             conditions.none_match(tag)?;
@@ -234,13 +246,51 @@ impl Conditions {
     }
 
     /// Takes up an `If-None-Match`.
-    pub(crate) fn none_match(&mut self, tag: &str) -> Result<(), Error> {
-        if tag.trim() == "*" {
+    pub(crate) fn none_match(&mut self, tags: &str) -> Result<(), Error> {
+        if tags.trim() == "*" {
             self.if_absent = true;
         } else {
-            self.if_none_match = Some(version_tag(tag)?);
+            self.if_none_match = version_tags(tags)?;
         }
         Ok(())
+    }
+
+    /// Takes up an `If-Match`.
+    pub(crate) fn matches(&mut self, tags: &str) -> Result<(), Error> {
+        if tags.trim() == "*" {
+            self.if_match_any = Some(AnyOf::Whatever);
+            return Ok(());
+        }
+        match version_tags(tags)?.as_slice() {
+            [version] => self.if_match = Some(*version),
+            several => self.if_match_any = Some(AnyOf::Versions(several.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// Looks up which of several versions is current, so that the change is made on that one.
+    pub(crate) async fn look_up(&mut self, session: &Session, key: &Key) -> Result<(), Error> {
+        let Some(any) = self.if_match_any.take() else { return Ok(()) };
+        let current = session.read(key).await?.filter(|version| version.body.is_some()).map(|version| version.version);
+        let fits = |version: &u64| match &any {
+            AnyOf::Whatever => true,
+            AnyOf::Versions(versions) => versions.contains(version),
+        };
+        self.if_match = current.filter(fits);
+        if self.if_match.is_none() {
+            let text = format!("{key} is not there in a version that If-Match names.");
+            return Err(Error::new(Category::PreconditionFailed, IssueCode::Conflict, text));
+        }
+        Ok(())
+    }
+
+    /// Refuses what needs the name of a resource to be looked up.
+    pub(crate) fn need_no_name(&self) -> Result<(), Error> {
+        if self.if_match_any.is_none() {
+            return Ok(());
+        }
+        let text = "If-Match names one version where the resource is named by criteria.";
+        Err(Error::new(Category::Invalid, IssueCode::NotSupported, text))
     }
 }
 
@@ -249,6 +299,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<
         .get(name)
         .map(|value| value.to_str().map_err(|_| Error::invalid(format!("The header {name} is not text."))))
         .transpose()
+}
+
+fn version_tags(tags: &str) -> Result<Vec<u64>, Error> {
+    tags.split(',').map(version_tag).collect()
 }
 
 /// The version in `W/"3"` or `"3"`. A version this server cannot have made matches nothing, so it reads as 0.

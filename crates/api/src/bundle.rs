@@ -67,8 +67,8 @@ impl Bundle {
         out.extend_from_slice(search.as_bytes());
     }
 
-    /// Adds one version of a history. <http://hl7.org/fhir/R4/http.html#history>
-    pub(crate) fn version(&mut self, base: &str, version: &Version, body: Option<&[u8]>) {
+    /// Adds one version of a history; `made` says that there was no such resource before it. <http://hl7.org/fhir/R4/http.html#history>
+    pub(crate) fn version(&mut self, base: &str, version: &Version, made: bool, body: Option<&[u8]>) {
         let out = self.entry();
         full_url(out, base, &version.key);
         if let Some(body) = body {
@@ -83,7 +83,7 @@ impl Bundle {
         let status = match verb {
             "POST" => "201 Created",
             "DELETE" => "204 No Content",
-            _ if version.version == 1 => "201 Created",
+            _ if made => "201 Created",
             _ => "200 OK",
         };
         out.extend_from_slice(br#"},"response":{"status":"#);
@@ -94,20 +94,20 @@ impl Bundle {
     }
 
     /// Adds the answer to one entry of a batch or transaction. A body in it becomes the entry's resource, or its
-    /// `response.outcome` when it is about a failure.
+    /// `response.outcome` when it is about a failure or about what was done.
     pub(crate) fn answer(&mut self, base: &str, answer: &Answer) {
         let out = self.entry();
         let body = match &answer.body {
             Payload::Resource(body) => Some(body),
             Payload::Nothing | Payload::Json(_) | Payload::Stream(_) => None,
         };
-        let failed = !answer.status.is_success();
+        let tells = answer.tells || !answer.status.is_success();
         let mut begun = false;
         if let Some((key, _)) = &answer.location {
             full_url(out, base, key);
             begun = true;
         }
-        if let Some(body) = body.filter(|_| !failed) {
+        if let Some(body) = body.filter(|_| !tells) {
             out.extend_from_slice(if begun { br#","resource":"# } else { br#""resource":"# });
             out.extend_from_slice(body);
             begun = true;
@@ -121,7 +121,7 @@ impl Bundle {
             json::member(out, "etag", &format!("W/\"{version}\""));
             json::member(out, "lastModified", &json::instant(at));
         }
-        if let Some(body) = body.filter(|_| failed) {
+        if let Some(body) = body.filter(|_| tells) {
             out.extend_from_slice(br#","outcome":"#);
             out.extend_from_slice(body);
         }

@@ -44,6 +44,7 @@ pub(crate) fn changed(applied: &Applied, wanted: Return) -> Answer {
             if answer.status == StatusCode::NO_CONTENT {
                 answer.status = StatusCode::OK;
             }
+            answer.tells = true;
             Payload::Resource(done(applied.effect).into())
         }
         _ => Payload::Nothing,
@@ -76,8 +77,8 @@ fn shown(ask: &Ask, version: &Version) -> Result<Answer, Failure> {
 
 /// <http://hl7.org/fhir/R4/http.html#cread>
 fn has_already(conditions: &Conditions, version: &Version) -> bool {
-    if let Some(has) = conditions.if_none_match {
-        return has == version.version;
+    if !conditions.if_none_match.is_empty() {
+        return conditions.if_none_match.contains(&version.version);
     }
     // The header has whole seconds, so a version made within the second it names counts as known.
     conditions.if_modified_since.is_some_and(|since| version.at.div_euclid(1_000_000) * 1_000_000 <= since)

@@ -10,6 +10,8 @@
 //! What became of the pages of one run is at `GET /runs/{id}/pages`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ::paging::roster::Wanted;
 use ::paging::{Call, Channel, Device, Shift, Subscription, Trouble, Words};
@@ -21,8 +23,9 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use fhir::{Category, Error, IssueCode, time};
-use record::{Key, ResourceType, Session, Standing};
+use record::{Act, Caller, Key, Note, Openness, ResourceType, Session, Standing};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Asked, Format};
 use crate::ask::Query;
@@ -178,22 +181,68 @@ async fn devices(app: &App, session: &Session) -> Result<Answer, Failure> {
     json(StatusCode::OK, &Told { key, devices: devices.iter().map(Named::of).collect(), channels, gateway })
 }
 
+/// How long what decides who may be told of a run is not looked up again. Only *that* its pages do not go out is told by it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What decides who may be told of which run, shared by all who ask at one moment.
+#[derive(Default)]
+pub(crate) struct Tellable(tokio::sync::Mutex<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// When the first of them was looked up.
+    since: Option<Instant>,
+    runs: BTreeMap<String, Option<Arc<Openness>>>,
+}
+
+impl Tellable {
+    /// What decides it for each of these runs; nothing for one that is gone.
+    async fn of(&self, app: &App, runs: &[Trouble]) -> Result<Vec<Option<Arc<Openness>>>, Error> {
+        let mut shared = self.0.lock().await;
+        if shared.since.is_none_or(|since| since.elapsed() >= FRESH) {
+            *shared = Shared { since: Some(Instant::now()), runs: BTreeMap::new() };
+        }
+        let mut found = Vec::with_capacity(runs.len());
+        for Trouble { run, .. } in runs {
+            if !shared.runs.contains_key(run) {
+                let looked_up = openness(app, run).await?;
+                shared.runs.insert(run.clone(), looked_up);
+            }
+            found.push(shared.runs.get(run).cloned().flatten());
+        }
+        Ok(found)
+    }
+}
+
+async fn openness(app: &App, run: &str) -> Result<Option<Arc<Openness>>, Error> {
+    if !Key::is_id(run) {
+        return Ok(None);
+    }
+    let root = Key::new(ResourceType::parse("Task")?, run);
+    let platform = app.record.session(Caller::system("HOPERAT"));
+    let Some(version) = platform.read(&root).await?.filter(|version| version.body.is_some()) else { return Ok(None) };
+    Ok(platform.openness(&root, version.version).await?.map(Arc::new))
+}
+
 async fn trouble(app: &App, session: &Session) -> Result<Answer, Failure> {
     #[derive(Serialize)]
     struct Told {
         now: String,
         runs: Vec<Trouble>,
     }
+    let troubles = app.paging.troubles().await?;
+    let tellable = app.tellable.of(app, &troubles).await?;
     let mut runs = Vec::new();
-    for one in app.paging.troubles().await? {
-        if !Key::is_id(&one.run) {
-            continue;
-        }
-        let root = Key::new(ResourceType::parse("Task")?, one.run.as_str());
-        if session.read(&root).await?.is_some_and(|version| version.body.is_some()) {
+    for (one, openness) in troubles.into_iter().zip(tellable) {
+        if let Some(openness) = openness
+            && session.may_be_told(&openness).await?
+        {
             runs.push(one);
         }
     }
+    // Nothing of a run or of its patient is shown, so no reading of any is noted; that somebody asked is.
+    let note = Note { detail: "paging/trouble".to_owned(), ..Note::new(Act::Request) };
+    app.record.note(session.caller(), note).await?;
     json(StatusCode::OK, &Told { now: now(app), runs })
 }
 

@@ -4,7 +4,7 @@
 //! - `POST /protocols/{code}/rehearsal`: one played through under a clock of its own
 //! - `GET /protocols/{code}/figures?from=&to=&organization=`: its indicators, with the runs behind each number
 //! - `GET /protocols/{code}/suggestions?patient=`, `POST` there: whom it is suggested for and why, and one declined
-//! - `POST /runs`, `GET /runs/{id}`, `POST /runs/{id}/acts`: a run started, shown and acted on
+//! - `POST /runs`, `GET /runs/{id}?with=`, `POST /runs/{id}/acts`: a run started, shown and acted on
 //! - `GET /runs/{id}/pages`: whom it has paged
 //! - `GET /runs/{id}/documents`, `GET /runs/{id}/documents/{code}`: what it can be printed as
 //!
@@ -125,7 +125,7 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
         Question::Suggestions(code) => suggest::list(&visit, &code, &query).await,
         Question::Decline(code) => suggest::decline(&visit, &code, &sent()?).await,
         Question::Start => start::run(&visit, &sent()?).await,
-        Question::Run(id) => show::run(&visit, &id).await,
+        Question::Run(id) => show::run(&visit, &id, query.get("with")).await,
         Question::Act(id) => act::run(&visit, &id, &sent()?).await,
         Question::Pages(id) => pages::run(&visit, &id).await,
         Question::Documents(id) => document::list(&visit, &id).await,

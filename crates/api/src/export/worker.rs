@@ -1,5 +1,6 @@
 //! The worker that carries orders out.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +119,7 @@ impl<'a> Work<'a> {
             let mut lines = Lines::begin(self.settings, &order.id, &file).await?;
             let before = order.written;
             let go_on = match &members {
-                None => self.all(order, type_, None, &mut lines).await?,
+                None => self.all(order, type_, None, &mut lines, &mut HashSet::new()).await?,
                 Some(members) => self.of_members(order, type_, members, &mut lines).await?,
             };
             if !go_on || !self.wanted(order).await? {
@@ -159,38 +160,43 @@ impl<'a> Work<'a> {
         members: &[Key],
         lines: &mut Lines,
     ) -> Result<bool, Error> {
+        // A visit of a group or an appointment of two belongs to several of them and is written once.
+        let mut written = HashSet::new();
         for member in members {
-            if type_.name() == "Patient" {
-                if let Some(body) = self.session.read(member).await?.and_then(|version| version.body) {
-                    lines.add(&body).await?;
-                    order.written += 1;
-                }
-            } else if !self.all(order, type_, Some(member), lines).await? {
+            if !self.all(order, type_, Some(member), lines, &mut written).await? {
                 return Ok(false);
             }
         }
         self.still_mine(order).await
     }
 
-    /// Writes all resources of a type, within a compartment if one is given. `false` when the order was cancelled.
+    /// Writes all resources of a type, or of one member of a group those that are not `written` yet. `false` when the
+    /// order was cancelled.
     async fn all(
         &mut self,
         order: &mut Order,
         type_: ResourceType,
-        compartment: Option<&Key>,
+        member: Option<&Key>,
         lines: &mut Lines,
+        written: &mut HashSet<String>,
     ) -> Result<bool, Error> {
         let mut parameters = vec![("_count".to_owned(), self.settings.page.to_string())];
         if let Some(since) = &order.since {
             parameters.push(("_lastUpdated".to_owned(), format!("ge{since}")));
         }
-        let compartment = compartment.cloned();
+        // The compartment of a patient holds other patients too, those it is linked to.
+        let themself = member.filter(|member| member.type_ == type_);
+        parameters.extend(themself.map(|member| ("_id".to_owned(), member.id.clone())));
+        let compartment = member.filter(|member| member.type_ != type_).cloned();
         let request = SearchRequest { type_: Some(type_), compartment, parameters, strict: true };
         let mut pages = self.session.pages(request);
         while let Some(page) = pages.next().await? {
             for version in &page.matches {
                 let Some(body) = &version.body else { continue };
                 if order.scope == Scope::Patients && !self.of_patient(type_, body)? {
+                    continue;
+                }
+                if member.is_some() && !written.insert(version.key.id.clone()) {
                     continue;
                 }
                 lines.add(body).await?;

@@ -89,7 +89,7 @@ impl Entry {
         ask::negotiate(&HeaderMap::new(), &mut query)?;
         let mut conditions = Conditions::default();
         if let Some(tag) = member("ifMatch") {
-            conditions.if_match = Some(ask::version_tag(tag)?);
+            conditions.matches(tag)?;
         }
         if let Some(tag) = member("ifNoneMatch") {
             conditions.none_match(tag)?;
@@ -256,11 +256,19 @@ async fn transaction(
     let mut changes: Vec<(u8, usize, Change)> = Vec::with_capacity(entries.len());
     let mut reads: Vec<(usize, Entry)> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        let entry = Entry::read(entry, common).map_err(|failure| aborted(failure, at))?;
+        let mut entry = Entry::read(entry, common).map_err(|failure| aborted(failure, at))?;
         if grant.allow(&entry.interaction, &[]).map_err(|error| aborted(error.into(), at))? == Extent::OnePatient {
             let text = "An app that was given one patient writes by single requests or in a batch.";
             return Err(aborted(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into(), at));
         }
+        let conditions = &mut entry.ask.conditions;
+        match &entry.interaction {
+            Interaction::Update(key) | Interaction::Patch(key) | Interaction::Delete(key) => {
+                conditions.look_up(session, key).await
+            }
+            _ => conditions.need_no_name(),
+        }
+        .map_err(|error| aborted(error.into(), at))?;
         let turn = match entry.method {
             Method::DELETE => 0,
             Method::POST => 1,

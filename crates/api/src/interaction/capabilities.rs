@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fhir::definitions::ParamKind;
-use fhir::search::Registry;
+use fhir::search::{Param, Registry};
 use record::ResourceType;
 
 use crate::App;
@@ -84,8 +84,8 @@ fn resource(out: &mut Vec<u8>, registry: &Registry, targets: &BTreeMap<&str, Vec
         br#""conditionalRead":"full-support","conditionalUpdate":true,"conditionalDelete":"single","#,
     );
     out.extend_from_slice(br#""referencePolicy":["literal","local"]"#);
-    let params: Vec<_> = registry.params(type_).filter(|param| param.is_public()).collect();
-    let references: Vec<_> = params.iter().filter(|param| param.kind == ParamKind::Reference).collect();
+    let params: Vec<_> = registry.params(type_).filter(|param| record::is_offered(param)).collect();
+    let references: Vec<_> = params.iter().filter(|param| is_followed(param)).collect();
     if !references.is_empty() {
         out.extend_from_slice(br#","searchInclude":["*","#);
         list(out, references, |out, param| json::string(out, &format!("{type_}:{}", param.code)));
@@ -111,12 +111,17 @@ fn resource(out: &mut Vec<u8>, registry: &Registry, targets: &BTreeMap<&str, Vec
     out.push(b'}');
 }
 
+/// Whether includes follow a parameter. A search for AuditEvents asks the trail, where nothing is stored under them.
+fn is_followed(param: &Param) -> bool {
+    param.kind == ParamKind::Reference && record::is_offered(param) && param.type_name != "AuditEvent"
+}
+
 /// For each type, the reference parameters that can point to it.
 fn targets(registry: &Registry) -> BTreeMap<&str, Vec<String>> {
     let mut targets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for type_ in ResourceType::all() {
         let type_ = type_.name();
-        let references = registry.params(type_).filter(|param| param.kind == ParamKind::Reference && param.is_public());
+        let references = registry.params(type_).filter(|param| is_followed(param));
         for param in references {
             for target in &param.targets {
                 targets.entry(target).or_default().push(format!("{type_}:{}", param.code));

@@ -7,11 +7,13 @@ use crate::answer::Answer;
 use crate::ask::{Ask, Return};
 use crate::outcome::Failure;
 
-pub(crate) async fn run(session: &Session, ask: Ask, key: Key) -> Result<Answer, Failure> {
+pub(crate) async fn run(session: &Session, mut ask: Ask, key: Key) -> Result<Answer, Failure> {
+    ask.conditions.look_up(session, &key).await?;
     remove(session, ask, Target::Key(key)).await
 }
 
 pub(crate) async fn conditional(session: &Session, ask: Ask, type_: ResourceType) -> Result<Answer, Failure> {
+    ask.conditions.need_no_name()?;
     let target = Target::Query(type_, ask.criteria()?);
     remove(session, ask, target).await
 }

@@ -41,10 +41,10 @@ pub(crate) async fn run(app: &App, session: &Session, ask: &Ask, scope: HistoryS
     let part = Part::of(&ask.query)?;
     let mut bundle = Bundle::new("history", Some(page.total), &links);
     if ask.query.get("_summary") != Some("count") {
-        for version in page.versions.iter().take(count) {
+        for (version, made) in page.versions.iter().zip(page.made).take(count) {
             match (&part, &version.body) {
-                (Some(part), Some(body)) => bundle.version(&base, version, Some(&part.cut(body)?)),
-                (_, body) => bundle.version(&base, version, body.as_deref()),
+                (Some(part), Some(body)) => bundle.version(&base, version, made, Some(&part.cut(body)?)),
+                (_, body) => bundle.version(&base, version, made, body.as_deref()),
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use fhir::Issue;
+use fhir::definitions::ParamKind;
+use fhir::search::Registry;
 use record::{Key, ResourceType, SearchPage, SearchRequest, Session, Version};
 
 use crate::App;
@@ -21,9 +23,13 @@ pub(crate) async fn run(
     compartment: Option<Key>,
 ) -> Result<Answer, Failure> {
     let path = ask.path.trim_end_matches('/').trim_end_matches("_search").trim_end_matches('/').to_owned();
-    let request = SearchRequest { type_, compartment, parameters: ask.query.into_pairs(), strict: ask.prefer.strict };
-    let page = session.search(&request).await?;
     let base = ask.base.to_string();
+    let mut parameters = ask.query.into_pairs();
+    for (name, value) in &mut parameters {
+        also_relative(&app.record.search_parameters(), &base, name, value);
+    }
+    let request = SearchRequest { type_, compartment, parameters, strict: ask.prefer.strict };
+    let page = session.search(&request).await?;
     let address = |query: &str| match (path.as_str(), query) {
         ("", query) => format!("{base}/?{query}"),
         (path, "") => format!("{base}/{path}"),
@@ -36,6 +42,30 @@ pub(crate) async fn run(
     let mut bundle = Bundle::new("searchset", page.total, &links);
     fill(&mut bundle, &base, &page, |version| seen_besides(app, grant, version))?;
     Ok(Answer::resource(bundle.end()))
+}
+
+/// A reference to a resource of this server by its whole address also means the relative one, and may be stored as
+/// either. <http://hl7.org/fhir/R4/search.html#reference>
+fn also_relative(registry: &Registry, base: &str, name: &str, value: &mut String) {
+    if !value.contains(base) {
+        return;
+    }
+    // The parameter that the value is of is the last of a chain, without its modifier.
+    let last = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    let last = last.strip_prefix("_has:").and_then(|last| last.splitn(3, ':').last()).unwrap_or(last);
+    let code = last.split(':').next().unwrap_or(last);
+    if !registry.all().iter().any(|param| *param.code == *code && param.kind == ParamKind::Reference) {
+        return;
+    }
+    let both = |piece: &str| {
+        let relative = piece
+            .strip_prefix(base)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|relative| Key::of(relative.split_once("/_history/").map_or(relative, |(key, _)| key)).is_some());
+        relative.map_or_else(|| piece.to_owned(), |relative| format!("{relative},{piece}"))
+    };
+    let pieces: Vec<String> = value.split(',').map(both).collect();
+    *value = pieces.join(",");
 }
 
 /// Adds a page of results.

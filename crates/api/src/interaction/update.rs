@@ -13,11 +13,13 @@ use crate::outcome::Failure;
 pub(crate) async fn run(session: &Session, mut ask: Ask, key: Key) -> Result<Answer, Failure> {
     let resource = ask.resource(key.type_.name())?;
     same_id(&resource, &key)?;
+    ask.conditions.look_up(session, &key).await?;
     put(session, ask, Target::Key(key), resource).await
 }
 
 pub(crate) async fn conditional(session: &Session, mut ask: Ask, type_: ResourceType) -> Result<Answer, Failure> {
     let resource = ask.resource(type_.name())?;
+    ask.conditions.need_no_name()?;
     let target = Target::Query(type_, ask.criteria()?);
     put(session, ask, target, resource).await
 }

@@ -25,6 +25,8 @@ pub(super) struct Told {
     milestone: Option<String>,
     class: Option<String>,
     protocol: Option<String>,
+    /// The version of the protocol that a run has which is to go on under the latest. Machines alone do that.
+    from: Option<String>,
     /// The name of whoever corrects a time, written by themselves.
     signature: Option<String>,
     #[serde(rename = "response")]
@@ -96,9 +98,10 @@ impl Told {
             "regrade" => Deed::Regrade { class: needed(self.class, &deed, "class")?, reason: words(reason) },
             "switch" => Deed::Switch { protocol: needed(self.protocol, &deed, "protocol")?, reason: words(reason) },
             "cancel" => Deed::Cancel { reason: reason.unwrap_or_default() },
+            "migrate" => Deed::Migrate { from: needed(self.from, &deed, "from")?, points: Vec::new() },
             _ => {
                 let text = "There is no such deed; one of complete, take, hand, skip, acknowledge, correct, regrade, \
-                            switch, cancel.";
+                            switch, cancel, migrate.";
                 return Err(Error::new(Category::Invalid, IssueCode::Value, text));
             }
         })

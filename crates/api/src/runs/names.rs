@@ -12,6 +12,25 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 /// Whoever may see a run may know what the people and institutions in it are called. What the patient is called is
 /// shown to those who may read the patient.
 pub(super) async fn of(record: &Record, own: &Session, run: &Run) -> Result<BTreeMap<String, String>, Error> {
+    let patient = patient(own, run).await?;
+    beside(record, own, run, patient.as_ref()).await
+}
+
+/// The patient of a run, for whoever may read them.
+pub(super) async fn patient(own: &Session, run: &Run) -> Result<Option<Value>, Error> {
+    match &run.patient {
+        Some(reference) => read(own, reference).await,
+        None => Ok(None),
+    }
+}
+
+/// The names, where the patient has been read already.
+pub(super) async fn beside(
+    record: &Record,
+    own: &Session,
+    run: &Run,
+    patient: Option<&Value>,
+) -> Result<BTreeMap<String, String>, Error> {
     let platform = record.session(Caller::system("HOPERAT"));
     let handed = run.steps.iter().filter_map(|work| work.party.as_ref());
     let unnamed = run.parties.values().chain(handed).filter(|party| party.display.is_none());
@@ -19,13 +38,17 @@ pub(super) async fn of(record: &Record, own: &Session, run: &Run) -> Result<BTre
     named.extend(run.milestones.iter().map(|one| one.by.as_str()));
     named.extend(run.steps.iter().filter_map(|work| work.by.as_deref()));
     named.extend(run.steps.iter().flat_map(|work| &work.acknowledged).map(|(by, _)| by.as_str()));
-    named.extend(run.patient.as_deref());
-    let mut names = BTreeMap::new();
-    for reference in named {
+    // At the same time, so that they travel to the database together.
+    let others = named.into_iter().filter(|reference| run.patient.as_deref() != Some(*reference));
+    let names = others.map(|reference| {
         let session = if reference.starts_with("Patient/") { own } else { &platform };
-        if let Some(name) = name(session, reference).await? {
-            names.insert(reference.to_owned(), name);
-        }
+        async move { Ok::<_, Error>((reference.to_owned(), name(session, reference).await?)) }
+    });
+    let names = futures_util::future::try_join_all(names).await?;
+    let mut names: BTreeMap<String, String> =
+        names.into_iter().filter_map(|(reference, name)| Some((reference, name?))).collect();
+    if let (Some(reference), Some(name)) = (&run.patient, patient.and_then(written)) {
+        names.insert(reference.clone(), name);
     }
     Ok(names)
 }

@@ -67,7 +67,16 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, version: Option<&str>, se
     let script = Script { class: told.class, facts: told.facts, began, events, now };
     let played = rehearse(&protocol, "rehearsal", &script, zone)?;
     let nothing = BTreeMap::new();
-    let viewer = Viewer { now, zone, lay: false, may: &|_| true, may_cancel: true, names: &nothing, summary: &nothing };
+    let viewer = Viewer {
+        now,
+        zone,
+        lay: false,
+        may: &|_| true,
+        may_cancel: true,
+        may_regrade: false,
+        names: &nothing,
+        summary: &nothing,
+    };
     let refused = played.refused.iter().map(|(event, error)| {
         let text = error.issues().first().map_or("", |issue| issue.text.as_str());
         Refused { event: *event, text }
@@ -86,5 +95,6 @@ fn notice(at: Moment, effect: &Effect) -> Option<Notice<'_>> {
     Some(match about {
         About::Milestone { code, .. } => Notice { at, roles, milestone: Some(code), clock: None },
         About::Clock { code, .. } => Notice { at, roles, milestone: None, clock: Some(code) },
+        About::Class { .. } => return None,
     })
 }

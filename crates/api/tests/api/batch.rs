@@ -127,3 +127,46 @@ fn what_is_not_a_batch_or_transaction_is_refused() {
         assert!(empty.json().get("entry").and_then(|entries| entries.as_array()).is_none());
     });
 }
+
+#[test]
+fn a_transaction_that_replaces_a_patient_loses_nobody() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let patient = r#"{"resourceType":"Patient","id":"old","identifier":[{"system":"urn:x","value":"1"}]}"#;
+        door.put(patient).await;
+        let sent = bundle(
+            "transaction",
+            &[
+                r#"{"resource":{"resourceType":"Patient","identifier":[{"system":"urn:x","value":"1"}]},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=urn:x|1"}}"#,
+                r#"{"resource":{"resourceType":"Basic","code":{"text":"x"},"subject":{"reference":"Patient?identifier=urn:x|1"}},"request":{"method":"POST","url":"Basic"}}"#,
+                r#"{"request":{"method":"DELETE","url":"Patient/old"}}"#,
+            ],
+        );
+        let reply = door.send(Method::POST, "/fhir", &sent).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let answer = reply.json();
+        assert_eq!(text_at(&answer, "entry.0.response.status").as_deref(), Some("201 Created"));
+        let found = crate::search::ids(&door, "/fhir/Patient?identifier=urn:x|1").await;
+        let made = text_at(&answer, "entry.0.fullUrl").unwrap();
+        assert_eq!(
+            found.iter().map(|id| format!("http://qingshan.example/fhir/Patient/{id}")).collect::<Vec<_>>(),
+            [made]
+        );
+        assert_eq!(crate::search::ids(&door, &format!("/fhir/Basic?subject={}", found[0])).await.len(), 1);
+    });
+}
+
+#[test]
+fn what_was_done_is_told_beside_a_resource_and_not_as_one() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let put = r#"{"resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/a"}}"#;
+        let headers = [("content-type", "application/fhir+json"), ("prefer", "return=OperationOutcome")];
+        for kind in ["batch", "transaction"] {
+            let answer = door.ask(Method::POST, "/fhir", &headers, bundle(kind, &[put]).as_bytes()).await.json();
+            let outcome = text_at(&answer, "entry.0.response.outcome.resourceType");
+            assert_eq!(outcome.as_deref(), Some("OperationOutcome"), "{answer:?}");
+            assert_eq!(text_at(&answer, "entry.0.resource"), None);
+        }
+    });
+}

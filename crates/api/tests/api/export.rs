@@ -114,3 +114,30 @@ fn an_order_that_cannot_be_carried_out_is_refused_at_once() {
         door.ask(Method::GET, "/fhir/Group/none/$export", &prefer, b"").await.refused(404, "not-found");
     });
 }
+
+#[test]
+fn an_export_of_a_group_holds_what_its_members_share_once_and_nothing_older_than_asked() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        door.put(r#"{"resourceType":"Group","id":"two","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/a"}},{"entity":{"reference":"Patient/b"}}]}"#).await;
+        door.place.clock.pass(3_600);
+        door.put(r#"{"resourceType":"Appointment","id":"both","status":"proposed","participant":[{"actor":{"reference":"Patient/a"},"status":"accepted"},{"actor":{"reference":"Patient/b"},"status":"accepted"}]}"#).await;
+        door.put(r#"{"resourceType":"Patient","id":"b","active":true,"link":[{"other":{"reference":"Patient/c"},"type":"seealso"}]}"#).await;
+        let status = order(&door, "/fhir/Group/two/$export?_type=Appointment,Observation,Patient").await;
+        let manifest = carried_out(&door, &status).await;
+        assert_eq!(file(&door, &manifest, "Appointment").await, ["both"]);
+        let mut patients = file(&door, &manifest, "Patient").await;
+        patients.sort();
+        assert_eq!(patients, ["a", "b"]);
+        let status = order(
+            &door,
+            "/fhir/Group/two/$export?_type=Appointment,Observation,Patient&_since=2026-05-04T08:30:00%2B08:00",
+        )
+        .await;
+        let manifest = carried_out(&door, &status).await;
+        assert_eq!(file(&door, &manifest, "Appointment").await, ["both"]);
+        assert_eq!(file(&door, &manifest, "Patient").await, ["b"]);
+        assert!(file(&door, &manifest, "Observation").await.is_empty());
+    });
+}

@@ -214,3 +214,58 @@ fn json_patch_and_fhirpath_patch_change_a_resource_in_part() {
         door.send(Method::PATCH, "/fhir/Patient/p1", PATIENT).await.refused(415, "not-supported");
     });
 }
+
+#[test]
+fn several_versions_may_be_named_that_the_caller_has_or_wants_to_change() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let patient = r#"{"resourceType":"Patient","id":"p"}"#;
+        let put = async |tags: &str| {
+            let headers = [("content-type", "application/fhir+json"), ("if-match", tags)];
+            door.ask(Method::PUT, "/fhir/Patient/p", &headers, patient.as_bytes()).await.status.as_u16()
+        };
+        assert_eq!(put("*").await, 412);
+        door.put(patient).await;
+        assert_eq!(put("*").await, 200);
+        assert_eq!(put(r#"W/"1", W/"2""#).await, 200);
+        assert_eq!(put(r#"W/"1", W/"2""#).await, 412);
+        let has =
+            async |tags: &str| door.ask(Method::GET, "/fhir/Patient/p", &[("if-none-match", tags)], b"").await.status;
+        assert_eq!(has(r#"W/"1", W/"3""#).await, 304);
+        assert_eq!(has(r#"W/"1", W/"2""#).await, 200);
+        let delete = door.ask(Method::DELETE, "/fhir/Patient/p", &[("if-match", "*")], b"").await;
+        assert_eq!(delete.status, 204);
+        assert_eq!(put("*").await, 412);
+    });
+}
+
+#[test]
+fn a_history_tells_what_was_when_and_what_was_made_again() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let patient = r#"{"resourceType":"Patient","id":"p"}"#;
+        door.put(patient).await;
+        door.place.clock.pass(3_600);
+        assert_eq!(door.ask(Method::DELETE, "/fhir/Patient/p", &[], b"").await.status, 204);
+        door.place.clock.pass(3_600);
+        door.put(patient).await;
+        door.put(patient).await;
+        door.get("/fhir/Patient/p/_history/2").await.refused(410, "deleted");
+        assert_eq!(door.get("/fhir/Patient/p/_history/1").await.status, 200);
+        for path in ["/fhir/Patient/p/_history", "/fhir/Patient/_history", "/fhir/_history"] {
+            let history = door.get(path).await.json();
+            let statuses: Vec<_> =
+                (0..4).map(|at| text_at(&history, &format!("entry.{at}.response.status")).unwrap()).collect();
+            assert_eq!(statuses, ["200 OK", "201 Created", "204 No Content", "201 Created"], "{path}");
+        }
+        let at = async |time: &str| {
+            let history = door.get(&format!("/fhir/Patient/p/_history?_at={time}")).await.json();
+            let entries = history.get("entry").and_then(|entries| entries.as_array()).map_or(0, |list| list.len());
+            (0..entries).map(|at| text_at(&history, &format!("entry.{at}.response.etag")).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(at("2026-05-04T08:30:00%2B08:00").await, ["W/\"1\""]);
+        assert_eq!(at("2026-05-04T09:30:00%2B08:00").await, ["W/\"2\""]);
+        assert_eq!(at("2026-05-04T11:00:00%2B08:00").await, ["W/\"4\""]);
+        assert!(at("2026-05-03").await.is_empty());
+    });
+}

@@ -23,6 +23,11 @@ code = "urgent"
 title = { zh = "急", en = "Urgent" }
 priority = "urgent"
 
+[[class]]
+code = "calm"
+title = { zh = "普通", en = "Calm" }
+priority = "routine"
+
 [[role]]
 code = "asker"
 title = { zh = "申请方", en = "Who asks" }
@@ -338,6 +343,42 @@ fn a_run_is_shown_to_those_who_may_read_its_tasks_and_to_nobody_else() {
 }
 
 #[test]
+fn a_run_comes_with_whom_it_is_for_for_those_who_may_read_them_and_the_trail_says_so() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let asker = Someone::enter(&door, "doctor-hospital").await;
+        asker.start("run-1").await;
+        let plain = read(&asker.get("/runs/run-1").await);
+        let officer = Someone::enter(&door, "privacy-officer-hospital").await;
+        let noted = async || {
+            let trail = officer.get("/fhir/AuditEvent?patient=Patient/p&action=R&_count=200").await;
+            trail.text().matches(r#""reference":"Patient/p""#).count()
+        };
+        let before = noted().await;
+        let view = read(&asker.get("/runs/run-1?with=patient").await);
+        assert!(noted().await > before);
+        assert_eq!((&view["whom"]["id"], &view["whom"]["name"][0]["family"]), (&json!("p"), &json!("林")));
+        assert_eq!((&view["steps"], &view["patient"]), (&plain["steps"], &plain["patient"]));
+        assert!(plain.get("whom").is_none());
+        let refused = asker.get("/runs/run-1?with=everything").await;
+        refused.refused(400, "invalid");
+        for duty in DUTIES {
+            for at in ["hospital", "other"] {
+                let login = format!("{}-{at}", duty.code);
+                let someone = Someone::enter(&door, &login).await;
+                let shown = someone.get("/runs/run-1?with=patient").await;
+                if shown.status != StatusCode::OK {
+                    shown.refused(404, "not-found");
+                    continue;
+                }
+                let reads = someone.get("/fhir/Patient/p").await.status == StatusCode::OK;
+                assert_eq!(read(&shown).get("whom").is_some(), reads, "{login}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_patient_sees_their_own_run_in_plain_words() {
     on_both(async |place| {
         let door = door(place).await;
@@ -479,6 +520,34 @@ fn what_cannot_be_understood_is_refused_with_what_is_missing() {
         let forged = json!({"deed": "cancel", "reason": {"code": "moved"}}).to_string();
         let cookie = door.ask(Method::POST, acts, &[("content-type", "application/json")], forged.as_bytes()).await;
         cookie.refused(401, "login");
+    });
+}
+
+#[test]
+fn those_who_work_on_a_run_say_how_urgent_it_is_and_everybody_is_told_why() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer, patient) = (
+            Someone::enter(&door, "doctor-hospital").await,
+            Someone::enter(&door, "doctor-other").await,
+            Someone::enter(&door, "p").await,
+        );
+        asker.start("run-1").await;
+        let regrade = |class: &str, reason: &str| json!({"deed": "regrade", "class": class, "reason": {"code": "", "text": reason}});
+        let offered = read(&answerer.get("/runs/run-1").await)["regrade"].clone();
+        assert_eq!(offered, json!([{"code": "calm", "title": {"zh": "普通", "en": "Calm"}}]));
+        assert_eq!(read(&patient.get("/runs/run-1").await).get("regrade"), None);
+        patient.post("/runs/run-1/acts", &regrade("calm", "不急")).await.refused(403, "forbidden");
+        answerer.post("/runs/run-1/acts", &regrade("calm", " ")).await.refused(400, "required");
+        let view = read(&answerer.post("/runs/run-1/acts", &regrade("calm", "症状已缓解")).await);
+        assert_eq!(view["class"]["code"], "calm");
+        let told = read(&asker.get("/fhir/Communication?patient=Patient/p").await);
+        let told = &told["entry"][0]["resource"];
+        assert_eq!(told["payload"][0]["contentString"], "改为普通：症状已缓解");
+        assert_eq!(told["recipient"].as_array().unwrap().len(), 2, "{told}");
+        // What a run is under is for those who look after the platform.
+        let migrate = json!({"deed": "migrate", "from": "1"});
+        asker.post("/runs/run-1/acts", &migrate).await.refused(403, "forbidden");
     });
 }
 

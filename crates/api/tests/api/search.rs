@@ -154,3 +154,74 @@ fn everything_about_a_patient_is_their_compartment_and_what_it_refers_to() {
         door.get("/fhir/Patient/a/$everything?_count=2&_page=forged").await.refused(410, "not-found");
     });
 }
+
+/// A value that a parameter of this kind can have.
+fn plausible(type_: &str, code: &str, kind: &str) -> &'static str {
+    match (type_, code, kind) {
+        (_, _, "date") => "2026-05",
+        (_, _, "number") => "1",
+        (_, _, "quantity") => "1||mg",
+        (_, _, "reference") => "Patient/x",
+        (_, _, "uri") => "http://a.example/x",
+        _ => "x",
+    }
+}
+
+#[test]
+fn what_the_capability_statement_says_of_search_is_known_by_a_strict_search() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let door = Door::open(testkit::place::Place::embedded().await);
+        let statement = door.get("/fhir/metadata").await.json();
+        let (mut asked, mut unknown) = (0, Vec::new());
+        for resource in
+            statement.get("rest").unwrap()[0].get("resource").and_then(|list| list.as_array()).unwrap().iter()
+        {
+            let type_ = text_at(resource, "type").unwrap();
+            let names = |member: &str| -> Vec<String> {
+                let list = resource.get(member).and_then(|list| list.as_array());
+                list.into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
+            };
+            let mut queries: Vec<String> = Vec::new();
+            for param in resource.get("searchParam").and_then(|list| list.as_array()).into_iter().flatten() {
+                let (code, kind) = (text_at(param, "name").unwrap(), text_at(param, "type").unwrap());
+                queries.push(format!("{code}={}", plausible(&type_, &code, &kind)));
+            }
+            queries.extend(names("searchInclude").iter().map(|name| format!("_id=x&_include={name}")));
+            for query in queries {
+                asked += 1;
+                let path = format!("/fhir/{type_}?{query}");
+                let reply = door.ask(Method::GET, &path, &[("prefer", "handling=strict")], b"").await;
+                if reply.text().contains("not-supported") {
+                    unknown.push(path);
+                }
+            }
+        }
+        assert!(asked > 1_500, "{asked}");
+        assert!(unknown.is_empty(), "{unknown:?}");
+    });
+}
+
+#[test]
+fn a_reference_by_this_servers_own_address_means_the_relative_one_too() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        let own = "http://qingshan.example/fhir/Patient/a";
+        door.put(&format!(
+            r#"{{"resourceType":"Observation","id":"whole","status":"final","code":{{"text":"x"}},"subject":{{"reference":"{own}"}}}}"#
+        ))
+        .await;
+        let count = async |path: &str| {
+            let mut found = ids(&door, path).await;
+            found.sort();
+            found
+        };
+        assert_eq!(count(&format!("/fhir/Observation?subject={own}")).await, ["a0", "a1", "a2", "a3", "a4", "whole"]);
+        assert_eq!(count(&format!("/fhir/Observation?subject:Patient={own}&code=29463-7")).await.len(), 5);
+        let doctor = "http://qingshan.example/fhir/Practitioner/doc";
+        assert_eq!(count(&format!("/fhir/Observation?patient.general-practitioner={doctor}")).await.len(), 10);
+        assert_eq!(count("/fhir/Practitioner?_has:Patient:general-practitioner:_id=a").await, ["doc"]);
+        assert!(count("/fhir/Observation?subject=http://other.example/fhir/Patient/a").await.is_empty());
+    });
+}
