@@ -278,6 +278,18 @@ pub(crate) enum Protocol {
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
     },
+    /// Lets the open runs of an earlier version go on under the latest, by the mapping that one declares, and names those
+    /// that would lose something and stay. Doing it twice changes nothing.
+    Migrate {
+        #[command(flatten)]
+        place: Place,
+        /// The version they began with.
+        #[arg(long, value_name = "VERSION")]
+        from: String,
+        /// The code of the protocol.
+        #[arg(value_name = "CODE")]
+        code: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -135,6 +135,10 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             let holder = hold(&mut settings, holder).await?;
             say(&protocols::install(&holder, &folders, replace).await?)
         }
+        Command::Protocol(arguments::Protocol::Migrate { place, from, code }) => {
+            place::choose(&mut settings, place);
+            say(&protocols::migrate(open(&settings).await?, &code, &from).await?)
+        }
         Command::Client(arguments::Client::Add(add)) => {
             place::choose(&mut settings, add.place.clone());
             clients::add(&open(&settings).await?, add).await?.map_or(Ok(()), |secret| say(&secret))

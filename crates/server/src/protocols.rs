@@ -8,6 +8,7 @@ use fhir::{Value, json};
 use protocol::check::Known;
 use protocol::knowledge::{self, Pending};
 use protocol::{Engine, Files, Line, check};
+use record::{Caller, Record};
 use sonic_rs::JsonValueTrait;
 
 use crate::Outcome;
@@ -85,6 +86,22 @@ pub(crate) async fn install(holder: &Holder, folders: &[PathBuf], replace: bool)
         holder.take(&steps).await?;
     }
     Ok(format!("{} resources written, {unchanged} as they should be.", steps.len()))
+}
+
+/// Lets the open runs of an earlier version go on under the latest.
+///
+/// # Errors
+/// When the latest version does not say how, and, after everything else is done, when a run has to stay.
+pub(crate) async fn migrate(record: Record, code: &str, from: &str) -> Outcome<String> {
+    let engine = Engine::new(record);
+    engine.learn().await.map_err(|error| describe(&error))?;
+    let done = engine.migrate(&Caller::system("SYSADMIN"), code, from).await.map_err(|error| describe(&error))?;
+    let moved = format!("{} runs go on under the latest version, {} stay.", done.moved, done.stayed.len());
+    if done.stayed.is_empty() {
+        return Ok(moved);
+    }
+    let stayed = done.stayed.iter().map(|(run, error)| format!("{run}: {}\n", describe(error)));
+    Err(format!("{}{moved}", stayed.collect::<String>()))
 }
 
 /// Puts the lines that come with the program into its record. Of a version that is stored, the stored words count, since

@@ -192,6 +192,7 @@ fn told(settings: &Settings) -> api::Settings {
         },
         subscriptions: api::Subscriptions {
             allow: settings.subscriptions.allow.clone(),
+            anyone: settings.sign_in.open,
             allow_private: settings.subscriptions.allow_private,
             tries: settings.subscriptions.tries,
             attempt_time: seconds(settings.subscriptions.attempt_seconds),

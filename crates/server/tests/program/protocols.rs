@@ -119,6 +119,22 @@ fn what_is_wrong_with_a_folder_is_said_by_file_and_line() {
 }
 
 #[test]
+fn runs_go_on_under_a_later_version_only_where_that_says_how() {
+    let ground = Ground::new();
+    let migrate = |succeeds: bool| {
+        let output = qingshan(&["protocol", "migrate", "--data", &ground.path("data"), "--from", "1", "visit"]);
+        assert_eq!(output.status.success(), succeeds, "{}", said(&output));
+        said(&output)
+    };
+    ground.install(&[], true);
+    assert!(migrate(false).contains("Version 1 does not say how runs of version 1 go on."));
+    let later = PROTOCOL.replace("version = \"1\"", "version = \"2\"");
+    ground.write("protocol.toml", &format!("{later}\n[[migration]]\nfrom = \"1\"\n"));
+    ground.install(&[], true);
+    assert!(migrate(true).contains("0 runs go on under the latest version, 0 stay."));
+}
+
+#[test]
 fn a_folder_is_stored_once_and_every_version_stays() {
     let ground = Ground::new();
     assert!(ground.install(&[], true).contains("3 resources written, 0 as they should be."));
