@@ -62,6 +62,19 @@ export interface OpenSession {
   address: string;
 }
 
+/** An app that was let in and may still come. */
+export interface LetIn {
+  id: string;
+  client: string;
+  /** What the app is called. */
+  name: string;
+  scopes: string[];
+  /** The id of the `Patient` it was let in for, if it was for one. */
+  patient?: string;
+  began: string;
+  ends: string;
+}
+
 /** What came of choosing another password. */
 export type PasswordChange =
   | { kind: "changed"; session: Session }
@@ -173,6 +186,18 @@ export class Account {
     if (!response.ok && response.status !== 404) throw await failureOf(response);
   }
 
+  /** The apps that this account let in. */
+  async letIn(): Promise<LetIn[]> {
+    const response = await ask(`${this.origin}/auth/sessions`, { cache: "no-store" });
+    return ((await this.good(response)) as { apps: LetIn[] }).apps;
+  }
+
+  /** Shuts one of them out again. */
+  async shutOut(id: string, csrf: string): Promise<void> {
+    const response = await this.send("DELETE", `/auth/allowed/${encodeURIComponent(id)}`, undefined, csrf);
+    if (!response.ok && response.status !== 404) throw await failureOf(response);
+  }
+
   /** The cast of a demonstration; nobody where this is none. */
   async cast(): Promise<CastMember[]> {
     return ((await this.optional("/auth/demo")) as { accounts: CastMember[] } | undefined)?.accounts ?? [];
@@ -192,9 +217,14 @@ export class Account {
     return `${this.origin}/auth/oidc/${encodeURIComponent(provider.name)}/start?${new URLSearchParams({ to }).toString()}`;
   }
 
-  /** Begins a second factor: a secret for an authenticator, which holds once a code of it was confirmed. */
-  async beginSecondFactor(csrf: string): Promise<{ secret: string; uri: string }> {
-    return (await this.good(await this.send("POST", "/auth/totp", { step: "begin" }, csrf))) as { secret: string; uri: string };
+  /**
+   * Begins a second factor: a secret for an authenticator, which holds once a code of it was confirmed. Nothing when the
+   * password was wrong.
+   */
+  async beginSecondFactor(password: string, csrf: string): Promise<{ secret: string; uri: string } | undefined> {
+    const response = await this.send("POST", "/auth/totp", { step: "begin", password }, csrf);
+    if (!(await this.proven(response.clone()))) return undefined;
+    return (await bodyOf(response)) as { secret: string; uri: string };
   }
 
   /** Confirms the second factor by a code of it; says whether the code was right. */

@@ -257,11 +257,13 @@ export interface Practitioner extends Resource {
   active?: boolean;
   identifier?: Identifier[];
   name?: HumanName[];
+  telecom?: ContactPoint[];
 }
 
 export interface PractitionerRole extends Resource {
   resourceType: "PractitionerRole";
   identifier?: Identifier[];
+  telecom?: ContactPoint[];
   active?: boolean;
   period?: Period;
   practitioner?: Reference;
@@ -484,6 +486,15 @@ export interface Task extends Resource, Element {
   note?: Annotation[];
   input?: TaskInput[];
   output?: TaskInput[];
+}
+
+/** Somebody who acts for a patient. <http://hl7.org/fhir/R4/relatedperson.html> */
+export interface RelatedPerson extends Resource {
+  resourceType: "RelatedPerson";
+  active?: boolean;
+  patient: Reference;
+  relationship?: CodeableConcept[];
+  name?: HumanName[];
 }
 
 export interface Consent extends Resource {

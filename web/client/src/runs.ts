@@ -1,4 +1,4 @@
-import type { QuestionnaireResponse, When } from "./fhir";
+import type { Patient, QuestionnaireResponse, When } from "./fhir";
 import type { Service } from "./service";
 
 /** What a person reads, in both languages; a protocol may leave one of them out. */
@@ -140,8 +140,12 @@ export interface RunView {
   steps: RunStep[];
   clocks: RunClock[];
   summary: (Coded & { value: string })[];
+  /** Why it began, where a criterion did that: `PROTOCOL.RULE`, and the entries of the record and the values that showed it. */
+  grounds?: { rule: string; evidence: ({ resource: string } | { value: string })[] };
   /** How it can be taken back, for whoever may: the list one of whose reasons is given. */
   cancel?: { reasons?: string };
+  /** The classes it can have instead, for whoever may say so. */
+  regrade?: Coded[];
   /** The steps that hold the run up. */
   blocking: string[];
   /** What people and institutions that are named by reference are called. */
@@ -457,6 +461,13 @@ export class Runs {
   /** A run as it stands. */
   async run(id: string, signal?: AbortSignal): Promise<RunView> {
     return (await this.service.json("GET", `/runs/${encodeURIComponent(id)}`, undefined, signal)) as RunView;
+  }
+
+  /** A run as it stands, and what tells its patient apart, for whoever may read the patient. */
+  async withPatient(id: string, signal?: AbortSignal): Promise<{ run: RunView; patient: Patient | undefined }> {
+    const path = `/runs/${encodeURIComponent(id)}?with=patient`;
+    const { whom, ...run } = (await this.service.json("GET", path, undefined, signal)) as RunView & { whom?: Patient };
+    return { run, patient: whom };
   }
 
   /**

@@ -40,6 +40,7 @@ const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SessionsPage = lazy(() => import("./sessions/SessionsPage"));
 const RosterPage = lazy(() => import("./paging/RosterPage"));
 const ConsortiumPage = lazy(() => import("./consortium/ConsortiumPage"));
+const OwedPage = lazy(() => import("./settlement/OwedPage"));
 const RegistryPage = lazy(() => import("./routing/RegistryPage"));
 const AuthorizePage = lazy(() => import("./account/AuthorizePage"));
 const SettingsPage = lazy(() => import("./account/SettingsPage"));
@@ -197,6 +198,7 @@ function Screens() {
         <Route path={places.sources} component={SourcesPage} />
         <Route path={places.consortium} component={ConsortiumPage} />
         <Route path={places.registry} component={RegistryPage} />
+        <Route path={places.owed} component={OwedPage} />
         <Route path="/authorize" component={AuthorizePage} />
         <Route path="/roster" component={RosterPage} />
         <Route path="/settings" component={SettingsPage} />

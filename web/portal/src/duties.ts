@@ -40,6 +40,7 @@ export type Screen =
   | "places"
   | "sessions"
   | "registry"
+  | "owed"
   | "sources"
   | "consortium";
 
@@ -58,6 +59,7 @@ export const places: Readonly<Record<Screen, string>> = {
   places: "/places",
   sessions: "/sessions",
   registry: "/registry",
+  owed: "/owed",
   sources: "/sources",
   consortium: "/consortium",
 };
@@ -94,6 +96,7 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
   // Everybody else comes to it from the page of the consortium.
   registry: ["dispatcher", "quality"],
+  owed: ["registrar"],
   sources: ["quality", "privacy-officer", "data-officer", "system-admin"],
 };
 
@@ -119,8 +122,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "places", "sessions", "registry", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "places", "sessions", "registry", "protocols"] as const;
+  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
+  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   // Whose clocks are off is looked at when somebody is told of it: nobody's day begins there.
   const last = (["sources"] as const).filter(has);

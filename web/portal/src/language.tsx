@@ -44,6 +44,8 @@ export type Family =
   | "routing.suspended"
   | "routing.taking"
   | "ambulance.answer"
+  | "owed.age"
+  | "owed.status"
   | "ambulance.item"
   | "because"
   | "criticality"

@@ -24,7 +24,7 @@ delete lay.post;
 test("each duty sees the screens it works with, and a resident only their own", () => {
   expect(screensOf(worn("doctor"))).toEqual(["find", "work", "board", "register", "sessions", "protocols", "consortium"]);
   expect(screensOf(worn("referral-officer"))[0]).toBe("work");
-  expect(screensOf(worn("registrar"))).toEqual(["find", "work", "register", "people", "sessions", "consortium"]);
+  expect(screensOf(worn("registrar"))).toEqual(["find", "work", "register", "people", "owed", "sessions", "consortium"]);
   expect(screensOf(worn("privacy-officer"))[0]).toBe("emergencies");
   expect(screensOf(worn("system-admin"))).toEqual(["consortium", "sources"]);
   expect(screensOf(lay)).toEqual(["mine", "sessions"]);
@@ -149,8 +149,8 @@ test("a doubtful pair names both records, and the answer to it is an output", ()
   expect(isSame(answered(task, "different"))).toBe(false);
 });
 
-test("closing a record to an institution is a denial that names it", () => {
-  const decision = decisionOf(closing("c", "p", "o", "2026-03-01T12:00:00Z"));
-  expect(decision).toMatchObject({ isDenial: true, actors: ["Organization/o"] });
+test.each(["Organization/o", "RelatedPerson/r"])("closing a record to %s is a denial that names it", (whom) => {
+  const decision = decisionOf(closing("c", "p", whom, "2026-03-01T12:00:00Z"));
+  expect(decision).toMatchObject({ isDenial: true, actors: [whom] });
   expect(decision.consent.patient).toEqual({ reference: "Patient/p" });
 });

@@ -7,6 +7,8 @@ import { PULSE } from "../src/ambulance/measures";
 import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, scoreOf, totalOf } from "../src/ambulance/scores";
 import { stagesOf } from "../src/ambulance/stages";
 import { itemsIn } from "../src/views/ScoreSheet";
+import english from "../src/strings/en.json";
+import chinese from "../src/strings/zh-CN.json";
 
 const words = (zh: string) => ({ zh });
 const protocol: Protocol = {
@@ -203,4 +205,14 @@ test("what the tablet answers carries the words that were asked, in both languag
   const form = { resourceType: "Questionnaire", url: "https://qingshan.dev/fhir/Questionnaire/warning", version: "1", status: "active", item: [{ linkId: "case", type: "group", text: "预警", item: [{ linkId: "eta", type: "dateTime", text: "预计到达", _text }] }] };
   const { item } = answered({ form, lists: {} } as unknown as Paper, { eta: "2026-11-22T10:20:00Z" }, "2026-11-22T10:00:00Z");
   expect(item).toEqual([{ linkId: "case", text: "预警", item: [{ linkId: "eta", text: "预计到达", _text, answer: [{ valueDateTime: "2026-11-22T10:20:00Z" }] }] }]);
+});
+
+test("every answer of a score that is asked has its words in both languages, and those of the coma scale their points", () => {
+  for (const strings of [chinese, english] as Partial<Record<string, string>>[]) {
+    for (const score of [FAST, LAMS, GCS]) {
+      for (const { code, points } of score.items) {
+        for (const point of points) expect(strings[`ambulance.answer.${code}.${point}`], `${code}.${point}`).toMatch(score === GCS ? new RegExp(`^[EVM]${point} \\S`) : /\S/);
+      }
+    }
+  }
 });

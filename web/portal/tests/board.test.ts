@@ -48,7 +48,7 @@ const run = (id: string, rest: Partial<RunView> = {}): RunView => ({
 });
 
 const patient = (id: string, rest: Partial<Patient> = {}): Patient => ({ resourceType: "Patient", id, birthDate: "1950-01-01", ...rest });
-const watched = (view: RunView, who: Patient = patient(view.id)): Watched => ({ run: view, patient: who, readAt: 0, isOld: false });
+const watched = (view: RunView, who: Patient = patient(view.id)): Watched => ({ run: view, patient: who, readAt: 0 });
 const one = (view: RunView, who?: Patient) => casesOf([watched(view, who)])[0] as ReturnType<typeof casesOf>[number];
 const drill = (id: string) =>
   patient(id, { meta: { security: [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code: "HTEST" }] } as Patient["meta"] & object });
@@ -70,7 +70,7 @@ test("what breaks first stands first, and a drill below everybody who is ill", (
   const soon = one(run("soon", { clocks: [clock("a", ["x"], 30), clock("b", ["y"], 12)] }));
   const calm = one(run("calm"));
   const practice = one(run("practice", { clocks: [clock("a", ["x"], 1)] }), drill("practice"));
-  const order = sorted([practice, calm, soon, late], ms(10)).map(({ runs: [run] }) => run?.id);
+  const order = sorted([practice, calm, soon, late]).map(({ runs: [run] }) => run?.id);
   expect(order).toEqual(["late", "soon", "calm", "practice"]);
   expect(isDrill(practice)).toBe(true);
   expect(count([practice, calm, soon, late], ms(10))).toEqual({ all: 3, breach: 1, warn: 0, drills: 1 });
@@ -180,15 +180,24 @@ function stage() {
   let isCut = false;
   const held: (() => void)[] = [];
   const guard = <T>(value: () => T) => (isCut ? Promise.reject(new Failure("offline", undefined)) : Promise.resolve(value()));
+  const asked: string[] = [];
+  const refused = new Set<string>();
+  let slow = Promise.resolve();
   const source: Source = {
-    list: () => guard(() => [...runs.values()].filter(({ end }) => end === undefined).map(({ id }) => ({ id, patient: `Patient/${id}` }))),
-    run: (id) =>
-      guard(() => {
+    list: () => {
+      asked.push("list");
+      const listed = guard(() => [...runs.values()].filter(({ end }) => end === undefined).map(({ id }) => id));
+      return slow.then(() => listed);
+    },
+    run: (id) => {
+      asked.push(id);
+      return guard(() => {
         const found = runs.get(id);
         if (found === undefined) throw new Failure("missing", 404);
-        return found;
-      }),
-    patients: (references) => guard(() => references.map((reference) => patient(reference.replace("Patient/", "")))),
+        if (refused.has(id)) throw new Failure("refused", 403);
+        return { run: found, patient: patient(id) };
+      });
+    },
   };
   const watch = new Watch(source, {
     now: () => 1,
@@ -200,6 +209,14 @@ function stage() {
   return {
     runs,
     watch,
+    asked,
+    refused,
+    /** Holds back what is listed from now on until it is called. */
+    hold: () => {
+      let go = () => {};
+      slow = new Promise((done) => (go = done));
+      return () => go();
+    },
     cut: (is: boolean) => (isCut = is),
     wake: () => held.splice(0).forEach((call) => call()),
     settled: () => new Promise((done) => setTimeout(done, 0)),
@@ -231,15 +248,15 @@ test("what changed and cannot be read stays, is marked as old, and is read once 
   runs.set("a", run("a", { class: { code: "red", title: words("red") } }));
   watch.changed("a");
   await settled();
-  expect(watch.read().runs.get("a")).toMatchObject({ isOld: true });
+  expect(watch.read().runs.get("a")).toMatchObject({ oldSince: 1 });
   expect(watch.read().runs.get("a")?.run.class).toBeUndefined();
   wake();
   await settled();
-  expect(watch.read().runs.get("a")?.isOld).toBe(true);
+  expect(watch.read().runs.get("a")?.oldSince).toBe(1);
   cut(false);
   wake();
   await settled();
-  expect(watch.read().runs.get("a")).toMatchObject({ isOld: false, run: { class: { code: "red" } } });
+  expect(watch.read().runs.get("a")).toMatchObject({ oldSince: undefined, run: { class: { code: "red" } } });
 });
 
 test("after a gap what ended meanwhile is taken down and what began is there", async () => {
@@ -250,7 +267,7 @@ test("after a gap what ended meanwhile is taken down and what began is there", a
   runs.set("a", run("a", { end: "cancelled" }));
   runs.set("b", run("b"));
   watch.missed();
-  expect(watch.read().runs.get("a")?.isOld).toBe(true);
+  expect(watch.read().runs.get("a")?.oldSince).toBe(1);
   await settled();
   expect([...watch.read().runs.keys()]).toEqual(["b"]);
 });
@@ -264,4 +281,61 @@ test("a run that one may no longer see is taken down", async () => {
   watch.changed("a");
   await settled();
   expect(watch.read().runs.size).toBe(0);
+});
+
+test("a reader who is refused is shown nothing, neither at first nor of what was shown before", async () => {
+  const { runs, refused, watch, settled } = stage();
+  for (const id of ["a", "b"]) runs.set(id, run(id));
+  refused.add("a");
+  watch.missed();
+  await settled();
+  expect([...watch.read().runs.keys()]).toEqual(["b"]);
+  refused.add("b");
+  watch.changed("b");
+  await settled();
+  expect(watch.read().cases).toEqual([]);
+});
+
+test("a change is read by itself and changes its own row alone, a gap has everything read", async () => {
+  const { runs, asked, watch, settled } = stage();
+  for (const id of ["a", "b", "c"]) runs.set(id, run(id));
+  watch.missed();
+  await settled();
+  asked.length = 0;
+  const [a, b, c] = watch.read().cases;
+  runs.set("b", run("b", { summary: [{ code: "eta", title: words("eta"), value: at(9) }] }));
+  watch.changed("b");
+  await settled();
+  expect(asked).toEqual(["b"]);
+  const after = watch.read().cases;
+  expect([after[0] === a, after[1] === b, after[2] === c]).toEqual([true, false, true]);
+  expect(after[1]?.runs[0]?.summary[0]?.value).toBe(at(9));
+  asked.length = 0;
+  watch.missed();
+  await settled();
+  expect(asked.sort()).toEqual(["a", "b", "c", "list"]);
+});
+
+test("what begins while it is listed what there is stays, though the list does not know of it", async () => {
+  const { runs, watch, hold, settled } = stage();
+  runs.set("a", run("a"));
+  const go = hold();
+  watch.missed();
+  runs.set("new", run("new"));
+  watch.changed("new");
+  await settled();
+  expect([...watch.read().runs.keys()]).toEqual(["new"]);
+  go();
+  await settled();
+  expect([...watch.read().runs.keys()].sort()).toEqual(["a", "new"]);
+});
+
+test("what changes is read before what is read over again", async () => {
+  const { runs, asked, watch, settled } = stage();
+  const ids = ["a", "b", "c", "d", "e", "f", "g"];
+  for (const id of ids) runs.set(id, run(id));
+  watch.again(ids);
+  watch.changed("g");
+  await settled();
+  expect(asked.indexOf("g")).toBeLessThan(asked.indexOf("e"));
 });

@@ -1,5 +1,6 @@
-import type { Organization, OrganizationAffiliation } from "@qingshan/client";
+import type { ContactPoint, Organization, OrganizationAffiliation, Practitioner, PractitionerRole } from "@qingshan/client";
 import { expect, test } from "vitest";
+import { isMobile, numberOf, withNumber } from "../src/consortium/mobile";
 import { holds, treeOf, type Branch } from "../src/consortium/tree";
 
 const type = "http://terminology.hl7.org/CodeSystem/organization-type";
@@ -58,4 +59,24 @@ test("a post holds on its first day and on its last", () => {
   expect(holds({ end: "2026-02-28" }, now)).toBe(false);
   expect(holds({ start: "2026-03-02" }, now)).toBe(false);
   expect(holds(undefined, now)).toBe(true);
+});
+
+const role = (telecom?: ContactPoint[]): PractitionerRole => ({ resourceType: "PractitionerRole", id: "r", ...(telecom !== undefined && { telecom }) });
+const person = (telecom?: ContactPoint[]): Practitioner => ({ resourceType: "Practitioner", id: "p", ...(telecom !== undefined && { telecom }) });
+const office: ContactPoint = { system: "phone", use: "work", value: "0730-5550100" };
+
+test("somebody is called over a mobile number, that of their post before their own", () => {
+  expect(numberOf(role(), person([office]))).toBeUndefined();
+  expect(numberOf(role(), person([office, { system: "phone", value: "15400000001" }]))).toBe("15400000001");
+  expect(numberOf(role([{ system: "phone", use: "mobile", value: "15400000002" }]), person([{ system: "phone", value: "15400000001" }]))).toBe("15400000002");
+  expect(numberOf(role(), person([{ system: "phone", use: "old", value: "15400000001" }]))).toBeUndefined();
+  expect(["15400000001", "+86 154 0000 0001", "154-0000-0001"].every(isMobile)).toBe(true);
+  expect(["0730-5550100", "1540000000", "25400000001"].some(isMobile)).toBe(false);
+});
+
+test("another number takes the place of the old one where that stood, and what else they are reached by stays", () => {
+  expect(withNumber(role(), person([office]), "154 0000 0001")).toEqual(person([{ system: "phone", use: "mobile", value: "15400000001" }, office]));
+  const own = role([{ system: "sms", value: "15400000002" }]);
+  expect(withNumber(own, person(), "15400000003")).toEqual(role([{ system: "phone", use: "mobile", value: "15400000003" }]));
+  expect(withNumber(role(), person([{ system: "phone", value: "15400000001" }]), "")).toEqual(person());
 });

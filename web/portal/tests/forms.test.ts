@@ -88,6 +88,33 @@ test("a score is not computed while an item is missing, and says which", () => {
   expect(faults(nihss, filled)).toEqual(["arm-right required"]);
 });
 
+test("what a level lacks is asked for by the question that decides on whose rules it goes, and never by the rules of others", () => {
+  const of = (who: string) => expression(`${SDC}enableWhenExpression`, `%resource.item.where(linkId = 'who').answer.value.code = '${who}'`);
+  const level = (linkId: string, who: string, from: string): QuestionnaireItem => ({
+    linkId,
+    type: "integer",
+    readOnly: true,
+    extension: [of(who), expression(`${SDC}calculatedExpression`, `iif(%resource.item.where(linkId = '${from}').answer.value > 100, 1, 2)`)],
+  });
+  const triage: Questionnaire = {
+    resourceType: "Questionnaire",
+    status: "active",
+    item: [
+      { linkId: "who", type: "choice", answerOption: ["adult", "child"].map((code) => ({ valueCoding: { system: NIHSS, code } })) },
+      { linkId: "pulse", type: "integer" },
+      { linkId: "breaths", type: "integer" },
+      level("adult-level", "adult", "pulse"),
+      level("child-level", "child", "breaths"),
+      { linkId: "level", type: "integer", readOnly: true, extension: [expression(`${SDC}calculatedExpression`, "%resource.item.where(linkId in ('adult-level' | 'child-level')).answer.value")] },
+    ],
+  };
+  const lacks = (filled: Filled) => [...walk(settle(triage, filled, knowledge).fields)].find(({ key }) => key === "level")?.lacking.map(({ key }) => key);
+  const adult = put(triage, blank(triage), "who", { system: NIHSS, code: "adult" });
+  expect(lacks(blank(triage))).toEqual(["who"]);
+  expect(lacks(adult)).toEqual(["pulse"]);
+  expect(lacks(put(triage, adult, "pulse", "120"))).toEqual([]);
+});
+
 test("a score is computed as the last item is answered, and what follows from it too", () => {
   let filled = put(nihss, blank(nihss), "arm-left", graded("4", 4));
   filled = put(nihss, filled, "arm-right", graded("0", 0));

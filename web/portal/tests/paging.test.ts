@@ -36,7 +36,7 @@ test("whoever could answer for several roles is asked for the one they were call
 });
 
 test("what waits for an answer on a board has a name each, and sounds when it is new", () => {
-  const one = { runs: [run(step("a"), step("b", { acknowledged: [{ by: "x", at: "2026-05-04" }] }))] } as Case;
+  const one = { runs: [run(step("a"), step("b", { acknowledged: [{ by: "x", at: "2026-05-04" }] }))] } as unknown as Case;
   expect(calledIn([one])).toEqual(["r/a/1"]);
   expect(newOf(undefined, new Set(["r/a/1"]))).toEqual([]);
   expect(newOf(new Set(["r/a/1"]), new Set(["r/a/1", "s/a/1"]))).toEqual(["s/a/1"]);

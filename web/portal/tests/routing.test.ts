@@ -1,7 +1,7 @@
 import type { Parameters } from "@qingshan/client";
 import { expect, test } from "vitest";
 import type { Texts } from "../src/language";
-import { frameOf, nearest, type Place } from "../src/map/published";
+import { frameOf, nearest, takingOf, type Place } from "../src/map/published";
 import { readRouted, worth } from "../src/routing/reading";
 import { reasonIn, traceIn, wishIn } from "../src/routing/words";
 import chinese from "../src/strings/zh-CN.json";
@@ -53,6 +53,18 @@ test("an answer is read whole, and goes with the warning in words that name ever
   expect(traceIn(texts, routed, "Organization/a")).not.toContain("患者选择");
 });
 
+test("a hospital that was rejected goes along with all that speaks against it, or is counted", () => {
+  const routed = readRouted(answer);
+  const [rejected] = routed.rejected;
+  const many = { ...routed, rejected: Array.from({ length: 40 }, () => rejected!) };
+  const lines = traceIn(texts, many, "Organization/a").split("\n");
+  const told = lines.filter((line) => line.startsWith("✕"));
+  expect(told.length).toBeGreaterThan(3);
+  expect(told.every((line) => line.endsWith("24小时不具备：取栓"))).toBe(true);
+  expect(lines.at(-1)).toBe(`另有 ${40 - told.length} 家未列出`);
+  expect(traceIn(texts, many, "Organization/a").length).toBeLessThanOrEqual(500);
+});
+
 test("a status is worth what was said for a quarter of an hour and nothing afterwards", () => {
   const said = Date.parse("2026-05-04T00:00:00Z");
   const live = { status: "open", said: "2026-05-04T00:00:00Z", reason: undefined } as const;
@@ -60,6 +72,17 @@ test("a status is worth what was said for a quarter of an hour and nothing after
   expect(worth(live, 15, said + 15 * 60_000 + 1)).toEqual({ taking: "unknown", minutes: 15 });
   expect(worth(live, 15, said - 120_000).taking).toBe("unknown");
   expect(worth(undefined, 15, said).taking).toBe("unknown");
+});
+
+test("nobody at home is shown a status that is too old as if it were one", () => {
+  const said = Date.parse("2026-05-04T00:00:00Z");
+  const live = { status: "open", said: "2026-05-04T00:00:00Z" };
+  expect(takingOf(live, 15, said + 5 * 60_000)).toEqual({ taking: "open", minutes: 5 });
+  expect(takingOf({ ...live, status: "diverted" }, 15, said)).toEqual({ taking: "diverted", minutes: 0 });
+  expect(takingOf(live, 15, said + 16 * 60_000).taking).toBe("unknown");
+  expect(takingOf(live, 15, said - 120_000).taking).toBe("unknown");
+  expect(takingOf({ ...live, status: "closed" }, 15, said).taking).toBe("unknown");
+  expect(takingOf(null, 15, said).taking).toBe("unknown");
 });
 
 test("the nearest centre stands first, and one that is suspended stands nowhere", () => {

@@ -75,7 +75,7 @@ test("the gravest stand first, then who is not graded yet, and within a level wh
     graded("again", "three", [doing("again", "ready", "assess")]),
     run("new", { steps: [doing("triage", "ready", "assess")] }),
   ];
-  const cases = casesOf(views.map((view) => ({ run: view, patient: undefined, readAt: 0, isOld: false })));
+  const cases = casesOf(views.map((view) => ({ run: view, patient: undefined, readAt: 0 })));
   expect(queued(cases, protocolOf, 0).map(({ runs: [first] }) => first?.id)).toEqual(["one", "new", "again", "three"]);
   const again = cases.find(({ runs: [first] }) => first?.id === "again");
   expect(again && gradingOf(again, protocolOf)?.isAgain).toBe(true);
@@ -83,7 +83,7 @@ test("the gravest stand first, then who is not graded yet, and within a level wh
 });
 
 test("whoever is still on the road does not wait at the door", () => {
-  const [road] = casesOf([{ run: run("road", { milestones: [] }), patient: undefined, readAt: 0, isOld: false }]);
+  const [road] = casesOf([{ run: run("road", { milestones: [] }), patient: undefined, readAt: 0 }]);
   expect(road && isHere(road, protocolOf)).toBe(false);
 });
 

@@ -29,11 +29,19 @@ export function SecondFactor() {
     }
     setIsBusy(false);
   };
-  const begin = () => act(async () => setBegun(await account.beginSecondFactor(csrf)));
+  // To begin and to give up take the password again; in between a code is asked for.
+  const asksPassword = totp || begun === undefined;
   const prove = (event: FormEvent) => {
     event.preventDefault();
     if (typed.trim() === "") return;
     void act(async () => {
+      if (!totp && begun === undefined) {
+        const made = await account.beginSecondFactor(typed, csrf);
+        setTyped("");
+        setIsWrong(made === undefined);
+        setBegun(made);
+        return;
+      }
       const isRight = await (totp ? account.removeSecondFactor(typed, csrf) : account.confirmSecondFactor(typed.trim(), csrf));
       setTyped("");
       setIsWrong(!isRight);
@@ -48,42 +56,35 @@ export function SecondFactor() {
       <h2>{t("totp.title")}</h2>
       <p className="hint">{t(totp ? "totp.on" : "totp.off")}</p>
       {cause !== undefined && <FailureNotice cause={cause} />}
-      {isWrong && <Alert role="alert" showIcon type="error" title={t(totp ? "password.wrong" : "totp.wrong")} />}
-      {!totp && begun === undefined && (
-        <Working busy={busy} onClick={() => void begin()}>
-          {t("totp.begin")}
+      {isWrong && <Alert role="alert" showIcon type="error" title={t(asksPassword ? "password.wrong" : "totp.wrong")} />}
+      <form className="new-password" onSubmit={prove} noValidate>
+        {begun !== undefined && (
+          <p>
+            {t("totp.enter")} <a href={begun.uri}>{t("totp.open")}</a>
+            <code className="secret">{begun.secret.replace(/(.{4})/g, "$1 ").trim()}</code>
+          </p>
+        )}
+        <Field label={t(asksPassword ? "password.old" : "signIn.totp")}>
+          {(field) =>
+            asksPassword ? (
+              <Input.Password {...field} autoComplete="current-password" value={typed} onChange={(e) => setTyped(e.target.value)} />
+            ) : (
+              <Input
+                {...field}
+                className="measure"
+                inputMode="numeric"
+                autoComplete="one-time-code"
+                maxLength={6}
+                value={typed}
+                onChange={(e) => setTyped(e.target.value)}
+              />
+            )
+          }
+        </Field>
+        <Working type={begun === undefined && !totp ? "default" : "primary"} danger={totp} htmlType="submit" busy={busy}>
+          {t(totp ? "totp.remove" : begun === undefined ? "totp.begin" : "totp.confirm")}
         </Working>
-      )}
-      {(totp || begun !== undefined) && (
-        <form className="new-password" onSubmit={prove} noValidate>
-          {begun !== undefined && (
-            <p>
-              {t("totp.enter")} <a href={begun.uri}>{t("totp.open")}</a>
-              <code className="secret">{begun.secret.replace(/(.{4})/g, "$1 ").trim()}</code>
-            </p>
-          )}
-          <Field label={t(totp ? "password.old" : "signIn.totp")}>
-            {(field) =>
-              totp ? (
-                <Input.Password {...field} autoComplete="current-password" value={typed} onChange={(e) => setTyped(e.target.value)} />
-              ) : (
-                <Input
-                  {...field}
-                  className="measure"
-                  inputMode="numeric"
-                  autoComplete="one-time-code"
-                  maxLength={6}
-                  value={typed}
-                  onChange={(e) => setTyped(e.target.value)}
-                />
-              )
-            }
-          </Field>
-          <Working type="primary" danger={totp} htmlType="submit" busy={busy}>
-            {t(totp ? "totp.remove" : "totp.confirm")}
-          </Working>
-        </form>
-      )}
+      </form>
     </section>
   );
 }

@@ -67,6 +67,7 @@ export default function SettingsPage() {
       {!isLay(session) && postOf(session) !== undefined && <Notifications />}
       <SecondFactor />
       <OpenSessions />
+      <AppsLetIn />
     </div>
   );
 }
@@ -102,6 +103,43 @@ function OpenSessions() {
               </span>
             </span>
             {!one.current && <Button onClick={() => end(one.id)}>{t("sessions.end")}</Button>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** The apps that may come by themselves because they were let in; nothing where there is none. */
+function AppsLetIn() {
+  const { t, locale } = useTexts();
+  const { account } = useDoor();
+  const session = useSession();
+  const cache = useQueryClient();
+  const [cause, setCause] = useState<unknown>();
+  const letIn = useQuery({ queryKey: ["letIn"], queryFn: () => account.letIn() });
+  const end = (id: string) => {
+    setCause(undefined);
+    account.shutOut(id, session.csrf).then(() => cache.invalidateQueries({ queryKey: ["letIn"] }), setCause);
+  };
+  const apps = letIn.data ?? [];
+  if (apps.length === 0 && !letIn.isError) return null;
+  return (
+    <section className="card">
+      <h2>{t("letIn.title")}</h2>
+      <p className="hint">{t("letIn.help")}</p>
+      {letIn.isError && <FailureNotice cause={letIn.error} retry={() => void letIn.refetch()} />}
+      {cause !== undefined && <FailureNotice cause={cause} />}
+      <ul className="lines">
+        {apps.map((one) => (
+          <li key={one.id}>
+            <span>
+              <strong>{one.name}</strong>
+              <span className="what line-note">
+                {t("letIn.span", { began: showDate(one.began, locale), ends: showDate(one.ends, locale) })}
+              </span>
+            </span>
+            <Button onClick={() => end(one.id)}>{t("letIn.end")}</Button>
           </li>
         ))}
       </ul>

@@ -132,7 +132,7 @@ function Head({ drives, outcome, onHome }: { drives: readonly Drive[]; outcome: 
       {(bad === 0 || line !== "on") && (
         <span className={`ambulance-line is-${line}`} role="status">
           <span aria-hidden>{line === "on" ? "✓ " : line === "busy" ? "↑ " : "✕ "}</span>
-          {line === "off" ? t("ambulance.line.off", { count: waiting }) : line === "busy" ? t("ambulance.waiting", { count: waiting }) : t("ambulance.line.on")}
+          {line === "off" ? (waiting === 0 ? t("ambulance.line.off.none") : t("ambulance.line.off", { count: waiting })) : line === "busy" ? t("ambulance.waiting", { count: waiting }) : t("ambulance.line.on")}
         </span>
       )}
       <span className="ambulance-crew">{session.name}</span>

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { saysScore } from "../forms/questionnaire";
 import { useTexts } from "../language";
 import { FAST, GCS, isNotable, LAMS, RTS, rtsItems, totalOf, type Score } from "./scores";
 
@@ -42,11 +43,15 @@ export function Scores(props: { items: Readonly<Record<string, number>>; systoli
           <fieldset key={item.code} className="ambulance-item">
             <legend>{known("ambulance.item", item.code) ?? item.code}</legend>
             <div>
-              {item.points.map((points) => (
-                <button key={points} type="button" className="ambulance-key" aria-pressed={items[item.code] === points} onClick={() => onItem(shown, item.code, points)}>
-                  {known("ambulance.answer", `${item.code}.${points}`) ?? points}
-                </button>
-              ))}
+              {item.points.map((points) => {
+                const words = known("ambulance.answer", `${item.code}.${points}`);
+                return (
+                  <button key={points} type="button" className="ambulance-key" aria-pressed={items[item.code] === points} onClick={() => onItem(shown, item.code, points)}>
+                    {words}
+                    {(words === undefined || !saysScore(words, points)) && <span className="ambulance-points"> {t("form.score", { score: points })}</span>}
+                  </button>
+                );
+              })}
             </div>
           </fieldset>
         ))

@@ -26,8 +26,12 @@ const TURN = 12_000;
 /** Silence after which what is shown is not relied on, in milliseconds: the server is heard every 15 seconds. */
 const SILENT = 25_000;
 
-/** The least height of a row on a wall, in pixels. */
+/** How long what is known to have changed may take to be read before the row says so, in milliseconds. */
+const BEHIND = 3_000;
+
+/** The least height of a row on a wall, in pixels, and of one across whose foot stands what is broken. */
 const ROW = 140;
+const ROW_WITH_TROUBLE = 200;
 
 /** Everybody for whom the clock is running, what breaks first on top. */
 export default function BoardPage() {
@@ -68,14 +72,15 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
   const institutions = useInstitutions();
   const { troubles, unheard } = useTroubles(device);
   const roads = useRoads(cases);
-  const isCrewed = useCrewed(cases.flatMap(({ runs }) => runs));
+  const isCrewed = useCrewed(useMemo(() => cases.flatMap(({ runs }) => runs), [cases]));
   const known = useMemo(() => new Map(protocols.map((one) => [one.code, one])), [protocols]);
-  const mine = cases.filter(
-    (one) =>
+  const rows = useMemo(() => {
+    const isMine = (one: Case) =>
       (asked.protocol === "" || one.runs.some(({ protocol }) => protocol.code === asked.protocol)) &&
-      (asked.institution === "" || partiesOf(one).has(`Organization/${asked.institution}`)),
-  );
-  const rows = sorted(mine, now);
+      (asked.institution === "" || partiesOf(one).has(`Organization/${asked.institution}`));
+    return sorted(cases.filter(isMine));
+  }, [cases, asked.protocol, asked.institution]);
+  const called = useMemo(() => calledIn(rows), [rows]);
   const heard = "heard" in live.state ? live.state.heard : undefined;
   const isLost = live.state.kind !== "live" || device - live.state.heard > SILENT;
   const row = (one: Case) => (
@@ -88,15 +93,16 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       troubles={one.runs.flatMap(({ id }) => troubles.get(id) ?? [])}
       now={now}
       isWall={asked.isWall}
-      isStale={isLost || (one.isOld && device - one.readAt > 3_000)}
-      asOf={one.isOld ? one.readAt : Math.max(one.readAt, heard ?? 0)}
+      isStale={isLost || (one.oldSince !== undefined && device - one.oldSince > BEHIND)}
+      asOf={one.oldSince === undefined ? Math.max(one.readAt, heard ?? 0) : one.readAt}
     />
   );
+  const isTroubled = isLost || rows.some(({ runs }) => runs.some(({ id }) => troubles.has(id)));
   const scope = institutions.data?.find(({ id }) => id === asked.institution)?.name ?? t("board.region");
   return (
-    <section className={`board${asked.isWall ? " is-wall" : ""}${isLost ? " is-lost" : ""}${isWhole ? "" : " is-partial"}`} aria-label={t("board.title")}>
+    <section className={`board${asked.isWall ? " is-wall" : ""}${isLost ? " is-lost" : ""}${isWhole ? "" : " is-partial"}${isTroubled ? " is-troubled" : ""}`} aria-label={t("board.title")}>
       <Head
-        counted={isWhole ? count(mine, now) : undefined}
+        counted={isWhole ? count(rows, now) : undefined}
         scope={scope}
         live={live.state}
         isLost={isLost}
@@ -104,7 +110,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
         device={device}
         isWall={asked.isWall}
         onWall={(isWall) => asked.ask("wall", isWall ? "1" : undefined)}
-        called={calledIn(mine)}
+        called={called}
         isWhole={isWhole}
         unheard={isLost ? undefined : unheard}
       />
@@ -130,7 +136,7 @@ function Board({ protocols }: { protocols: readonly Protocol[] }) {
       {cause !== undefined && !isWhole && <FailureNotice cause={cause} />}
       {!isWhole && cases.length === 0 && cause === undefined && <Loading rows={8} />}
       {isWhole && rows.length === 0 && <Nothing title={t(isLost ? "board.empty.lost" : "board.empty")} help={t(isLost ? "offline.none" : "board.empty.help")} />}
-      {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} /> : <Rows rows={rows} row={row} />)}
+      {rows.length > 0 && (asked.isWall ? <Pages rows={rows} row={row} now={now} least={isTroubled ? ROW_WITH_TROUBLE : ROW} /> : <Rows rows={rows} row={row} />)}
     </section>
   );
 }
@@ -275,10 +281,10 @@ function Rows({ rows, row }: { rows: readonly Case[]; row(one: Case): ReactNode 
 }
 
 /** Rows on a wall: as many as fit, page after page by itself, and how many there are always in sight. */
-function Pages({ rows, row, now }: { rows: readonly Case[]; row(one: Case): ReactNode; now: number }) {
+function Pages({ rows, row, now, least }: { rows: readonly Case[]; row(one: Case): ReactNode; now: number; least: number }) {
   const { t } = useTexts();
   const list = useRef<HTMLDivElement>(null);
-  const { fit, height } = useFit(list);
+  const { fit, height } = useFit(list, least);
   const [page, setPage] = useState(0);
   const { shown, page: current, pages } = pageOf(rows, fit, page);
   useEffect(() => {
@@ -326,7 +332,7 @@ function Pages({ rows, row, now }: { rows: readonly Case[]; row(one: Case): Reac
 }
 
 /** How many rows of a wall fit below one another, and how high each is then. */
-function useFit(list: RefObject<HTMLDivElement | null>): { fit: number; height: number } {
+function useFit(list: RefObject<HTMLDivElement | null>, least: number): { fit: number; height: number } {
   const [room, setRoom] = useState(ROW);
   useEffect(() => {
     const box = list.current;
@@ -337,6 +343,6 @@ function useFit(list: RefObject<HTMLDivElement | null>): { fit: number; height: 
     measure();
     return () => observer.disconnect();
   }, [list]);
-  const fit = Math.max(1, Math.floor(room / ROW));
+  const fit = Math.max(1, Math.floor(room / least));
   return { fit, height: Math.floor(room / fit) };
 }

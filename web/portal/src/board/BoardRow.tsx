@@ -1,20 +1,19 @@
-import type { PagingTrouble, Protocol, RunClock, RunStep, RunView } from "@qingshan/client";
-import { memo } from "react";
+import type { PagingTrouble, Patient, Protocol, RunClock, RunStep, RunView } from "@qingshan/client";
+import { memo, useMemo } from "react";
 import { Link } from "wouter";
 import { timeAt } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { nameOf as nameOfPatient } from "../patients/person";
 import { useShown } from "../patients/show";
 import { TroubleMarks } from "../paging/Pages";
-import { levelAt } from "../runs/clock";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
 import { FRESH } from "../runs/position";
-import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case, type Road } from "./board";
+import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case, type Next, type Place, type Road } from "./board";
+import { faceOf } from "./face";
 
 /** Clocks that stand in a row, where there is room and on a wall; what else runs is counted. */
-const MOST_CLOCKS = 3;
-const MOST_ON_WALL = 2;
+const mostOf = (isWall: boolean): number => (isWall ? 2 : 3);
 
 interface Props {
   one: Case;
@@ -33,31 +32,48 @@ interface Props {
   asOf: number;
 }
 
-/** Minutes are shown, so a row is drawn again when one of its minutes or levels changes and not each second. */
-function isSame(before: Props, after: Props): boolean {
-  const { one, protocols, road, isCrewed, isWall, isStale } = before;
-  if (one !== after.one || protocols !== after.protocols || road !== after.road || isCrewed !== after.isCrewed || isWall !== after.isWall || isStale !== after.isStale) return false;
-  if (JSON.stringify(before.troubles) !== JSON.stringify(after.troubles)) return false;
-  if (isStale && before.asOf !== after.asOf) return false;
-  const face = (now: number) => openClocks(one.runs).map((clock) => levelAt(clock, now)).join();
-  return Math.floor(before.now / 5_000) === Math.floor(after.now / 5_000) && face(before.now) === face(after.now);
+/** What a row is drawn from, of which as much as can be is found out once for each change and not each second. */
+interface Drawn extends Omit<Props, "one"> {
+  runs: readonly RunView[];
+  patient: Patient | undefined;
+  place: Place;
+  next: Next;
+  /** What goes on by itself: where it is the same, the row looks the same at another moment. */
+  face: string;
+}
+
+function isSame(before: Drawn, after: Drawn): boolean {
+  if (before.face !== after.face || before.runs !== after.runs || before.patient !== after.patient) return false;
+  if (before.place !== after.place || before.next !== after.next || before.protocols !== after.protocols) return false;
+  if (before.road?.position !== after.road?.position || before.isCrewed !== after.isCrewed) return false;
+  if (before.isWall !== after.isWall || before.isStale !== after.isStale) return false;
+  if (after.isStale && before.asOf !== after.asOf) return false;
+  return JSON.stringify(before.troubles) === JSON.stringify(after.troubles);
 }
 
 /** One patient: which pathway, where they are, which clocks run, what is next and who is waited for. */
-export const BoardRow = memo(function BoardRow({ one, protocols, road, isCrewed, troubles, now, isWall, isStale, asOf }: Props) {
+export function BoardRow({ one, ...rest }: Props) {
+  const { runs, patient } = one;
+  const { protocols, road, now } = rest;
+  const next = useMemo(() => nextIn({ runs }, (run) => protocols.get(run.protocol.code)), [runs, protocols]);
+  const place = useMemo(() => placeOf(runs, road), [runs, road]);
+  const face = faceOf(runs, place, road, next.step, mostOf(rest.isWall), now);
+  return <Row {...rest} runs={runs} patient={patient} place={place} next={next} face={face} />;
+}
+
+const Row = memo(function Row({ runs, patient, protocols, place, next, road, isCrewed, troubles, now, isWall, isStale, asOf }: Drawn) {
   const texts = useTexts();
   const { t, locale } = texts;
-  const { runs } = one;
   const clocks = openClocks(runs);
-  const most = isWall ? MOST_ON_WALL : MOST_CLOCKS;
-  const isMadeUp = isDrill(one);
+  const most = mostOf(isWall);
+  const isMadeUp = isDrill({ patient });
   const level = worstOf(runs, now) ?? "none";
   return (
     <li className={`board-row is-${level}${isMadeUp ? " is-drill" : ""}${isStale ? " is-stale" : ""}`}>
       <Link href={`/runs/${encodeURIComponent(runs[0]?.id ?? "")}`} className="board-link">
         <span className="board-who">
           <span className="board-path">
-            {pathwaysOf(one).map((run) => (
+            {pathwaysOf({ runs }).map((run) => (
               <span key={run.id}>
                 <Pathway run={run} protocols={protocols} />
                 {run.class !== undefined && <span className="board-class">{say(locale, run.class.title)}</span>}
@@ -65,9 +81,9 @@ export const BoardRow = memo(function BoardRow({ one, protocols, road, isCrewed,
             ))}
             {isMadeUp && <span className="board-drill">{t("board.drill")}</span>}
           </span>
-          <Who one={one} isWall={isWall} />
+          <Who runs={runs} patient={patient} isWall={isWall} />
         </span>
-        <Where runs={runs} road={road} isCrewed={isCrewed} now={now} />
+        <Where place={place} road={road} isCrewed={isCrewed} now={now} />
         <span className="board-clocks">
           {clocks.slice(0, most).map((clock) => (
             <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
@@ -75,7 +91,7 @@ export const BoardRow = memo(function BoardRow({ one, protocols, road, isCrewed,
           {clocks.length > most && <span className="what">{t("board.clocks.more", { count: clocks.length - most })}</span>}
           {clocks.length === 0 && <span className="what">{t("clock.none")}</span>}
         </span>
-        <NextAction one={one} protocols={protocols} now={now} />
+        <NextAction next={next} now={now} />
         <Answered runs={runs} />
         <TroubleMarks troubles={troubles} />
         {isStale && <span className="board-stale">{t("board.stale", { time: timeAt(asOf).slice(0, 5) })}</span>}
@@ -94,7 +110,7 @@ function Pathway({ run, protocols }: { run: RunView; protocols: ReadonlyMap<stri
   return <strong>{t("board.suspected", { what: protocol === undefined ? (known("routing.pathway", what) ?? what) : say(locale, protocol.title) })}</strong>;
 }
 
-function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean }) {
+function Who({ runs, patient, isWall }: { runs: readonly RunView[]; patient: Patient | undefined; isWall: boolean }) {
   const { t } = useTexts();
   const name = (patient && nameOfPatient(patient)) ?? runs[0]?.patient?.display;
   const family = patient?.name?.find(({ use }) => use === "official")?.family ?? patient?.name?.[0]?.family;
@@ -109,15 +125,14 @@ function Who({ one: { patient, runs }, isWall }: { one: Case; isWall: boolean })
   );
 }
 
-function SexAndAge({ patient }: { patient: NonNullable<Case["patient"]> }) {
+function SexAndAge({ patient }: { patient: Patient }) {
   const { sexAndAge } = useShown(patient);
   return <span>{sexAndAge}</span>;
 }
 
-function Where({ runs, road, isCrewed, now }: { runs: readonly RunView[]; road: Road | undefined; isCrewed: boolean; now: number }) {
+function Where({ place, road, isCrewed, now }: { place: Place; road: Road | undefined; isCrewed: boolean; now: number }) {
   const texts = useTexts();
   const { t } = texts;
-  const place = placeOf(runs, road);
   if (place.kind === "door" || place.kind === "here") {
     return (
       <span className="board-where">
@@ -181,10 +196,9 @@ function Clock({ clock, now }: { clock: RunClock; now: number }) {
 
 const whoOf = ({ locale }: Texts, step: RunStep) => (step.role && say(locale, step.role.title)) ?? "";
 
-function NextAction({ one, protocols, now }: { one: Case; protocols: ReadonlyMap<string, Protocol>; now: number }) {
+function NextAction({ next: { step, blocking }, now }: { next: Next; now: number }) {
   const texts = useTexts();
   const { t, locale } = texts;
-  const { step, blocking } = nextIn(one, (run) => protocols.get(run.protocol.code));
   if (step === undefined) {
     return (
       <span className="board-next">

@@ -1,5 +1,5 @@
 import type { ClockLevel, Observation, Patient, Protocol, RunClock, RunStep, RunView, Words } from "@qingshan/client";
-import { leftAt, levelAt, mostUrgent } from "../runs/clock";
+import { levelAt, mostUrgent } from "../runs/clock";
 import { latest, reachedBy, standing } from "../runs/graph";
 import { expectedOf, positionOf } from "../runs/position";
 import { SENT, UPDATED } from "../runs/warning";
@@ -28,18 +28,19 @@ export interface Watched {
   patient: Patient | undefined;
   /** When the run was read, in milliseconds since 1970. */
   readAt: number;
-  /** Something has happened to it that could not be read yet. */
-  isOld: boolean;
+  /** Since when something has happened to it that was not read yet, in milliseconds since 1970; nothing where all of it was. */
+  oldSince?: number | undefined;
 }
 
 /** One patient on a board: all open runs of one chain, the one whose clock breaks first before the others. */
 export interface Case {
   chain: string;
-  runs: RunView[];
+  runs: readonly RunView[];
   patient: Patient | undefined;
   /** When the run that was read first of them was read, in milliseconds since 1970. */
   readAt: number;
-  isOld: boolean;
+  /** Since when something has happened to one of them that was not read yet. */
+  oldSince: number | undefined;
 }
 
 /** Whether runs of a protocol belong on a board. */
@@ -47,22 +48,39 @@ export function isOnBoard({ milestone, summary }: Pick<Protocol, "milestone" | "
   return (milestone ?? []).some(({ code }) => code === DOOR) || (summary ?? []).some(({ code }) => code === EXPECTED);
 }
 
-/** Runs as cases: what belongs together for one patient is one of them. */
-export function casesOf(watched: Iterable<Watched>): Case[] {
+/**
+ * Runs as cases: what belongs together for one patient is one of them. A case that is as it was before stays the same
+ * object, so that a change of one run is a change of one row.
+ */
+export function casesOf(watched: Iterable<Watched>, before: readonly Case[] = []): readonly Case[] {
   const chains = new Map<string, Watched[]>();
   for (const one of watched) {
     // Runs are told apart by their patients too, so that two people never stand in one row.
     const name = `${one.run.chain} ${one.run.patient?.reference ?? ""}`;
-    chains.set(name, [...(chains.get(name) ?? []), one]);
+    const own = chains.get(name);
+    if (own === undefined) chains.set(name, [one]);
+    else own.push(one);
   }
-  return [...chains].map(([chain, all]) => ({
-    chain,
-    runs: all.map(({ run }) => run).sort((left, right) => (dueOf(left) === dueOf(right) ? Date.parse(right.began) - Date.parse(left.began) : dueOf(left) - dueOf(right))),
-    patient: all.find(({ patient }) => patient !== undefined)?.patient,
-    readAt: Math.min(...all.map(({ readAt }) => readAt)),
-    isOld: all.some(({ isOld }) => isOld),
-  }));
+  const known = new Map(before.map((one) => [one.chain, one]));
+  const cases = [...chains].map(([chain, all]) => {
+    const since = all.map(({ oldSince }) => oldSince).filter((one) => one !== undefined);
+    const made: Case = {
+      chain,
+      runs: all.map(({ run }) => run).sort((left, right) => (dueOf(left) === dueOf(right) ? Date.parse(right.began) - Date.parse(left.began) : dueOf(left) - dueOf(right))),
+      patient: all.find(({ patient }) => patient !== undefined)?.patient,
+      readAt: Math.min(...all.map(({ readAt }) => readAt)),
+      oldSince: since.length === 0 ? undefined : Math.min(...since),
+    };
+    const old = known.get(chain);
+    if (old === undefined) return made;
+    const runs = isSameList(old.runs, made.runs) ? old.runs : made.runs;
+    const isSame = runs === old.runs && old.patient === made.patient && old.readAt === made.readAt && old.oldSince === made.oldSince;
+    return isSame ? old : { ...made, runs };
+  });
+  return isSameList(before, cases) ? before : cases;
 }
+
+const isSameList = <T>(one: readonly T[], other: readonly T[]): boolean => one.length === other.length && one.every((each, place) => each === other[place]);
 
 /** When the clock of a run that breaks first does, in milliseconds since 1970. */
 function dueOf(run: RunView): number {
@@ -139,12 +157,19 @@ export function roadsOf(observations: readonly Observation[]): Map<string, Road>
   );
 }
 
+/** Clocks that were picked out before: a board asks for those of every row each second. */
+const picked = new WeakMap<readonly RunView[], readonly RunClock[]>();
+
 /** The clocks of runs that go on or are held, the one that breaks first before the others. */
-export function openClocks(runs: readonly RunView[]): RunClock[] {
+export function openClocks(runs: readonly RunView[]): readonly RunClock[] {
+  const known = picked.get(runs);
+  if (known !== undefined) return known;
   const due = ({ breach, paused }: RunClock) =>
     breach === undefined || paused !== undefined ? Number.POSITIVE_INFINITY : Date.parse(breach);
   const open = runs.flatMap(({ clocks }) => clocks).filter((clock) => clock.stopped === undefined && clock.cut !== true);
-  return open.sort((left, right) => (due(left) === due(right) ? 0 : due(left) < due(right) ? -1 : 1));
+  open.sort((left, right) => (due(left) === due(right) ? 0 : due(left) < due(right) ? -1 : 1));
+  picked.set(runs, open);
+  return open;
 }
 
 /** How grave the worst of the clocks is. */
@@ -242,19 +267,14 @@ export function calledIn(cases: readonly Case[]): string[] {
 }
 
 /** What breaks first stands first; a drill stands below everybody who is ill. */
-export function sorted(cases: readonly Case[], now: number): Case[] {
-  const due = ({ runs }: Case) => {
-    const clock = mostUrgent(openClocks(runs));
-    const left = clock === undefined ? undefined : leftAt(clock, now);
-    return left ?? Number.POSITIVE_INFINITY;
-  };
-  const began = ({ runs }: Case) => Math.min(...runs.map((run) => Date.parse(run.began)));
-  return [...cases].sort((left, right) => {
-    const drill = Number(isDrill(left)) - Number(isDrill(right));
-    if (drill !== 0) return drill;
-    const [one, other] = [due(left), due(right)];
-    return one === other ? began(left) - began(right) : one < other ? -1 : 1;
+export function sorted(cases: readonly Case[]): Case[] {
+  const placed = cases.map((one) => {
+    const breach = Date.parse(mostUrgent(openClocks(one.runs))?.breach ?? "");
+    const due = Number.isNaN(breach) ? Number.POSITIVE_INFINITY : breach;
+    return { one, due, drill: Number(isDrill(one)), began: Math.min(...one.runs.map((run) => Date.parse(run.began))) };
   });
+  placed.sort((left, right) => left.drill - right.drill || (left.due === right.due ? left.began - right.began : left.due < right.due ? -1 : 1));
+  return placed.map(({ one }) => one);
 }
 
 /**

@@ -1,11 +1,11 @@
-import { Runs, type Observation, type Patient, type Protocol, type Service, type Task } from "@qingshan/client";
+import { Runs, type Observation, type Protocol, type Service, type Task } from "@qingshan/client";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLive } from "../live";
 import { CODES, sinceBefore } from "../runs/position";
 import { useService } from "../session";
 import { PROTOCOL, RUN } from "../work/worklist";
-import { casesOf, isOnBoard, placeOf, roadsOf, type Case, type Road } from "./board";
+import { isOnBoard, placeOf, roadsOf, type Case, type Road } from "./board";
 import { Watch, type Source } from "./watch";
 
 /** How often those who are still on the road are read again: where they are does not move their run, in milliseconds. */
@@ -35,7 +35,7 @@ export const isComing = ({ runs }: Pick<Case, "runs">): boolean => {
 /** What was last told from the road of those who are on it, by the reference of the patient; nothing before it was read. */
 export function useRoads(cases: readonly Case[]): ReadonlyMap<string, Road> | undefined {
   const service = useService();
-  const coming = cases.filter(isComing).flatMap(({ runs }) => runs.filter(({ patient }) => patient !== undefined));
+  const coming = useMemo(() => cases.filter(isComing).flatMap(({ runs }) => runs.filter(({ patient }) => patient !== undefined)), [cases]);
   const people = [...new Set(coming.map(({ patient }) => patient?.reference ?? ""))].sort();
   const found = useQuery({
     queryKey: ["board", "roads", people.join()],
@@ -56,16 +56,10 @@ function sourceOf(service: Service, protocols: readonly Protocol[]): Source {
   const runs = new Runs(service);
   return {
     async list() {
-      const params = { _tag: `${RUN}|root`, status: "in-progress", code: codesOf(protocols), _elements: "for", _count: "200" };
-      const tasks = await service.all<Task>("Task", params);
-      return tasks.map((task) => ({ id: task.id ?? "", patient: task.for?.reference }));
+      const params = { _tag: `${RUN}|root`, status: "in-progress", code: codesOf(protocols), _elements: "status", _count: "200" };
+      return (await service.all<Task>("Task", params)).map(({ id }) => id ?? "");
     },
-    run: (id) => runs.run(id),
-    async patients(references) {
-      const ids = references.map((one) => one.replace("Patient/", "")).join(",");
-      const params = { _id: ids, _elements: "name,gender,birthDate,deceased,meta", _count: "200" };
-      return (await service.search<Patient>("Patient", params)).found;
-    },
+    run: (id) => runs.withPatient(id),
   };
 }
 
@@ -77,7 +71,7 @@ export function useCases(protocols: readonly Protocol[]) {
   useEffect(() => {
     watch.open();
     const timer = setInterval(() => {
-      const coming = casesOf(watch.read().runs.values()).filter(isComing);
+      const coming = watch.read().cases.filter(isComing);
       watch.again(coming.flatMap(({ runs }) => runs.map(({ id }) => id)));
     }, ROAD);
     return () => {
@@ -89,7 +83,5 @@ export function useCases(protocols: readonly Protocol[]) {
     if (change === undefined) watch.missed();
     else watch.changed(change.id);
   });
-  const watched = useSyncExternalStore(watch.subscribe, watch.read);
-  const cases = useMemo(() => casesOf(watched.runs.values()), [watched.runs]);
-  return { ...watched, cases, live };
+  return { ...useSyncExternalStore(watch.subscribe, watch.read), live };
 }

@@ -1,17 +1,19 @@
 import type { Patient, RunView } from "@qingshan/client";
-import type { Watched } from "./board";
+import { casesOf, type Case, type Watched } from "./board";
 
 /** What a watch needs of the record. */
 export interface Source {
-  /** All open runs that belong on the board, each with whom it is for. */
-  list(): Promise<{ id: string; patient: string | undefined }[]>;
-  run(id: string): Promise<RunView>;
-  patients(references: readonly string[]): Promise<Patient[]>;
+  /** The ids of all open runs that belong on the board. */
+  list(): Promise<string[]>;
+  /** A run and whom it is for, as far as one may know. */
+  run(id: string): Promise<{ run: RunView; patient: Patient | undefined }>;
 }
 
 /** How a watch stands. */
 export interface Standing {
   runs: ReadonlyMap<string, Watched>;
+  /** The runs as cases; those that are as they were stay the same objects. */
+  cases: readonly Case[];
   /** All open runs were read at least once. */
   isWhole: boolean;
   /** Why something could not be read; it is being tried again. */
@@ -37,22 +39,23 @@ const browser: Surroundings = {
 
 /** How many runs are read at once. */
 const AT_ONCE = 4;
-/** How many people are asked for in one search. */
-const PEOPLE_AT_ONCE = 50;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15_000;
+/** By how much two answers may differ in how far a clock is behind because one took longer on its way, in milliseconds. */
+const ROUGH = 250;
 
 /**
  * Keeps the runs of a board as the record has them. It is told which runs changed and when changes may have been missed,
  * and reads them; what could not be read stays as it was, is marked as old, and is tried again until it is read.
  */
 export class Watch {
-  private standing: Standing = { runs: new Map(), isWhole: false, cause: undefined, behind: 0 };
+  private standing: Standing = { runs: new Map(), cases: [], isWhole: false, cause: undefined, behind: 0 };
   private readonly listeners = new Set<() => void>();
-  /** Runs to be read, those that changed first. */
-  private readonly waiting = new Set<string>();
+  /** Runs to be read, in this order. */
+  private waiting = new Set<string>();
   private readonly reading = new Set<string>();
-  private readonly people = new Map<string, Patient>();
+  /** Runs that changed while it was being listed what there is: the list may not know of them. */
+  private readonly meanwhile = new Set<string>();
   private mustList = false;
   private isListing = false;
   private wait = FIRST_WAIT;
@@ -75,7 +78,9 @@ export class Watch {
   /** Says that a run changed. */
   changed(id: string): void {
     this.mark([id]);
-    this.waiting.add(id);
+    // What happens now is looked at before what is read over again.
+    this.waiting = new Set([id, ...this.waiting]);
+    if (this.isListing) this.meanwhile.add(id);
     void this.work();
   }
 
@@ -103,18 +108,19 @@ export class Watch {
     this.callOff();
   }
 
-  private tell(part: Partial<Standing>): void {
+  private tell(part: Partial<Omit<Standing, "cases">>): void {
     if (this.isClosed) return;
-    this.standing = { ...this.standing, ...part };
+    const cases = part.runs === undefined ? this.standing.cases : casesOf(part.runs.values(), this.standing.cases);
+    this.standing = { ...this.standing, ...part, cases };
     for (const listener of this.listeners) listener();
   }
 
   private mark(ids: readonly string[]): void {
+    const known = ids.flatMap((id) => this.standing.runs.get(id) ?? []).filter(({ oldSince }) => oldSince === undefined);
+    if (known.length === 0) return;
     const runs = new Map(this.standing.runs);
-    for (const id of ids) {
-      const one = runs.get(id);
-      if (one !== undefined) runs.set(id, { ...one, isOld: true });
-    }
+    const oldSince = this.surroundings.now();
+    for (const one of known) runs.set(one.run.id, { ...one, oldSince });
     this.tell({ runs });
   }
 
@@ -123,11 +129,10 @@ export class Watch {
     if (this.mustList && !this.isListing) {
       this.isListing = true;
       this.mustList = false;
+      this.meanwhile.clear();
       try {
-        const listed = await this.source.list();
-        const ids = listed.map(({ id }) => id);
-        const open = new Set(ids);
-        await this.meet(listed.map(({ patient }) => patient).filter((one) => one !== undefined));
+        const ids = await this.source.list();
+        const open = new Set([...ids, ...this.meanwhile]);
         const runs = new Map([...this.standing.runs].filter(([id]) => open.has(id)));
         for (const id of ids) this.waiting.add(id);
         this.tell({ runs });
@@ -155,13 +160,15 @@ export class Watch {
 
   private async readOne(id: string): Promise<void> {
     try {
-      const run = await this.source.run(id);
-      const patient = await this.person(run.patient?.reference);
+      const { run, patient } = await this.source.run(id);
       const runs = new Map(this.standing.runs);
       const readAt = this.surroundings.now();
-      if (run.end === undefined) runs.set(id, { run, patient, readAt, isOld: this.waiting.has(id) });
+      // What happened while it was being read is read after this.
+      const oldSince = this.waiting.has(id) ? (runs.get(id)?.oldSince ?? readAt) : undefined;
+      if (run.end === undefined) runs.set(id, { run, patient, readAt, oldSince });
       else runs.delete(id);
-      this.tell({ runs, behind: Date.parse(run.now) - readAt });
+      const behind = Date.parse(run.now) - readAt;
+      this.tell({ runs, behind: Math.abs(behind - this.standing.behind) < ROUGH ? this.standing.behind : behind });
       this.wait = FIRST_WAIT;
       this.reading.delete(id);
       void this.work();
@@ -178,25 +185,6 @@ export class Watch {
       this.waiting.add(id);
       this.fail(cause);
     }
-  }
-
-  /** Reads people who are not known yet, many at a time. */
-  private async meet(references: readonly string[]): Promise<void> {
-    const unknown = [...new Set(references)].filter((reference) => !this.people.has(reference));
-    for (let first = 0; first < unknown.length; first += PEOPLE_AT_ONCE) {
-      const found = await this.source.patients(unknown.slice(first, first + PEOPLE_AT_ONCE));
-      // Who is not identified yet will be, so an unknown person is asked for again each time.
-      for (const one of found) if (one.birthDate !== undefined) this.people.set(`Patient/${one.id ?? ""}`, one);
-    }
-  }
-
-  private async person(reference: string | undefined): Promise<Patient | undefined> {
-    if (reference === undefined) return undefined;
-    const known = this.people.get(reference);
-    if (known !== undefined) return known;
-    const [found] = await this.source.patients([reference]);
-    if (found?.birthDate !== undefined) this.people.set(reference, found);
-    return found;
   }
 
   private fail(cause: unknown): void {

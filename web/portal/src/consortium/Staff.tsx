@@ -4,6 +4,7 @@ import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
 import { dayAt, readDay, showDate } from "../calendar";
 import { DUTY, duties } from "../duties";
+import { Dialog } from "../Dialog";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { useOnce } from "../once";
@@ -11,6 +12,7 @@ import { nameOf } from "../patients/person";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
+import { isMobile, numberOf, withNumber } from "./mobile";
 import { holds } from "./tree";
 
 const PAGE = "200";
@@ -37,6 +39,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
       return { roles, people };
     },
   });
+  const [calling, setCalling] = useState<{ role: PractitionerRole; person: Practitioner; name: string }>();
   const end = useMutation({
     mutationFn: (role: PractitionerRole) => service.update({ ...role, period: { ...role.period, end: dayAt(Date.now()) } }),
     onSettled: () => cache.invalidateQueries({ queryKey: key }),
@@ -49,7 +52,10 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
     return (person && nameOf(person)) ?? role.practitioner?.display ?? role.practitioner?.reference ?? "–";
   };
   const rows = staff.data.roles
-    .map((role) => ({ role, name: nameFor(role), isNow: role.active !== false && holds(role.period, now) }))
+    .map((role) => {
+      const person = staff.data.people.get(role.practitioner?.reference?.split("/")[1] ?? "");
+      return { role, person, number: numberOf(role, person), name: nameFor(role), isNow: role.active !== false && holds(role.period, now) };
+    })
     .sort((left, right) => Number(right.isNow) - Number(left.isNow) || left.name.localeCompare(right.name, "zh-CN"));
   return (
     <section className="card">
@@ -57,7 +63,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
       {end.isError && <FailureNotice cause={end.error} />}
       {rows.length === 0 && <Nothing title={t("staff.none")} />}
       <ul className="lines">
-        {rows.map(({ role, name, isNow }) => (
+        {rows.map(({ role, person, number, name, isNow }) => (
           <li key={role.id} className={isNow ? "" : "is-over"}>
             <span>
               <strong>{name}</strong>
@@ -75,15 +81,67 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
               </span>
             </span>
             {mayEdit && isNow && (
-              <Button disabled={end.isPending} onClick={() => end.mutate(role)}>
-                {t("staff.end")}
-              </Button>
+              <span className="staff-ways">
+                {person !== undefined && (
+                  <>
+                    <span className={number === undefined ? "staff-number is-missing" : "staff-number"}>
+                      <span aria-hidden>{number === undefined ? "○ " : "☎ "}</span>
+                      {number ?? t("staff.number.none")}
+                    </span>
+                    <Button aria-label={`${t(number === undefined ? "staff.number.add" : "staff.number.change")} ${name}`} onClick={() => setCalling({ role, person, name })}>
+                      {t(number === undefined ? "staff.number.add" : "staff.number.change")}
+                    </Button>
+                  </>
+                )}
+                <Button disabled={end.isPending} onClick={() => end.mutate(role)}>
+                  {t("staff.end")}
+                </Button>
+              </span>
             )}
           </li>
         ))}
       </ul>
+      {calling !== undefined && <SetNumber {...calling} onClose={() => setCalling(undefined)} onDone={() => void cache.invalidateQueries({ queryKey: key })} />}
       {mayEdit && <AddPost organization={organization} onDone={() => void cache.invalidateQueries({ queryKey: key })} />}
     </section>
+  );
+}
+
+/** Enters the number over which somebody is called at night, changes it, or takes it away. */
+function SetNumber(props: { role: PractitionerRole; person: Practitioner; name: string; onClose(): void; onDone(): void }) {
+  const { role, person, name, onClose, onDone } = props;
+  const { t } = useTexts();
+  const service = useService();
+  const [number, setNumber] = useState(numberOf(role, person) ?? "");
+  const [isTried, setIsTried] = useState(false);
+  const isWrong = number.trim() !== "" && !isMobile(number);
+  const save = useMutation({
+    mutationFn: (): Promise<unknown> => service.update(withNumber(role, person, number.trim())),
+    onSuccess: () => {
+      onDone();
+      onClose();
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setIsTried(true);
+    if (!isWrong && !save.isPending) save.mutate();
+  };
+  return (
+    <Dialog title={t("staff.number")} onClose={onClose}>
+      <form onSubmit={submit} noValidate>
+        <Field label={t("staff.number.of", { name })} help={t("staff.number.help")} error={isTried && isWrong ? t("staff.number.wrong") : undefined}>
+          {(field) => <Input {...field} className="measure" type="tel" inputMode="tel" autoComplete="off" autoFocus value={number} onChange={(event) => setNumber(event.target.value)} />}
+        </Field>
+        {save.isError && <FailureNotice cause={save.error} unsaved={t("state.kept")} />}
+        <div className="form-end">
+          <Button onClick={onClose}>{t("task.ask.back")}</Button>
+          <Working type="primary" htmlType="submit" busy={save.isPending ? t("state.saving") : undefined}>
+            {t("staff.number.save")}
+          </Working>
+        </div>
+      </form>
+    </Dialog>
   );
 }
 

@@ -5,7 +5,7 @@ import { useTexts } from "../language";
 import { isRepeatingGroup } from "./filled";
 import { useAnswers, useAround } from "./FormView";
 import type { AnswerProps } from "./Question";
-import { controlOf, keyOf, labelOf, ownOptions, scoreOf, textIn } from "./questionnaire";
+import { controlOf, keyOf, labelOf, ownOptions, saysScore, scoreOf, textIn } from "./questionnaire";
 import type { Field } from "./settle";
 
 /** More than this many choices are looked for rather than looked at. */
@@ -57,7 +57,10 @@ export function Scale({ field, id, describedBy, isWrong }: AnswerProps) {
           {...(isWrong && { status: "error" as const })}
           placeholder={t("form.choose")}
           getPopupContainer={(trigger: HTMLElement) => trigger.parentElement ?? trigger}
-          options={options.map(({ key, label }) => ({ value: key, label }))}
+          options={options.map(({ key, label, score }) => ({
+            value: key,
+            label: score === undefined || saysScore(label, score) ? label : `${label} · ${t("form.score", { score })}`,
+          }))}
           value={chosen ?? null}
           onChange={(key: string | null) => {
             const option = options.find((one) => one.key === key);
@@ -88,7 +91,7 @@ export function Scale({ field, id, describedBy, isWrong }: AnswerProps) {
           <label key={key} className={key === chosen ? "is-chosen" : ""}>
             <input type="radio" name={name} checked={key === chosen} aria-invalid={isWrong} onChange={() => answer([{ value }])} />
             <span className="form-scale-label">{label}</span>
-            {score !== undefined && <span className="form-score number">{t("form.score", { score })}</span>}
+            {score !== undefined && !saysScore(label, score) && <span className="form-score number">{t("form.score", { score })}</span>}
           </label>
         ))}
       </div>

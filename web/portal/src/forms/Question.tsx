@@ -7,8 +7,9 @@ import { FileAnswer } from "./FileAnswer";
 import { afterPress } from "./press";
 import { focusOn, Helps, placeOf, useAnswers, useAround, useProblem } from "./FormView";
 import { PlaceAnswer } from "../places/PlaceAnswer";
+import { useBrought } from "../routing/where";
 import { ReferenceAnswer } from "./ReferenceAnswer";
-import { labelOf, rangeOf, shapeOf, targetsOf, textIn, unitOf } from "./questionnaire";
+import { labelOf, rangeOf, shapeOf, sourceOf, targetsOf, textIn, unitOf } from "./questionnaire";
 import type { Field } from "./settle";
 import { shownUnit } from "./units";
 import { isTyped, problemOf, readTyped, typedOf, type Problem, type Slot } from "./values";
@@ -34,6 +35,7 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
   const [isLeft, setIsLeft] = useState(false);
   const id = useId();
   const { item, key, slots } = field;
+  const isHospital = useBrought() !== undefined && item.type === "reference" && targetsOf(item).join() === "Organization";
   if (item.type === "display") {
     return (
       <p className="form-display is-wide" id={placeOf(form, key)}>
@@ -47,7 +49,7 @@ export function Question({ field, within }: { field: Field; within: ReactNode })
   const problem = (isTried ? fault : undefined) ?? typedWrong;
   const answer: AnswerProps = { field, id, describedBy: `${id}-note`, isWrong: problem !== undefined };
   const isChoice = item.type === "choice" || item.type === "open-choice" || item.type === "boolean";
-  const isWide = WIDE.has(item.type) || isPlace(item) || item.repeats === true || field.fields.some((one) => one.item.type !== "display");
+  const isWide = isHospital || WIDE.has(item.type) || isPlace(item) || item.repeats === true || field.fields.some((one) => one.item.type !== "display");
   const label = (
     <>
       {item.prefix !== undefined && <span className="form-prefix">{item.prefix} </span>}
@@ -200,12 +202,13 @@ function Fixed({ field, label }: { field: Field; label: ReactNode }) {
   const { id: form } = useAround();
   const { item, slots, lacking } = field;
   const unit = shownUnit(unitOf(item));
+  const source = sourceOf(item);
   const shown = slots.flatMap(({ value }) => {
     if (value === undefined) return [];
     if (value.valueBoolean !== undefined) return [t(value.valueBoolean ? "form.yes" : "form.no")];
     const { valueCoding: coding } = value;
     if (coding !== undefined) return [textIn(locale, coding.display, coding._display) || (coding.code ?? "")];
-    if (value.valueReference !== undefined) return [value.valueReference.display ?? value.valueReference.reference ?? ""];
+    if (value.valueReference !== undefined) return [value.valueReference.display ?? t("value.unnamed")];
     return [isTyped(item) ? typedOf(value) : ""];
   });
   return (
@@ -230,6 +233,7 @@ function Fixed({ field, label }: { field: Field; label: ReactNode }) {
         </span>
       )}
       <Helps field={field} />
+      {source !== undefined && <p className="note note-help">{t("suggestions.source", { source })}</p>}
     </div>
   );
 }

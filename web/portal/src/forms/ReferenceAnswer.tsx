@@ -1,17 +1,20 @@
 import type { CodeableConcept, Organization, Patient, Reference, Resource, Service } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { Select } from "antd";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { showDate } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { housesOf, wholeName } from "../organizations";
 import { nameOf } from "../patients/person";
+import { useBrought } from "../routing/where";
 import { showConcept } from "../patients/show";
 import { useService } from "../session";
 import { namesOf } from "../work/actors";
 import { useAnswers, useAround } from "./FormView";
 import type { AnswerProps } from "./Question";
 import { targetsOf } from "./questionnaire";
+
+const RoutingAnswer = lazy(() => import("../routing/CaseRouting"));
 
 /** The parameter by which each kind of thing is looked for; by its text where none is known. */
 const BY: Readonly<Record<string, string>> = {
@@ -120,25 +123,37 @@ export function ReferenceAnswer({ field, id, describedBy, isWrong }: AnswerProps
   const options = new Map(chosen.map((one) => [one.reference ?? "", one.display ?? one.reference ?? ""]));
   for (const [reference, title] of asked === "" ? [] : (found.data ?? [])) options.set(reference, title);
   const isSeveral = item.repeats === true;
+  // Whoever brings a patient on is told who can treat them, how far that is, and why not elsewhere.
+  const isWhere = useBrought() !== undefined && !isSeveral && !field.isFixed && all.join() === "Organization";
   const choose = (references: readonly string[]) =>
     answer(references.map((reference) => ({ value: { valueReference: { reference, display: options.get(reference) ?? reference } } })));
   return (
-    <Select
-      id={id}
-      className="form-select"
-      {...(isSeveral && { mode: "multiple" as const })}
-      showSearch={isRecord ? { optionFilterProp: "label" } : { filterOption: false, onSearch: setTyped }}
-      allowClear
-      aria-describedby={describedBy}
-      {...(isWrong && { status: "error" as const })}
-      placeholder={t(isRecord ? "form.reference.record" : "form.reference.hint")}
-      notFoundContent={t(
-        asked === "" ? "form.reference.type" : found.isFetching ? "state.loading" : found.isError ? "form.reference.failed" : isRecord ? "form.reference.record.none" : "form.reference.none",
+    <>
+      <Select
+        id={id}
+        className="form-select"
+        {...(isSeveral && { mode: "multiple" as const })}
+        showSearch={isRecord ? { optionFilterProp: "label" } : { filterOption: false, onSearch: setTyped }}
+        allowClear
+        aria-describedby={describedBy}
+        {...(isWrong && { status: "error" as const })}
+        placeholder={t(isRecord ? "form.reference.record" : "form.reference.hint")}
+        notFoundContent={t(
+          asked === "" ? "form.reference.type" : found.isFetching ? "state.loading" : found.isError ? "form.reference.failed" : isRecord ? "form.reference.record.none" : "form.reference.none",
+        )}
+        getPopupContainer={(trigger: HTMLElement) => trigger.parentElement ?? trigger}
+        options={[...options].map(([value, label]) => ({ value, label }))}
+        value={isSeveral ? chosen.map(({ reference }) => reference) : (chosen[0]?.reference ?? null)}
+        onChange={(value: unknown) => choose((Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === "string"))}
+      />
+      {isWhere && (
+        <Suspense fallback={null}>
+          <RoutingAnswer
+            to={chosen[0]?.reference}
+            onChoose={(site) => answer([{ value: { valueReference: { reference: site.institution, display: site.name } } }])}
+          />
+        </Suspense>
       )}
-      getPopupContainer={(trigger: HTMLElement) => trigger.parentElement ?? trigger}
-      options={[...options].map(([value, label]) => ({ value, label }))}
-      value={isSeveral ? chosen.map(({ reference }) => reference) : (chosen[0]?.reference ?? null)}
-      onChange={(value: unknown) => choose((Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === "string"))}
-    />
+    </>
   );
 }

@@ -31,6 +31,9 @@ const URLS = {
   population: `${SDC}itemPopulationContext`,
 } as const;
 
+/** Where what an item calculates comes from. */
+const SOURCE = "https://qingshan.dev/fhir/StructureDefinition/source";
+
 /** What carries a score. <http://hl7.org/fhir/R4/extension-ordinalvalue.html> */
 const ORDINAL = `${CORE}ordinalValue`;
 
@@ -59,6 +62,9 @@ export const isHidden = (item: QuestionnaireItem): boolean => one(item, "hidden"
 export function controlOf(item: QuestionnaireItem): string | undefined {
   return one(item, "control")?.valueCodeableConcept?.coding?.[0]?.code;
 }
+
+/** The publication or rule by which an item is calculated, where the form names one. */
+export const sourceOf = (item: QuestionnaireItem): string | undefined => item.extension?.find(({ url }) => url === SOURCE)?.valueString;
 
 /** The unit numbers are in. */
 export function unitOf(item: QuestionnaireItem): Coding | undefined {
@@ -182,6 +188,9 @@ export function ownOptions(item: QuestionnaireItem): Option[] {
 export function scoreOf(coding: Coding | undefined): number | undefined {
   return coding?.extension?.find(({ url }) => url === ORDINAL)?.valueDecimal;
 }
+
+/** Whether the words of a choice say its score themselves, as in `E4 …` and `2 …`. */
+export const saysScore = (label: string, score: number): boolean => label.replace(/^[A-Z]/, "").startsWith(`${score} `);
 
 /** What stands for a choice: its code where it has one. */
 export function keyOf(value: AnswerValue): string {

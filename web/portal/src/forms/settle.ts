@@ -75,7 +75,7 @@ function round(form: Questionnaire, filled: Filled, { environment, lists }: Know
         const isReady = lackingOf(expression, "needed", key, fields, names).length === 0;
         const results = isReady ? found(expression, response, named) : [];
         computed.push(...results.flatMap((one) => answerOf(item, one, codingsOf(item, lists)) ?? []));
-        if (computed.length === 0) field.lacking = lackingOf(expression, "all", key, fields, names);
+        if (computed.length === 0) field.lacking = askedFor(lackingOf(expression, "all", key, fields, names), fields);
       }
       known.set(key, { isEnabled, computed });
       if (field.times === undefined) visit(field.fields, named, isEnabled);
@@ -226,6 +226,20 @@ function lackingOf(
     }
   }
   return [...lacking];
+}
+
+/**
+ * What can be answered of what is lacking: a question that is not asked gives way to those that decide whether it is, and
+ * where they are answered it is not lacking at all.
+ */
+function askedFor(lacking: readonly Field[], fields: readonly Field[]): Field[] {
+  const asked = new Set<Field>();
+  for (const one of lacking) {
+    const condition = one.isEnabled ? undefined : expressionOf(one.item, "enableWhen");
+    if (condition === undefined) asked.add(one);
+    else for (const linkId of operandsOf(condition).all.questions) for (const field of meant(linkId, one.key, fields)) if (isQuestion(field) && !isAnswered(field)) asked.add(field);
+  }
+  return asked.size > 0 ? [...asked] : [...lacking];
 }
 
 /** Something that keeps a form from being complete, and where. */

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { minuteAt, showDate } from "../calendar";
 import { useTexts } from "../language";
 import { Drawing } from "./Drawing";
-import { nearest, published, Unpublished, type Near, type Position, type Published } from "./published";
+import { nearest, published, takingOf, Unpublished, type Near, type Position, type Published } from "./published";
 import "./map.css";
 
 const PATHWAYS = ["stroke", "chest-pain", "trauma", "obstetric", "newborn"] as const;
@@ -144,7 +144,7 @@ function Shown({ map, isOld }: { map: Published; isOld: boolean }) {
           {t("map.editions")}
           {map.editions.map(({ number, from }) => (
             <a key={number} href={`/map?edition=${number}`}>
-              {t("editions.number", { number })}（{from}）
+              {t("editions.number", { number })} · {showDate(from, locale)}
             </a>
           ))}
         </p>
@@ -153,10 +153,13 @@ function Shown({ map, isOld }: { map: Published; isOld: boolean }) {
   );
 }
 
+/** A shape beside each word of what a centre takes. */
+const SIGNS = { open: "●", limited: "◐", unknown: "?" } as const;
+
 function Entry({ near: { place, centre, far }, number, stale }: { near: Near; number: number; stale: number }) {
   const { t, locale, known } = useTexts();
-  const age = centre.live === null ? Infinity : (Date.now() - Date.parse(centre.live.said)) / 60_000;
-  const isClosed = centre.live?.status === "diverted" && age >= -1 && age <= stale;
+  const { taking, minutes } = takingOf(centre.live, stale, Date.now());
+  const isClosed = taking === "diverted";
   return (
     <li className={isClosed ? "is-closed" : ""}>
       <span className="map-number" aria-hidden>
@@ -169,10 +172,15 @@ function Entry({ near: { place, centre, far }, number, stale }: { near: Near; nu
             .filter(Boolean)
             .join(" · ")}
         </p>
-        {isClosed && (
+        {taking === "diverted" ? (
           <p className="map-closed">
             <span aria-hidden>✕ </span>
-            {t("map.closed", { count: Math.max(0, Math.floor(age)) })}
+            {t("map.closed", { count: minutes })}
+          </p>
+        ) : (
+          <p className={`map-live is-${taking}`}>
+            <span aria-hidden>{SIGNS[taking]} </span>
+            {t(`map.live.${taking}`, { count: minutes })}
           </p>
         )}
       </div>

@@ -48,6 +48,18 @@ export interface Position {
   longitude: number;
 }
 
+/**
+ * What a centre takes at a moment, and how many minutes ago that was said. What is too old, or from the future, is not known,
+ * and never looks as if all could come.
+ */
+export function takingOf(live: Centre["live"], stale: number, now: number): { taking: "open" | "limited" | "diverted" | "unknown"; minutes: number } {
+  const age = live === null ? Number.NaN : (now - Date.parse(live.said)) / 60_000;
+  const minutes = Math.max(0, Math.floor(age));
+  if (!(age >= -1 && age <= stale)) return { taking: "unknown", minutes };
+  const taking = (["open", "limited", "diverted"] as const).find((one) => one === live?.status);
+  return { taking: taking ?? "unknown", minutes };
+}
+
 /** How far two places are apart in a straight line, in kilometres. */
 export function kilometres(from: Position, to: Position): number {
   const radians = Math.PI / 180;

@@ -161,7 +161,7 @@ export default function AnnouncePage() {
                 value={hospital === "" ? undefined : hospital}
                 onChange={setHospital}
                 options={hospitals.data.map((one) => ({ value: one.id ?? "", label: one.name ?? "" }))}
-                error={isTried && hospital === "" ? t("signIn.required") : undefined}
+                error={isTried && hospital === "" ? t("announce.where.missing") : undefined}
               />
             )}
             <Choice<Soon> label={t("announce.when")} value={minutes} onChange={setMinutes} options={SOON.map((value) => ({ value, label: t("announce.minutes", { count: Number(value) }) }))} />

@@ -1,4 +1,4 @@
-import type { Consent, Organization } from "@qingshan/client";
+import type { Consent, Organization, RelatedPerson } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
@@ -7,6 +7,7 @@ import { showDate } from "../calendar";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { useOnce } from "../once";
+import { nameOf } from "../patients/person";
 import { about } from "../patients/reading";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
@@ -23,7 +24,7 @@ export default function ConsentsPage({ id }: { id: string }) {
   const isOwn = useSession().patients?.own.includes(id) ?? false;
   const key = [...about(id), "consents"];
   const { idOf, forget } = useOnce();
-  const [organization, setOrganization] = useState("");
+  const [whom, setWhom] = useState("");
   const consents = useQuery({
     queryKey: key,
     queryFn: ({ signal }) => service.all<Consent>("Consent", { patient: id, _sort: "-date", _count: "50" }, signal),
@@ -34,11 +35,17 @@ export default function ConsentsPage({ id }: { id: string }) {
     queryFn: ({ signal }) =>
       service.all<Organization>("Organization", { active: "true", type: "prov", _elements: "name", _count: "100" }, signal),
   });
+  // Who acts for somebody is shut out like an institution.
+  const persons = useQuery({
+    queryKey: [...about(id), "related"],
+    enabled: isOwn,
+    queryFn: ({ signal }) => service.all<RelatedPerson>("RelatedPerson", { patient: id, _count: "50" }, signal),
+  });
   const close = useMutation({
-    mutationFn: () => service.createOnce(closing(idOf(organization), id, organization, new Date().toISOString())),
+    mutationFn: () => service.createOnce(closing(idOf(whom), id, whom, new Date().toISOString())),
     onSuccess: () => {
       forget();
-      setOrganization("");
+      setWhom("");
       void cache.invalidateQueries({ queryKey: key });
     },
   });
@@ -46,7 +53,15 @@ export default function ConsentsPage({ id }: { id: string }) {
     mutationFn: (consent: Consent) => service.update({ ...consent, status: "inactive" }),
     onSettled: () => void cache.invalidateQueries({ queryKey: key }),
   });
-  const names = new Map((institutions.data ?? []).map((one) => [`Organization/${one.id}`, one.name ?? ""]));
+  const related = (persons.data ?? []).map((one): [string, string] => {
+    const name = nameOf(one) ?? t("consents.person");
+    const relation = one.relationship?.[0]?.text ?? one.relationship?.[0]?.coding?.[0]?.display;
+    return [`RelatedPerson/${one.id}`, relation === undefined ? name : `${name} (${relation})`];
+  });
+  const places = (institutions.data ?? [])
+    .map((one): [string, string] => [`Organization/${one.id}`, one.name ?? ""])
+    .sort(([, left], [, right]) => left.localeCompare(right, locale));
+  const names = new Map([...places, ...related]);
   const decisions = (consents.data ?? []).map(decisionOf).filter(({ consent }) => consent.status === "active");
   return (
     <section className="mine">
@@ -81,7 +96,7 @@ export default function ConsentsPage({ id }: { id: string }) {
           className="card consent-form"
           onSubmit={(event) => {
             event.preventDefault();
-            if (organization !== "" && !close.isPending) close.mutate();
+            if (whom !== "" && !close.isPending) close.mutate();
           }}
         >
           <h2>{t("consents.close")}</h2>
@@ -89,20 +104,29 @@ export default function ConsentsPage({ id }: { id: string }) {
           {institutions.isError && <FailureNotice cause={institutions.error} retry={() => void institutions.refetch()} />}
           <Field label={t("consents.institution")}>
             {({ id: own }) => (
-              <select id={own} className="select" value={organization} onChange={(event) => setOrganization(event.target.value)}>
+              <select id={own} className="select" value={whom} onChange={(event) => setWhom(event.target.value)}>
                 <option value="">{t("consents.choose")}</option>
-                {[...(institutions.data ?? [])]
-                  .sort((left, right) => (left.name ?? "").localeCompare(right.name ?? "", locale))
-                  .map((one) => (
-                    <option key={one.id} value={one.id}>
-                      {one.name}
+                {related.length > 0 && (
+                  <optgroup label={t("consents.persons")}>
+                    {related.map(([reference, name]) => (
+                      <option key={reference} value={reference}>
+                        {name}
+                      </option>
+                    ))}
+                  </optgroup>
+                )}
+                <optgroup label={t("consents.institutions")}>
+                  {places.map(([reference, name]) => (
+                    <option key={reference} value={reference}>
+                      {name}
                     </option>
                   ))}
+                </optgroup>
               </select>
             )}
           </Field>
           {close.isError && <FailureNotice cause={close.error} />}
-          <Working type="primary" htmlType="submit" block disabled={organization === ""} busy={close.isPending ? t("state.saving") : undefined}>
+          <Working type="primary" htmlType="submit" block disabled={whom === ""} busy={close.isPending ? t("state.saving") : undefined}>
             {t("consents.submit")}
           </Working>
         </form>

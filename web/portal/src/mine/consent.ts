@@ -4,11 +4,13 @@ const SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope";
 const ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 /**
- * A person's decision that one institution may not see their record. <http://hl7.org/fhir/R4/consent.html>
+ * A person's decision that one institution, or one who acts for them, may not see their record.
+ * <http://hl7.org/fhir/R4/consent.html>
  *
+ * @param whom a reference, such as `Organization/7` or `RelatedPerson/7`
  * @param at a moment in FHIR's notation
  */
-export function closing(id: string, patient: string, organization: string, at: string): Consent & { id: string } {
+export function closing(id: string, patient: string, whom: string, at: string): Consent & { id: string } {
   return {
     resourceType: "Consent",
     id,
@@ -23,7 +25,7 @@ export function closing(id: string, patient: string, organization: string, at: s
       actor: [
         {
           role: { coding: [{ system: "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", code: "IRCP" }] },
-          reference: { reference: `Organization/${organization}` },
+          reference: { reference: whom },
         },
       ],
     },

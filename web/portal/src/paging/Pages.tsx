@@ -15,12 +15,14 @@ import "./paging.css";
 const OFTEN = 3_000;
 const SELDOM = 20_000;
 
+/** How many calls of a run stand open. */
+const MOST_CALLS = 2;
+
 const SIGNS: Readonly<Record<PagedOne["state"], string>> = { waiting: "…", retried: "↻", handed: "✓", "given-up": "✗", "no-way": "○" };
 
 /** Whom a run has called, over which channels, and what became of each. */
 export function Pages({ run }: { run: RunView }) {
-  const texts = useTexts();
-  const { t, locale } = texts;
+  const { t } = useTexts();
   const paging = usePaging();
   const lay = isLay(useSession());
   const pages = useQuery({
@@ -36,40 +38,66 @@ export function Pages({ run }: { run: RunView }) {
     const name = `${one.told} ${one.what.zh ?? ""}`;
     calls.set(name, [...(calls.get(name) ?? []), one]);
   }
+  // What was called last is what is asked about; what went out before stays to be read.
+  const all = [...calls];
+  const [latest, earlier] = [all.slice(0, MOST_CALLS), all.slice(MOST_CALLS)];
   return (
     <section className="card pages" aria-label={t("pages.title")}>
       <h2>{t("pages.title")}</h2>
       {pages.isError && <FailureNotice cause={pages.error} retry={() => void pages.refetch()} />}
-      {[...calls].map(([name, all]) => {
-        const [first] = all;
-        if (first === undefined) return null;
-        const people = [...new Set(all.map(({ who }) => who))];
-        return (
-          <div key={name} className="pages-call">
-            <h3>
-              {say(locale, first.what)} <time className="what">{showTime(first.told)}</time>
-            </h3>
-            <ul>
-              {people.map((who) => {
-                const theirs = all.filter((one) => one.who === who);
-                const [one] = theirs;
-                if (one === undefined) return null;
-                const isNobody = one.failure === "nobody-on-call";
-                return (
-                  <li key={who} className={theirs.some(({ state }) => state === "handed" || state === "waiting") || isNobody ? "" : "is-unreached"}>
-                    <span>
-                      <strong>{isNobody ? say(locale, one.title) : one.name}</strong>
-                      {!isNobody && <span className="what"> {say(locale, one.title)}</span>}
-                    </span>
-                    <span className="pages-ways">{isNobody ? <span className="page-way is-no-way">{t("pages.nobody", { where: one.name })}</span> : theirs.map((page) => <Way key={page.id} page={page} />)}</span>
-                  </li>
-                );
-              })}
-            </ul>
-          </div>
-        );
-      })}
+      {latest.map(([name, all]) => (
+        <Call key={name} all={all} />
+      ))}
+      {earlier.length > 0 && (
+        <details>
+          <summary>
+            {t("pages.earlier", { count: earlier.length })}
+            {earlier.some(([, all]) => all.some(({ state }) => state === "given-up")) && (
+              <span className="page-way is-given-up">
+                {" "}
+                <span aria-hidden>✗ </span>
+                {t("pages.state.given-up")}
+              </span>
+            )}
+          </summary>
+          {earlier.map(([name, all]) => (
+            <Call key={name} all={all} />
+          ))}
+        </details>
+      )}
     </section>
+  );
+}
+
+/** One call: whom it went to, and what became of it over each channel. */
+function Call({ all }: { all: readonly PagedOne[] }) {
+  const { t, locale } = useTexts();
+  const [first] = all;
+  if (first === undefined) return null;
+  const people = [...new Set(all.map(({ who }) => who))];
+  return (
+    <div className="pages-call">
+      <h3>
+        {say(locale, first.what)} <time className="what">{showTime(first.told)}</time>
+      </h3>
+      <ul>
+        {people.map((who) => {
+          const theirs = all.filter((one) => one.who === who);
+          const [one] = theirs;
+          if (one === undefined) return null;
+          const isNobody = one.failure === "nobody-on-call";
+          return (
+            <li key={who} className={theirs.some(({ state }) => state === "handed" || state === "waiting") || isNobody ? "" : "is-unreached"}>
+              <span>
+                <strong>{isNobody ? say(locale, one.title) : one.name}</strong>
+                {!isNobody && <span className="what"> {say(locale, one.title)}</span>}
+              </span>
+              <span className="pages-ways">{isNobody ? <span className="page-way is-no-way">{t("pages.nobody", { where: one.name })}</span> : theirs.map((page) => <Way key={page.id} page={page} />)}</span>
+            </li>
+          );
+        })}
+      </ul>
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useTexts } from "../language";
 import { isToneOn, keepTone, newOf, sound, wake } from "./tone";
 import "./paging.css";
@@ -9,7 +9,7 @@ export function Tone({ called, isWhole }: { called: readonly string[]; isWhole: 
   const [isOn, setIsOn] = useState(isToneOn);
   const [isAwake, setIsAwake] = useState(false);
   const known = useRef<ReadonlySet<string>>(undefined);
-  const all = [...called].sort().join(" ");
+  const all = useMemo(() => [...called].sort().join(" "), [called]);
   useEffect(() => {
     if (!isWhole) return;
     const now = new Set(all === "" ? [] : all.split(" "));

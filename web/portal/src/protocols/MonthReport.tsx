@@ -9,6 +9,7 @@ import { postOf } from "../duties";
 import { useTexts, type Texts } from "../language";
 import { useRuns } from "../runs/reading";
 import { say } from "../runs/words";
+import { save } from "../save";
 import { useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
@@ -110,16 +111,6 @@ export default function MonthReport({ protocol }: { protocol: Protocol }) {
       )}
     </section>
   );
-}
-
-/** Puts a file where the browser keeps what was downloaded. */
-function save(name: string, text: string): void {
-  const file = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-  const link = document.createElement("a");
-  link.href = file;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(file);
 }
 
 /** How many cases are read at once. */

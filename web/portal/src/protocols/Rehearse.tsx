@@ -104,7 +104,7 @@ export default function Rehearse({ protocol }: { protocol: Protocol }) {
         )}
         <Log script={script} run={run} protocol={protocol} />
       </section>
-      {run !== undefined && run.clocks.length > 0 && <Clocks run={run} now={script.now} />}
+      {run !== undefined && run.clocks.length > 0 && <Clocks run={run} now={script.now} protocol={protocol} />}
       {run !== undefined && (
         <section className="card" aria-label={t("graph.title")}>
           {isNarrow ? <Lanes protocol={protocol} run={run} /> : <Graph protocol={protocol} run={run} />}

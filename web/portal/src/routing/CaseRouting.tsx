@@ -1,35 +1,42 @@
-import type { Observation, RunView } from "@qingshan/client";
+import type { RunView } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { here, type Position } from "../ambulance/here";
-import { QINGSHAN } from "../ambulance/scores";
-import { suspectedOf } from "../board/board";
-import { standing } from "../runs/graph";
+import { postOf } from "../duties";
 import { useTexts } from "../language";
-import { useService } from "../session";
+import { firstPapers } from "../runs/Papers";
+import { aboutRun } from "../runs/reading";
+import { answersTo } from "../runs/warning";
+import { useService, useSession } from "../session";
 import { FailureNotice, Loading } from "../states";
-import { useRouted, type Question } from "./reading";
+import type { Site } from "./reading";
 import { RoutingCard } from "./RoutingCard";
+import { isThere, pathwayOf, useBrought, useWhere } from "./where";
 
-/** Protocols whose code is that of a pathway; of any other run, what is suspected says it. */
-const PATHWAYS = new Set(["stroke", "chest-pain", "trauma", "obstetric", "newborn"]);
+/** The item of a warning in which the crew says why they bring somebody where they do. */
+const DESTINATION = "destination";
 
-/** Milestones after which nobody decides any more where to. */
-const THERE = ["door", "arrived"] as const;
-
-/** Where the patient of a case is best brought, asked by one touch while they are on the way. */
+/** Why the patient of a case is brought where they are, and asked by one touch where they are best brought while they are on the way. */
 export function CaseRouting({ run }: { run: RunView }) {
   const { t } = useTexts();
   const [isAsked, setIsAsked] = useState(false);
-  const pathway = PATHWAYS.has(run.protocol.code) ? run.protocol.code : suspectedOf(run);
-  const isThere = THERE.some((code) => standing(run, code) !== undefined);
-  if (run.end !== undefined || pathway === undefined || isThere) return null;
+  const why = useWhy(run);
+  const pathway = pathwayOf(run);
+  const isOpen = run.end === undefined && pathway !== undefined && !isThere(run);
+  if (!isOpen && why === undefined) return null;
   return (
     <section className="card" aria-label={t("routing.case")}>
       <h2>{t("routing.case")}</h2>
-      {isAsked ? (
-        <Decided run={run} pathway={pathway} />
-      ) : (
+      {why !== undefined && (
+        <>
+          <h3>{t("routing.sent")}</h3>
+          <ul className="routing-sent">
+            {why.split("\n").map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      {isOpen && !isAsked && (
         <>
           <p className="hint">{t("routing.case.none")}</p>
           <button type="button" className="button-link" onClick={() => setIsAsked(true)}>
@@ -37,51 +44,57 @@ export function CaseRouting({ run }: { run: RunView }) {
           </button>
         </>
       )}
+      {isOpen && isAsked && <Decided run={run} pathway={pathway} />}
     </section>
   );
 }
 
-type Placed = Position & { isVehicle: boolean };
-
-function Decided({ run, pathway }: { run: RunView; pathway: string }) {
-  const { t } = useTexts();
+/** What the crew said of why they come here, as it was sent with the warning. */
+function useWhy(run: RunView): string | undefined {
   const service = useService();
-  const patient = run.patient?.reference;
   const found = useQuery({
-    queryKey: ["position", run.id],
-    queryFn: async ({ signal }): Promise<Placed | null> => {
-      const vehicle = patient === undefined ? undefined : await lastPosition();
-      if (vehicle !== undefined) return { ...vehicle, isVehicle: true };
-      const own = await here();
-      return own === undefined ? null : { ...own, isVehicle: false };
-
-      async function lastPosition(): Promise<Position | undefined> {
-        const page = await service.search<Observation>("Observation", { patient: patient ?? "", code: `${QINGSHAN}|eta`, _sort: "-date", _count: "5" }, signal);
-        return page.found.map(positionOf).find((one) => one !== undefined);
-      }
+    queryKey: [...aboutRun(run.id), "destination", run.response ?? ""],
+    enabled: run.response !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }): Promise<string | null> => {
+      const [first] = await firstPapers(service, run, signal);
+      return answersTo(first, DESTINATION)[0]?.valueString ?? null;
     },
   });
-  const position = found.data ?? undefined;
-  const onset = standing(run, "onset")?.at;
-  const contact = standing(run, "contact")?.at;
-  const question: Question | undefined =
-    position === undefined ? undefined : { pathway, latitude: position.latitude, longitude: position.longitude, "last-well": onset, contact };
-  const routed = useRouted(question);
-  if (found.isPending) return <Loading rows={2} />;
-  if (position === undefined) return <p className="hint">{t("routing.case.noPosition")}</p>;
+  return found.data ?? undefined;
+}
+
+/**
+ * The hospital a form asks for, recommended by what each can treat, how far it is and what it takes now: chosen by one touch,
+ * with the reasons against each of the others in sight.
+ */
+export default function RoutingAnswer({ to, onChoose }: { to: string | undefined; onChoose(site: Site): void }) {
+  const { t } = useTexts();
+  const [isAsked, setIsAsked] = useState(false);
+  const brought = useBrought();
+  if (brought === undefined) return null;
   return (
-    <>
-      <p className="hint">{t(position.isVehicle ? "routing.case.vehicle" : "routing.case.here")}</p>
-      {routed.isPending && <Loading rows={3} />}
-      {routed.isError && <FailureNotice cause={routed.error} retry={() => void routed.refetch()} />}
-      {routed.isSuccess && <RoutingCard routed={routed.data} />}
-    </>
+    <div className="routing-answer">
+      <button type="button" className="button-link" aria-expanded={isAsked} onClick={() => setIsAsked(!isAsked)}>
+        {t(isAsked ? "routing.answer.hide" : "routing.answer")}
+      </button>
+      {isAsked && <Decided run={brought.run} pathway={brought.pathway} to={to} onChoose={onChoose} />}
+    </div>
   );
 }
 
-/** Where a vehicle was, as it said beside when it arrives. */
-function positionOf({ component }: Observation): Position | undefined {
-  const side = (code: string) => component?.find((part) => part.code?.coding?.some((coding) => coding.code === code))?.valueQuantity?.value;
-  const [latitude, longitude] = [side("latitude"), side("longitude")];
-  return latitude === undefined || longitude === undefined ? undefined : { latitude, longitude };
+function Decided({ run, pathway, to, onChoose }: { run: RunView; pathway: string; to?: string | undefined; onChoose?: (site: Site) => void }) {
+  const { t } = useTexts();
+  const own = postOf(useSession())?.organization;
+  const { isLooking, from, routed } = useWhere(run, pathway);
+  if (isLooking) return <Loading rows={2} />;
+  if (from === undefined) return <p className="hint">{t("routing.case.noPosition")}</p>;
+  return (
+    <>
+      <p className="hint">{t(`routing.case.${from}`)}</p>
+      {routed.isPending && <Loading rows={3} />}
+      {routed.isError && <FailureNotice cause={routed.error} retry={() => void routed.refetch()} />}
+      {routed.isSuccess && <RoutingCard routed={routed.data} to={to} own={own === undefined ? undefined : `Organization/${own}`} {...(onChoose !== undefined && { onChoose })} />}
+    </>
+  );
 }

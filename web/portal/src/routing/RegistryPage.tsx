@@ -8,7 +8,7 @@ import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Editions } from "./Editions";
 import { suspend, TAKINGS, tell, useRegistry, worth, type Registered, type Row, type Taking } from "./reading";
-import { nameIn, reasonIn, signs, termOf } from "./words";
+import { agoIn, nameIn, reasonIn, signs, termOf } from "./words";
 import "./registry.css";
 
 /** The mark of what a centre takes: its shape says it without its colour. */
@@ -92,7 +92,7 @@ function Centre({ site, row, stale, now, isEditor }: { site: Registered; row: Ro
           {MARKS[taking]}
         </span>
         <strong>{known("routing.taking", taking)}</strong>
-        <span>{minutes === undefined ? t("registry.never") : t("routing.ago", { count: minutes })}</span>
+        <span>{minutes === undefined ? t("registry.never") : agoIn(texts, minutes)}</span>
         {taking === "unknown" && last !== undefined && <span>{t("routing.last", { what: last })}</span>}
       </div>
       <div className="registry-what">
@@ -101,16 +101,18 @@ function Centre({ site, row, stale, now, isEditor }: { site: Registered; row: Ro
           {row.level !== undefined && <span className="registry-level">{termOf(texts, row.level)}</span>}
         </p>
         {row.live?.reason !== undefined && taking !== "open" && <p className="registry-why">{row.live.reason}</p>}
-        <p className="hint">
-          {[
-            row.capabilities.length > 0 && t("registry.always", { what: row.capabilities.map((one) => termOf(texts, one)).join(signs(locale).comma) }),
-            row.hotline !== undefined && `☎ ${row.hotline}`,
-            row.certified !== undefined && t("registry.certified", { date: showDate(row.certified, locale) }),
-            ...row.figures.map(({ code, value, from }) => t("registry.figure", { what: known("routing.figure", code) ?? code, value, quarter: quarterOf(from) })),
-          ]
-            .filter(Boolean)
-            .join(" · ")}
+        <p className="registry-facts hint">
+          {row.capabilities.length > 0 && <span>{t("registry.always", { what: row.capabilities.map((one) => termOf(texts, one)).join(signs(locale).comma) })}</span>}
+          {row.certified !== undefined && <span>{t("registry.certified", { date: showDate(row.certified, locale) })}</span>}
+          {row.figures.map(({ code, value, from }) => (
+            <span key={`${code} ${from}`}>{t("registry.figure", { what: known("routing.figure", code) ?? code, value: TIMES.has(code) ? t("length.minute", { count: value }) : value, ...quarterOf(from) })}</span>
+          ))}
         </p>
+        {row.hotline !== undefined && (
+          <a className="registry-call" href={`tel:${row.hotline}`} aria-label={t("routing.call", { place: nameIn(locale, site), number: row.hotline })}>
+            ☎ {row.hotline}
+          </a>
+        )}
         {row.suspended !== undefined && (
           <p className="registry-bad">
             <span aria-hidden>⛔ </span>
@@ -130,8 +132,11 @@ function Centre({ site, row, stale, now, isEditor }: { site: Registered; row: Ro
   );
 }
 
-/** The quarter a day begins, such as 2026Q1. */
-const quarterOf = (day: string): string => (day.length < 7 ? day : `${day.slice(0, 4)}Q${Math.floor((Number(day.slice(5, 7)) - 1) / 3) + 1}`);
+/** Figures that are minutes. */
+const TIMES = new Set(["dnt", "dpt", "d2w"]);
+
+/** The quarter a day begins. */
+const quarterOf = (day: string) => ({ year: day.slice(0, 4), quarter: Math.floor((Number(day.slice(5, 7)) - 1) / 3) + 1 });
 
 /** One press says that all come; what is not open asks why. */
 function Say({ row }: { row: Row }) {

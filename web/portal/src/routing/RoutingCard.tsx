@@ -8,9 +8,11 @@ import "./routing.css";
  * look for it.
  *
  * @param to where the patient is brought, as an Organization, where that is chosen already
+ * @param own whoever asks works there
  * @param onChoose chooses a hospital
  */
-export function RoutingCard({ routed, to, onChoose }: { routed: Routed; to?: string | undefined; onChoose?: (site: Site) => void }) {
+export function RoutingCard(props: { routed: Routed; to?: string | undefined; own?: string | undefined; onChoose?: (site: Site) => void }) {
+  const { routed, to, own, onChoose } = props;
   const texts = useTexts();
   const { t, known } = texts;
   const { chosen, alternatives, rejected, wish, trace, warnings } = routed;
@@ -34,7 +36,7 @@ export function RoutingCard({ routed, to, onChoose }: { routed: Routed; to?: str
       ) : (
         <>
           <p className="routing-rule">{known("routing.rule", routed.rule) ?? routed.rule}</p>
-          <Place site={chosen} mark="★" isChosen to={to} onChoose={onChoose} />
+          <Place site={chosen} mark="★" isChosen to={to} own={own} onChoose={onChoose} />
         </>
       )}
       {isElsewhere && (
@@ -49,7 +51,7 @@ export function RoutingCard({ routed, to, onChoose }: { routed: Routed; to?: str
           <ol className="routing-list">
             {alternatives.map((site) => (
               <li key={site.location}>
-                <Place site={site} mark="○" to={to} onChoose={onChoose} />
+                <Place site={site} mark="○" to={to} own={own} onChoose={onChoose} />
               </li>
             ))}
           </ol>
@@ -61,7 +63,7 @@ export function RoutingCard({ routed, to, onChoose }: { routed: Routed; to?: str
           <ul className="routing-list">
             {rejected.map((site) => (
               <li key={site.location}>
-                <Place site={site} mark="✕" isRejected to={to} onChoose={onChoose} />
+                <Place site={site} mark="✕" isRejected to={to} own={own} onChoose={onChoose} />
               </li>
             ))}
           </ul>
@@ -83,8 +85,8 @@ export function RoutingCard({ routed, to, onChoose }: { routed: Routed; to?: str
   );
 }
 
-function Place(props: { site: Site; mark: string; isChosen?: boolean; isRejected?: boolean; to: string | undefined; onChoose: ((site: Site) => void) | undefined }) {
-  const { site, mark, isChosen = false, isRejected = false, to, onChoose } = props;
+function Place(props: { site: Site; mark: string; isChosen?: boolean; isRejected?: boolean; to: string | undefined; own: string | undefined; onChoose: ((site: Site) => void) | undefined }) {
+  const { site, mark, isChosen = false, isRejected = false, to, own, onChoose } = props;
   const texts = useTexts();
   const { t, locale, known } = texts;
   const isTaken = to !== undefined && site.institution === to;
@@ -96,6 +98,7 @@ function Place(props: { site: Site; mark: string; isChosen?: boolean; isRejected
       <span className="routing-name">
         <strong>{nameIn(locale, site)}</strong>
         {site.level !== undefined && <span> {termOf(texts, site.level)}</span>}
+        {site.institution === own && <em> {t("registry.own")}</em>}
         {isTaken && <em> {t("routing.taken")}</em>}
       </span>
       {site.way !== undefined && (

@@ -6,10 +6,13 @@ import type { Named, Reason, Routed, Site, Step } from "./reading";
 export const nameIn = (locale: Locale, { name, english }: Pick<Named, "name" | "english">): string => (locale === "en" && english !== undefined ? english : name);
 
 /** What stands between words of a language. */
-export const signs = (locale: Locale) => (locale === "en" ? { comma: ", ", colon: ": ", semicolon: "; " } : { comma: "，", colon: "：", semicolon: "；" });
+export const signs = (locale: Locale) => (locale === "en" ? { comma: ", ", colon: ": " } : { comma: "，", colon: "：" });
 
 /** Minutes as people say them. */
 export const minutes = (value: number): number => Math.round(value);
+
+/** How long ago something was said, from minutes: in hours where minutes no longer say it. */
+export const agoIn = ({ t }: Pick<Texts, "t">, ago: number): string => (ago < 120 ? t("routing.ago", { count: minutes(ago) }) : t("span.ago.hour", { count: Math.floor(ago / 60) }));
 
 /** What a code of a centre is called: a capability, a level, a reason for being suspended, or a status. */
 export function termOf({ known }: Texts, code: string): string {
@@ -27,7 +30,7 @@ export function reasonIn(texts: Texts, { code, detail, value, limit }: Reason): 
     value === undefined
       ? undefined
       : age
-        ? t("routing.ago", { count: Math.max(0, minutes(value)) })
+        ? agoIn(texts, Math.max(0, value))
         : limit === undefined
           ? String(minutes(value))
           : t(["needles-late", "refused"].includes(code) ? "routing.limit.plain" : "routing.limit", { value: minutes(value), limit: minutes(limit) });
@@ -50,7 +53,7 @@ export function stepIn(texts: Texts, { rule, held, value, limit, detail }: Step)
 /** The longest reason that goes with a warning, in characters. */
 const LONGEST = 460;
 
-/** Why this hospital, in one text that goes with the warning: who was recommended, by which rule, and who was not and why. */
+/** Why this hospital, in lines that go with the warning: who was recommended, by which rule, and who was not and why. */
 export function traceIn(texts: Texts, routed: Routed, to: string): string {
   const { t, locale, known } = texts;
   const brief = (site: Site) => `${nameIn(locale, site)}${site.way === undefined ? "" : t("routing.brief.way", { count: minutes(site.way) })}`;
@@ -62,11 +65,16 @@ export function traceIn(texts: Texts, routed: Routed, to: string): string {
   ];
   if (chosen !== undefined && chosen.institution !== to && wish !== undefined) lines.push(wishIn(texts, wish));
   if (routed.warnings.some(({ code }) => code === "straight-line")) lines.push(t("routing.reason.straight-line" as Key));
+  let whole = lines.join("\n").slice(0, LONGEST);
+  // A hospital is told with all that speaks against it, or counted; half a reason is none.
+  let left = routed.rejected.length;
   for (const site of routed.rejected) {
-    lines.push(`✕ ${nameIn(locale, site)}${signs(locale).colon}${site.reasons.map((reason) => reasonIn(texts, reason)).join(signs(locale).comma)}`);
+    const line = `\n✕ ${nameIn(locale, site)}${signs(locale).colon}${site.reasons.map((reason) => reasonIn(texts, reason)).join(signs(locale).comma)}`;
+    if (whole.length + line.length > LONGEST) break;
+    whole += line;
+    left -= 1;
   }
-  const whole = lines.join(signs(locale).semicolon);
-  return whole.length > LONGEST ? `${whole.slice(0, LONGEST)}…` : whole;
+  return left > 0 ? `${whole}\n${t("routing.brief.more", { count: left })}` : whole;
 }
 
 /** What the patient's own choice costs. */

@@ -1,12 +1,13 @@
-import type { QuestionnaireItem, QuestionnaireResponse, ResponseItem } from "@qingshan/client";
+import type { Organization, QuestionnaireItem, QuestionnaireResponse, ResponseItem, Service } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { itemsOf, labelOf, textIn, unitOf } from "../forms/questionnaire";
+import { itemsOf, labelOf, saysScore, scoreOf, textIn, unitOf } from "../forms/questionnaire";
 import { useForm } from "../forms/reading";
 import { shownUnit } from "../forms/units";
 import { useTexts, type Texts } from "../language";
 import { useService } from "../session";
 import { FailureNotice, Loading } from "../states";
+import { namesOf } from "../work/actors";
 import { showMoment } from "../views/Readable";
 import { conceptIn } from "./words";
 
@@ -26,14 +27,45 @@ export default function Answers({ reference }: { reference: string }) {
   // A question is in the words, and a number in the unit, of the form it was an answer to, and of no later one.
   const items = form.data?.version === version ? form.data?.item : undefined;
   const asked = useMemo(() => new Map([...itemsOf(items)].map((item) => [item.linkId, item])), [items]);
+  const nameless = unnamedIn(response.data?.item);
+  const names = useQuery({
+    queryKey: ["answers", "names", ...nameless],
+    enabled: nameless.length > 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: ({ signal }) => named(service, nameless, signal),
+  });
   if (response.isError && response.data === undefined) return <FailureNotice cause={response.error} retry={() => void response.refetch()} />;
   if (response.data === undefined) return <Loading />;
   const { item = [] } = response.data;
-  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} form={asked} />;
+  return item.length === 0 ? <p className="hint">{t("run.forms.empty")}</p> : <Items items={item} form={asked} names={names.data ?? NOBODY} />;
 }
 
-/** @param form what the form asks, by its link */
-function Items({ items, form }: { items: readonly ResponseItem[]; form: ReadonlyMap<string, QuestionnaireItem> }) {
+const NOBODY: ReadonlyMap<string, string> = new Map();
+
+/** Whoever is answered with by reference alone, as another system may write it. */
+export function unnamedIn(items: readonly ResponseItem[] | undefined): string[] {
+  const all = (items ?? []).flatMap(({ item, answer = [] }): string[] => [
+    ...answer.flatMap(({ valueReference: to, item: within }) => [...(to?.reference !== undefined && to.display === undefined ? [to.reference] : []), ...unnamedIn(within)]),
+    ...unnamedIn(item),
+  ]);
+  return [...new Set(all)].sort();
+}
+
+/** What institutions and people are called, as far as that may be read. */
+async function named(service: Service, references: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const houses = references.filter((one) => one.startsWith("Organization/")).map((one) => one.slice("Organization/".length));
+  const [found, people] = await Promise.all([
+    houses.length === 0 ? [] : service.search<Organization>("Organization", { _id: houses.join(","), _count: String(houses.length) }, signal).then((page) => page.found),
+    namesOf(service, references.map((reference) => ({ reference })), signal),
+  ]);
+  return new Map([...people, ...found.map((one) => [`Organization/${one.id}`, one.name ?? ""] as const)]);
+}
+
+/**
+ * @param form what the form asks, by its link
+ * @param names what those are called who are named by reference alone
+ */
+function Items({ items, form, names }: { items: readonly ResponseItem[]; form: ReadonlyMap<string, QuestionnaireItem>; names: ReadonlyMap<string, string> }) {
   const texts = useTexts();
   const nameOf = (item: ResponseItem) => {
     const own = form.get(item.linkId);
@@ -51,13 +83,13 @@ function Items({ items, form }: { items: readonly ResponseItem[]; form: Readonly
           <dt>{nameOf(item)}</dt>
           {(item.answer ?? []).map((answer, index) => (
             <dd key={index}>
-              {[valueOf(texts, answer), isNumber(answer) && unitIn(item)].filter(Boolean).join(" ")}
-              {answer.item !== undefined && <Items items={answer.item} form={form} />}
+              {[names.get(answer.valueReference?.reference ?? "") ?? valueOf(texts, answer), isNumber(answer) && unitIn(item)].filter(Boolean).join(" ")}
+              {answer.item !== undefined && <Items items={answer.item} form={form} names={names} />}
             </dd>
           ))}
           {item.item !== undefined && (
             <dd>
-              <Items items={item.item} form={form} />
+              <Items items={item.item} form={form} names={names} />
             </dd>
           )}
         </div>
@@ -78,9 +110,13 @@ export const isNumber = ({ valueDecimal, valueInteger }: Answer) => valueDecimal
 export function valueOf(texts: Texts, answer: Answer): string {
   const { t, locale } = texts;
   if (answer.valueBoolean !== undefined) return t(answer.valueBoolean ? "value.yes" : "value.no");
-  if (answer.valueCoding !== undefined) return textIn(locale, answer.valueCoding.display, answer.valueCoding._display) || (answer.valueCoding.code ?? "");
+  if (answer.valueCoding !== undefined) {
+    const label = textIn(locale, answer.valueCoding.display, answer.valueCoding._display) || (answer.valueCoding.code ?? "");
+    const score = scoreOf(answer.valueCoding);
+    return score === undefined || saysScore(label, score) ? label : `${label} · ${t("form.score", { score })}`;
+  }
   if (answer.valueQuantity !== undefined) return `${answer.valueQuantity.value ?? ""} ${answer.valueQuantity.unit ?? ""}`.trim();
-  if (answer.valueReference !== undefined) return answer.valueReference.display ?? answer.valueReference.reference ?? "";
+  if (answer.valueReference !== undefined) return answer.valueReference.display ?? t("value.unnamed");
   if (answer.valueAttachment !== undefined) return answer.valueAttachment.title ?? answer.valueAttachment.contentType ?? "";
   if (answer.valueDateTime !== undefined) return showMoment(texts, answer.valueDateTime);
   const plain = answer.valueString ?? answer.valueDecimal ?? answer.valueInteger ?? answer.valueDate ?? answer.valueTime ?? answer.valueUri;

@@ -1,4 +1,4 @@
-import type { RunClock, RunView } from "@qingshan/client";
+import type { Protocol, RunClock, RunView } from "@qingshan/client";
 import { useTexts } from "../language";
 import { ClockBar, ClockMark } from "./ClockMark";
 import { shortMinute } from "./Graph";
@@ -7,15 +7,19 @@ import { say, showLength } from "./words";
 const isRunning = (clock: RunClock) => clock.stopped === undefined;
 
 /** Every clock of a run: how it stands, how far it has run, and when its points are. Those that run stand first. */
-export function Clocks({ run, now }: { run: RunView; now: number }) {
+export function Clocks({ run, now, protocol }: { run: RunView; now: number; protocol: Protocol | undefined }) {
   const { t } = useTexts();
+  const sourceOf = ({ code }: RunClock) => {
+    const limits = protocol?.clock?.find((one) => one.code === code)?.limit ?? [];
+    return (limits.find((limit) => limit.class !== undefined && limit.class === run.class?.code) ?? limits.find((limit) => limit.class === undefined))?.source;
+  };
   const due = (clock: RunClock) => Date.parse(clock.breach ?? "") || Number.POSITIVE_INFINITY;
   const running = run.clocks.filter(isRunning).sort((left, right) => (due(left) < due(right) ? -1 : 1));
   const stopped = run.clocks.filter((clock) => !isRunning(clock));
   const list = (clocks: readonly RunClock[]) => (
     <ul className="clocks">
       {clocks.map((clock) => (
-        <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} />
+        <Clock key={`${clock.code} ${clock.n}`} clock={clock} now={now} source={clock.breach === undefined ? undefined : sourceOf(clock)} />
       ))}
     </ul>
   );
@@ -33,7 +37,7 @@ export function Clocks({ run, now }: { run: RunView; now: number }) {
   );
 }
 
-function Clock({ clock, now }: { clock: RunClock; now: number }) {
+function Clock({ clock, now, source }: { clock: RunClock; now: number; source: string | undefined }) {
   const texts = useTexts();
   const { t, locale } = texts;
   const at = (when: string) => ({ at: shortMinute(when, now) });
@@ -53,6 +57,7 @@ function Clock({ clock, now }: { clock: RunClock; now: number }) {
           (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, at(clock[point]))}`,
         )}
         {clock.stopped !== undefined && ` · ${t("clock.stopped", at(clock.stopped))}`}
+        {source !== undefined && ` · ${t("suggestions.source", { source })}`}
       </span>
     </li>
   );

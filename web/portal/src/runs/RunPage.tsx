@@ -1,4 +1,4 @@
-import type { Communication, Reason, RunStep, RunView, Task } from "@qingshan/client";
+import type { Coded, Communication, Reason, RunStep, RunView, Task } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { lazy, Suspense, useState, type ReactNode } from "react";
@@ -13,10 +13,11 @@ import { useMatch } from "../settings";
 import { AnswerCall } from "../paging/AnswerCall";
 import { Pages } from "../paging/Pages";
 import { FailureNotice, Loading } from "../states";
-import { AskReason } from "../tasks/Ask";
+import { AskClass, AskReason } from "../tasks/Ask";
 import { showMoment } from "../views/Readable";
 import { Clocks } from "./Clocks";
 import { Graph, Lanes } from "./Graph";
+import { Grounds } from "./Grounds";
 import { latest } from "./graph";
 import { Milestones } from "./Milestones";
 import { Papers } from "./Papers";
@@ -91,9 +92,13 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
             </Fact>
           ))}
         </dl>
+        <Grounds run={run} />
         <Blocking run={run} now={now} />
         <Yours run={run} />
-        {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
+        <div className="run-changes">
+          {run.end === undefined && (run.regrade?.length ?? 0) > 0 && <Regrade run={run} classes={run.regrade ?? []} />}
+          {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
+        </div>
         <Documents run={run.id} />
       </header>
       {protocol.data !== undefined && isOnBoard(protocol.data) && (
@@ -101,7 +106,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
           <CaseNow run={run} now={now} />
         </Suspense>
       )}
-      {run.clocks.length > 0 && <Clocks run={run} now={now} />}
+      {run.clocks.length > 0 && <Clocks run={run} now={now} protocol={protocol.data} />}
       <Papers run={run} />
       <section className="card" aria-label={t("graph.title")}>
         <h2>{t("graph.title")}</h2>
@@ -197,6 +202,43 @@ function Yours({ run }: { run: RunView }) {
   );
 }
 
+/** What a run is about, in a heading: for whom, and which protocol. */
+const aboutWhat = (run: RunView, locale: Texts["locale"]) =>
+  [nameOf(run, run.patient?.reference), say(locale, run.protocol.title)].filter(Boolean).join(" · ");
+
+/** The way to say that it is more or less urgent than it was, for whoever may, with a reason that everybody is told. */
+function Regrade({ run, classes }: { run: RunView; classes: readonly Coded[] }) {
+  const { t, locale } = useTexts();
+  const runs = useRuns();
+  const cache = useQueryClient();
+  const [isAsked, setIsAsked] = useState(false);
+  const regrade = useMutation({
+    mutationFn: ({ code, reason }: { code: string; reason: string }) => runs.act(run.id, { deed: "regrade", class: code, reason: { code: "", text: reason } }),
+    onSuccess: () => setIsAsked(false),
+    onSettled: () => cache.invalidateQueries({ queryKey: aboutRun(run.id) }),
+  });
+  const close = () => {
+    regrade.reset();
+    setIsAsked(false);
+  };
+  return (
+    <>
+      <Button onClick={() => setIsAsked(true)}>{t("run.regrade")}</Button>
+      {isAsked && (
+        <AskClass
+          title={t("run.regrade.title", { what: aboutWhat(run, locale) })}
+          classes={classes.map(({ code, title }) => ({ code, display: say(locale, title) }))}
+          submit={t("run.regrade.submit")}
+          busy={regrade.isPending ? t("state.saving") : undefined}
+          failure={regrade.error}
+          onClass={(code, reason) => regrade.mutate({ code, reason })}
+          onClose={close}
+        />
+      )}
+    </>
+  );
+}
+
 /** The way to take the whole run back, for whoever may, with a reason. */
 function TakeBack({ run, reasons }: { run: RunView; reasons: string | undefined }) {
   const { t, locale } = useTexts();
@@ -214,13 +256,13 @@ function TakeBack({ run, reasons }: { run: RunView; reasons: string | undefined 
     setIsAsked(false);
   };
   return (
-    <div className="run-cancel">
+    <>
       <Button danger onClick={() => setIsAsked(true)}>
         {t("run.cancel")}
       </Button>
       {isAsked && (
         <AskReason
-          title={t("run.cancel.title", { what: [nameOf(run, run.patient?.reference), say(locale, run.protocol.title)].filter(Boolean).join(" · ") })}
+          title={t("run.cancel.title", { what: aboutWhat(run, locale) })}
           list={reasons}
           submit={t("run.cancel")}
           isGrave
@@ -230,7 +272,7 @@ function TakeBack({ run, reasons }: { run: RunView; reasons: string | undefined 
           onClose={close}
         />
       )}
-    </div>
+    </>
   );
 }
 

@@ -37,7 +37,10 @@ export function nextPoint(clocks: readonly Points[], now: number): number | unde
   return coming.length === 0 ? undefined : Math.min(...coming);
 }
 
-/** Where the points of a clock lie on a bar that reaches from its beginning to its end or limit, from 0 to 1. */
+/**
+ * Where the points of a clock lie on a bar that reaches from its beginning to its end or limit, from 0 to 1. They move in
+ * hundredths: finer steps nobody sees, and each would be drawn.
+ */
 export function placesOn(clock: Points & Pick<RunClock, "began">, now: number): {
   needle: number;
   target?: number;
@@ -49,10 +52,10 @@ export function placesOn(clock: Points & Pick<RunClock, "began">, now: number): 
   const limits = [clock.target, clock.warn, clock.breach].map(at).filter((point) => !Number.isNaN(point));
   // A tenth of the bar is left behind the limit, so that being just over it can be seen.
   const length = Math.max(...limits.map((point) => (point - began) * 1.1), end - began, 1);
-  const place = (when: When | undefined) => (at(when) - began) / length;
-  const placed: ReturnType<typeof placesOn> = { needle: Math.min(1, Math.max(0, (end - began) / length)) };
+  const place = (moment: number) => Math.min(1, Math.max(0, Math.round((100 * (moment - began)) / length) / 100));
+  const placed: ReturnType<typeof placesOn> = { needle: place(end) };
   for (const point of ["target", "warn", "breach"] as const) {
-    if (clock[point] !== undefined) placed[point] = Math.min(1, Math.max(0, place(clock[point])));
+    if (clock[point] !== undefined) placed[point] = place(at(clock[point]));
   }
   return placed;
 }

@@ -1,5 +1,6 @@
 import type { PractitionerRole, RunView } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import type { Duty } from "../duties";
 import { useService } from "../session";
 import { standing } from "./graph";
@@ -17,7 +18,7 @@ const warnedBy = (run: RunView): string | undefined => standing(run, SENT)?.by;
  */
 export function useCrewed(runs: readonly RunView[]): (run: RunView) => boolean {
   const service = useService();
-  const senders = [...new Set(runs.map(warnedBy).filter((one) => one !== undefined))].sort();
+  const senders = useMemo(() => [...new Set(runs.map(warnedBy).filter((one) => one !== undefined))].sort(), [runs]);
   const people = senders.filter((one) => one.startsWith("Practitioner/"));
   const found = useQuery({
     queryKey: ["crews", people.join()],

@@ -74,7 +74,7 @@ async function messagesOf(service: Service, run: RunView, signal: AbortSignal): 
   // What a message is about is no parameter of a search, so all notices about the patient since then are read.
   const params = {
     subject: run.patient?.reference ?? "",
-    category: `${NOTICE}|milestone,${NOTICE}|clock`,
+    category: `${NOTICE}|milestone,${NOTICE}|clock,${NOTICE}|class`,
     sent: `ge${run.began}`,
     _sort: "-sent",
     _count: "100",

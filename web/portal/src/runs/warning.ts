@@ -66,6 +66,10 @@ export function readAt(run: Pick<RunView, "milestones" | "steps">, protocol: Pic
 /** Versions that nobody has read since they arrived. */
 export const unreadOf = (versions: readonly Version[], read: number): Version[] => versions.filter(({ received }) => !(Date.parse(received) <= read));
 
+/** The answers to one question of a form that was filled in, wherever it stands in it. */
+export const answersTo = (response: QuestionnaireResponse | undefined, linkId: string): readonly Answer[] =>
+  [...answered(response?.item)].find((item) => item.linkId === linkId)?.answer ?? [];
+
 function* answered(items: readonly ResponseItem[] | undefined): Generator<ResponseItem> {
   for (const item of items ?? []) {
     if ((item.answer ?? []).length > 0) yield item;

@@ -89,6 +89,37 @@ export function AskReason(props: {
   );
 }
 
+/** Asks which of some classes something has, and why. */
+export function AskClass(props: {
+  title: string;
+  classes: readonly Coding[];
+  submit: string;
+  busy: string | undefined;
+  failure: unknown;
+  onClass(code: string, reason: string): void;
+  onClose(): void;
+}) {
+  const { classes, onClass, ...rest } = props;
+  const { t } = useTexts();
+  const [none] = useState(() => new Map());
+  const items: QuestionnaireItem[] = [
+    { linkId: "class", type: "choice", text: t("run.regrade.to"), required: true, answerOption: classes.map((valueCoding) => ({ valueCoding })) },
+    { linkId: "reason", type: "text", text: t("run.regrade.reason"), required: true, maxLength: 500 },
+  ];
+  return (
+    <Ask
+      {...rest}
+      items={items}
+      lists={none}
+      onAnswer={(answered) => {
+        const code = answerIn(answered, "class")?.valueCoding?.code;
+        const reason = answerIn(answered, "reason")?.valueString ?? "";
+        if (code !== undefined) onClass(code, reason);
+      }}
+    />
+  );
+}
+
 /** Asks to whom a step is handed. */
 export function AskParty(props: {
   title: string;

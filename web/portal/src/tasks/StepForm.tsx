@@ -10,6 +10,7 @@ import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
 import { nameOf } from "../runs/RunPage";
 import { HoldFor } from "../places/around";
+import { BringFrom } from "../routing/where";
 import { useProtocol } from "../runs/reading";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
@@ -168,7 +169,9 @@ function Ready(props: {
           />
         )}
         <HoldFor value={places}>
-          <FormView filling={filling} onDone={onDone} />
+          <BringFrom value={run}>
+            <FormView filling={filling} onDone={onDone} />
+          </BringFrom>
         </HoldFor>
         {isChanged && <KeptMark keeping={keeping} />}
       </fieldset>

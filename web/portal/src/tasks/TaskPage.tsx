@@ -13,6 +13,7 @@ import { useGlance, useIds, usePatient } from "../patients/reading";
 import { useRelations } from "../patients/relation";
 import { useOtherTabs } from "../patients/tabs";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
+import { Grounds } from "../runs/Grounds";
 import { Papers } from "../runs/Papers";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useProtocol, useRun } from "../runs/reading";
@@ -24,6 +25,7 @@ import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
 import { Doing } from "./Doing";
 import { clocksOf, followed } from "./next";
+import { useSettled } from "./settled";
 import "../patients/patients.css";
 import "../runs/runs.css";
 import "./tasks.css";
@@ -104,6 +106,7 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
   const now = useTick(clocks) + behind;
   const who = [...new Set([nameOf(run, step.party?.reference) ?? step.party?.display, step.role && say(locale, step.role.title)])].filter(Boolean).join(" · ");
   const isOpen = step.state === "ready" || step.state === "taken";
+  const isSettled = useSettled();
   return (
     <>
       <header className="card task-head">
@@ -137,12 +140,15 @@ function Step({ run, behind, step, mark }: { run: RunView; behind: number; step:
             <Fact key={one.code} name={say(locale, one.title)} value={showLine(one)} />
           ))}
         </dl>
+        {!isLay(session) && <Grounds run={run} />}
         <Seen run={run} step={step} />
         <Documents run={run.id} />
       </header>
       {!isLay(session) && before === undefined && isOpen && <Papers run={run} isOpen={step.outcomes.length > 0 || step.form !== undefined} />}
       {before !== undefined ? (
         <Done before={before} run={run} step={step} />
+      ) : !isSettled ? (
+        <Loading rows={2} />
       ) : (
         <Doing run={run} step={step} protocol={protocol.data} onDone={setBefore} />
       )}

@@ -85,6 +85,23 @@ export function Announced({ hospital, now, onArrived }: { hospital: string; now:
   );
 }
 
+/** What somebody said of themselves before they came, for whoever grades them; it is looked at, and proves nothing. */
+export function Said({ patient }: { patient: string }) {
+  const service = useService();
+  const found = useQuery({
+    queryKey: ["triage", "said", patient],
+    queryFn: async ({ signal }) => (await service.search<One>("Communication", { ...searchFor({ patient }, Date.now()), status: "completed", _count: "1" }, signal)).found[0] ?? null,
+  });
+  return found.data == null ? null : <Words one={found.data} />;
+}
+
+/** The words of an announcement, in one line. */
+export function Words({ one }: { one: One }) {
+  const { t } = useTexts();
+  const { label, words } = told(one);
+  return <p className="triage-said">{t("announced.said", { what: [label, words].filter(Boolean).join(" · ") })}</p>;
+}
+
 function Who({ patient }: { patient: Patient }) {
   const { t } = useTexts();
   const { sexAndAge } = useShown(patient);

@@ -5,7 +5,7 @@ import { addressOf } from "../forms/draft";
 import { begin, type Filled, type Knowledge } from "../forms/filled";
 import { FormView, useFilling } from "../forms/FormView";
 import type { Item } from "../forms/path/item";
-import { itemsOf, labelOf } from "../forms/questionnaire";
+import { itemsOf, labelOf, sourceOf } from "../forms/questionnaire";
 import { listsOf, useForm, useLists, useNames } from "../forms/reading";
 import { useTexts } from "../language";
 import { aboutRun, useProtocol, useRuns } from "../runs/reading";
@@ -116,9 +116,16 @@ function Ready(props: {
           <>
             <h3>{t("triage.why")}</h3>
             <ul>
-              {verdict.fired.map((rule) => (
-                <li key={rule}>{title(rules.get(rule))}</li>
-              ))}
+              {verdict.fired.map((rule) => {
+                const item = rules.get(rule);
+                const source = item && sourceOf(item);
+                return (
+                  <li key={rule}>
+                    {title(item)}
+                    {source !== undefined && <span className="what"> {t("suggestions.source", { source })}</span>}
+                  </li>
+                );
+              })}
             </ul>
           </>
         )}

@@ -21,7 +21,7 @@ import { say, showLength } from "../runs/words";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
-import { Announced, type Expected } from "./Announced";
+import { Announced, Said, Words, type Expected } from "./Announced";
 import { Grading, Level } from "./Grading";
 import { atDoor, cameAt, gradeOf, gradingOf, isHere, isTriage, queued } from "./triage";
 import "../runs/runs.css";
@@ -175,6 +175,7 @@ function Graded({ one, now, protocolOf }: { one: Case; now: number; protocolOf(c
         </h2>
         <Link href={`/runs/${encodeURIComponent(run.id)}`}>{t("triage.case")}</Link>
       </header>
+      {run.patient !== undefined && <Said patient={run.patient.reference.replace("Patient/", "")} />}
       {grading === undefined ? (
         <p className="triage-hint">{t("triage.graded", { level: run.class === undefined ? "–" : say(locale, run.class.title) })}</p>
       ) : grading.step.may ? (
@@ -242,6 +243,12 @@ function Arrival({ protocols, expected, onBegun, onClose }: {
   return (
     <div className="card triage-arrival">
       <h2>{t("triage.new")}</h2>
+      {expected !== undefined && (
+        <>
+          <Words one={expected.one} />
+          <p className="hint">{t("announced.check")}</p>
+        </>
+      )}
       <PatientField given={undefined} patient={patient} onChoose={setPatient} error={undefined} />
       <p>
         <Link href="/patients/new">{t("nav.register")}</Link>
