@@ -21,6 +21,7 @@ export default defineConfig({
     // The bounds only end a run that hangs; every step waits for what it waits for.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 60_000 } },
     // A file has a server, a folder and a browser of its own, and mostly waits for them: two keep two cores at work.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },

@@ -1,5 +1,5 @@
 import type { BrowserContextOptions, Locator, Page } from "playwright-core";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { keep as kept, play, raise, type Play } from "./stage";
 
 const beside = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
@@ -111,7 +111,7 @@ export async function fill(page: Page, answers: Answers): Promise<void> {
 }
 
 /** What a way to refer asks for, as far as every story answers alike. */
-const usual: Answers = {
+export const usual: Answers = {
   转诊类别: "门诊",
   感染与隔离: "无",
   前往方式: "家属护送",
@@ -151,13 +151,9 @@ const pressed = (page: Page, name: string) => page.locator(".task-doing").getByR
 /** Does what is open: presses an outcome, fills in what it asks for, gives a reason, until it is done. */
 export async function decide(page: Page, outcome: string, given: { answers?: Answers; reason?: string; asks?: boolean } = {}): Promise<void> {
   const { answers, reason, asks = false } = given;
-  // What others wrote comes in above the buttons and moves them; a press that falls on that very moment is made again.
   if (asks) {
-    const press = async () => {
-      if (!(await page.locator(".task-chosen").isVisible())) await pressed(page, outcome).click();
-      await page.locator(".task-chosen").waitFor({ timeout: 3_000 });
-    };
-    await vi.waitFor(press, { timeout: 60_000 });
+    await pressed(page, outcome).click();
+    await page.locator(".task-chosen").waitFor();
   }
   await page.locator(asks || answers !== undefined ? ".task-doing .step-form .form" : ".task-doing").waitFor({ state: "attached" });
   await fill(page, answers ?? {});

@@ -36,6 +36,8 @@ async function signIn(page: Page, login: string): Promise<void> {
 test("who has a second factor is let in by it alone, once for each code, until they give it up", async () => {
   const page = await window("he");
   await page.goto("/settings");
+  const factor = page.locator("section.card").filter({ hasText: "二次验证" });
+  await factor.getByLabel("当前密码").fill(password);
   await page.getByRole("button", { name: "开启二次验证" }).click();
   const secret = (await page.locator(".secret").innerText()).replaceAll(" ", "");
   const typed = page.getByLabel("动态验证码");
@@ -58,7 +60,7 @@ test("who has a second factor is let in by it alone, once for each code, until t
   await enter.click();
   await other.getByRole("heading", { name: "请更换密码" }).waitFor();
 
-  await page.locator("section.card").filter({ hasText: "二次验证" }).getByLabel("当前密码").fill(password);
+  await factor.getByLabel("当前密码").fill(password);
   await page.getByRole("button", { name: "关闭二次验证" }).click();
   await page.getByText("未开启。").waitFor();
 });

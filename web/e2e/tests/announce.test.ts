@@ -50,7 +50,7 @@ test("whoever should not come by themselves is told to call 120 before anything 
   await page.screenshot({ path: join(pictures, "announce-call.png"), fullPage: true });
   await advice.getByRole("button", { name: /^已拨打120/ }).tap();
   await page.getByRole("button", { name: "告诉医院我要来", exact: true }).tap();
-  await page.getByText("请填写").first().waitFor();
+  await page.getByText("请选一家医院").waitFor();
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(wide).toBe(0);
 });
@@ -70,8 +70,11 @@ test("whoever has announced themselves is seen at the desk as such, and a person
   expect(await desk.locator(".triage-queue ol li").count()).toBe(0);
   await waiting.getByRole("button", { name: "人已到" }).click();
   await desk.locator(".triage-arrival", { hasText: "单小雨" }).waitFor();
+  await desk.locator(".triage-arrival .triage-said", { hasText: "昨晚开始，右下腹痛" }).waitFor();
   await desk.getByRole("button", { name: "自行来院", exact: true }).click();
   await desk.locator(".triage-grading").waitFor();
+  // Whoever grades them reads what they said, and need not ask twice.
+  await desk.locator(".triage-desk .triage-said", { hasText: "昨晚开始，右下腹痛" }).waitFor();
   await desk.locator(".triage-queue ol li", { hasText: "单小雨" }).waitFor();
   await waiting.waitFor({ state: "detached" });
   await resident.locator(".announced-own").waitFor({ state: "detached" });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { ask, pictures, play, raise } from "../src/stage";
+import { unreadable } from "../src/wall";
 
 const line = new URL("../lines/rush", import.meta.url).pathname;
 const HOSPITAL = "示范县医院";
@@ -58,8 +59,9 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
   expect(await nurse.locator(".board-person strong").allInnerTexts()).toEqual(["李晚来", "张早来"]);
   await nurse.mouse.move(2, 2);
   await nurse.waitForFunction(() => document.querySelector(".board-person strong")?.textContent === "张早来");
+  // A row that has come onto the screen is drawn with the next frame.
+  await expect.poll(() => row(nurse, "李晚来").innerText()).toMatch(/超时 \d+ 分钟/);
   const late = await row(nurse, "李晚来").innerText();
-  expect(late).toMatch(/超时 \d+ 分钟/);
   expect(late).toContain("头颅CT");
   expect(late).toContain("影像科");
   expect(late).toContain("0/2");
@@ -70,6 +72,30 @@ test("a case stands on the board as soon as it begins, moves up when it is late,
   await row(nurse, "张早来").getByRole("link").click();
   await nurse.waitForURL(new RegExp(`/runs/${first}$`));
   await nurse.getByRole("heading", { name: "张早来" }).waitFor();
+});
+
+test("a row changes and goes while somebody looks, the others stay as they stand, and who may see none of it sees nothing", async () => {
+  const nurse = await window("lin");
+  const doctor = await doctorsWindow();
+  const leaves = await start(doctor, "何将去");
+  await start(doctor, "吕仍在");
+  const stranger = await window("gao");
+  await stranger.goto("/board");
+  await nurse.goto("/board");
+  for (const page of [nurse, stranger]) await page.locator(".board:not(.is-partial) .live-live").waitFor();
+  expect(await row(stranger, "吕仍在").count()).toBe(0);
+  await row(nurse, "何将去").getByText("0/2").waitFor();
+  await row(nurse, "吕仍在").evaluate((one) => one.setAttribute("data-same", ""));
+  const asked: string[] = [];
+  nurse.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await act(doctor, leaves, { deed: "acknowledge", step: "team", n: 1 });
+  await row(nurse, "何将去").getByText("1/2").waitFor();
+  await act(doctor, leaves, { deed: "cancel", reason: "非卒中" });
+  await row(nurse, "何将去").waitFor({ state: "detached" });
+  // What happened was read, and nothing besides it: neither the list nor another run.
+  expect(asked.filter((path) => path.startsWith("/runs/") || path === "/fhir/Task").every((path) => path === `/runs/${leaves}`)).toBe(true);
+  await row(nurse, "吕仍在").and(nurse.locator("[data-same]")).waitFor();
+  expect(await stranger.locator(".board-row").count()).toBe(0);
 });
 
 test("a case shows what runs at once, does what is open with one touch, and follows what is measured", async () => {
@@ -161,4 +187,11 @@ test("on a wall names are shortened, drills are told apart, and everybody has a 
   const text = await wall.locator(".board").innerText();
   expect(text).not.toMatch(/郑一|韩八|演员九/);
   await wall.screenshot({ path: join(pictures, "board-wall.png") });
+  // From four metres: what is wrong is told by a sign, by its size and in words, also when nothing is heard any more.
+  expect(await unreadable(wall)).toEqual([]);
+  await wall.context().setOffline(true);
+  await wall.locator(".board.is-lost").waitFor();
+  await wall.screenshot({ path: join(pictures, "board-wall-lost.png") });
+  expect(await unreadable(wall)).toEqual([]);
+  expect((await wall.locator(".board-lost").boundingBox())?.width).toBeGreaterThan(1_500);
 });

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { look, touch, type Run } from "../src/drill";
 import { Outside, Subscription, vapidOf, type Message } from "../src/outside";
 import { be, pictures, raise, type Stage } from "../src/stage";
+import { unreadable } from "../src/wall";
 
 const drill = (name: string) => new URL(`../drill/${name}`, import.meta.url).pathname;
 const people = [
@@ -211,7 +212,7 @@ describe("under a clock that is moved", () => {
     await look(nurse, stroke);
     await nurse.locator(".pages").scrollIntoViewIfNeeded();
     await nurse.screenshot({ path: join(pictures, "pages.png") });
-    await nurse.locator(".run-cancel").getByRole("button", { name: "撤回" }).click();
+    await nurse.locator(".run-changes").getByRole("button", { name: "撤回" }).click();
     await nurse.locator("dialog label, dialog button.filter, dialog .choice").first().waitFor();
     await nurse.screenshot({ path: join(pictures, "stand-down.png") });
     await nurse.locator("dialog input[type=radio]").first().check({ force: true });
@@ -236,6 +237,7 @@ describe("under a clock that is moved", () => {
     // Names are shortened on a wall.
     await nurse.locator(".board-row .trouble.is-grave").first().waitFor();
     await nurse.screenshot({ path: join(pictures, "board-channel-wall.png") });
+    expect(await unreadable(nurse)).toEqual([]);
     await nurse.setViewportSize({ width: 1366, height: 768 });
     await look(nurse, stroke);
     await nurse.locator(".page-way.is-retried").first().waitFor();
@@ -249,6 +251,30 @@ describe("under a clock that is moved", () => {
     await nurse.goto("/board");
     await row.waitFor();
     await row.locator(".trouble.is-grave").waitFor({ state: "detached" });
+  });
+});
+
+describe("with people whose numbers nobody knows yet", () => {
+  beforeAll(() => begin(["sms", "voice"]));
+  afterAll(end);
+
+  test("whoever runs the platform enters the number somebody is called over, and they see that they can be reached", async () => {
+    const nurse = await window("lin");
+    await nurse.goto("/settings");
+    await nurse.locator(".paging-numbers .is-missing").first().waitFor();
+    const admin = await window("qian");
+    await admin.goto("/consortium?at=county");
+    await admin.getByRole("button", { name: "登记号码 林静" }).click();
+    await admin.getByLabel("林静的手机号码").fill("0730-555");
+    await admin.getByRole("button", { name: "保存号码" }).click();
+    await admin.getByText("请填写11位手机号码").waitFor();
+    await admin.screenshot({ path: join(pictures, "staff-number.png") });
+    await admin.getByLabel("林静的手机号码").fill("154 0000 0009");
+    await admin.getByRole("button", { name: "保存号码" }).click();
+    await admin.getByRole("button", { name: "修改号码 林静" }).waitFor();
+    await admin.locator(".staff-number", { hasText: "15400000009" }).waitFor();
+    await nurse.reload();
+    await nurse.locator(".paging-numbers li:not(.is-missing)").nth(1).waitFor();
   });
 });
 

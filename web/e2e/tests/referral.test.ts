@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clock, decide, done, fill, heard, keep, minute, owned, press, reached, refer, row, settle, take, toWork, told, screensOf } from "../src/referral";
+import { clock, decide, done, fill, heard, keep, minute, owned, press, reached, refer, row, settle, take, toWork, told, usual, screensOf } from "../src/referral";
 
 const screens = screensOf("referral");
 
@@ -351,6 +351,49 @@ test("a referral is declined by keyboard alone", async () => {
   await reached(clinic, "未接收");
 });
 
+test("consent that was not given keeps a referral from being sent, and says what to do", async () => {
+  const clinic = await screens.open("fang");
+  await clinic.goto("/protocols/referral?view=start&patient=qin");
+  await clinic.locator(".start-patient").waitFor();
+  await clinic.getByText("上转", { exact: true }).click();
+  await clinic.getByText("普通", { exact: true }).click();
+  await clinic.getByLabel("接收方").selectOption({ label: HEART });
+  const refused = { "已说明转诊理由、去向、费用和风险，患者方同意": "否", 同意接收机构查阅与本次转诊有关的健康档案: "否" };
+  await fill(clinic, { ...usual, 转诊原因: "活动后气促", 病情描述: "活动后气促一周。", ...refused });
+  await clinic.locator(".start-run button[type=submit]").click();
+  const faults = clinic.locator(".form-faults");
+  await faults.getByText("患者方不同意的不能提交转诊。").waitFor();
+  await faults.getByText("未取得单独同意的不能提交。").waitFor();
+  await keep(clinic, "no-consent");
+  // In an emergency nobody may be there who could consent.
+  await fill(clinic, { 签署人: "急诊无法取得，经负责人批准" });
+  await faults.waitFor({ state: "detached" });
+});
+
+test("a referral whose patient gets worse becomes urgent where it is, and whoever looks at it is told why", async () => {
+  const [clinic, ward] = await Promise.all([screens.open("fang"), screens.work("tao")]);
+  await refer(clinic, { patient: "qin", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "活动后气促", 病情描述: "活动后气促一周。" } });
+  await row(ward, "秦小满", "审核转诊申请").waitFor();
+  await clinic.getByRole("button", { name: "调整分级" }).click();
+  const asked = clinic.locator(".dialog");
+  await asked.getByRole("button", { name: "确定调整" }).click();
+  await asked.getByText("请填写").first().waitFor();
+  await keep(clinic, "regrade");
+  await asked.locator("label", { hasText: "加急" }).click();
+  await asked.getByLabel("调整原因").fill("今晨静息时也气促，双下肢水肿。");
+  await asked.getByRole("button", { name: "确定调整" }).click();
+  await clinic.locator(".run-of", { hasText: "加急" }).waitFor();
+  await row(ward, "秦小满", "审核转诊申请").filter({ hasText: "紧急" }).waitFor();
+  await take(ward, "秦小满", "审核转诊申请");
+  await ward.getByRole("link", { name: "双向转诊", exact: true }).click();
+  await ward.locator(".run .lines li", { hasText: "改为加急：今晨静息时也气促，双下肢水肿。" }).waitFor();
+  await keep(ward, "regraded");
+  await clinic.getByRole("button", { name: "撤回" }).click();
+  await clinic.locator(".dialog .form-scale label", { hasText: "填写有误" }).click();
+  await clinic.locator(".dialog").getByRole("button", { name: "撤回" }).click();
+  await clinic.locator(".run-head .tag", { hasText: "已取消" }).waitFor();
+});
+
 test("of two who accept at once one does, and the other is told who was first", async () => {
   const [clinic, one, other] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("shi")]);
   await refer(clinic, { patient: "qin", urgency: "加急", to: HEART, others: office, answers: { 转诊原因: "晕厥一次", 病情描述: "晨起晕厥约一分钟，自行恢复。" } });
@@ -374,4 +417,31 @@ test("of two who accept at once one does, and the other is told who was first", 
   await keep(late, "too-late");
   await owned(clinic, "心内科");
   expect(await clinic.locator(".milestones strong", { hasText: "已接收" }).count()).toBe(1);
+});
+
+test("a form that is left half filled in is kept, and a colleague goes on where it was left", async () => {
+  const [clinic, one, other] = await Promise.all([screens.open("fang"), screens.work("tao"), screens.work("shi")]);
+  await refer(clinic, { patient: "xie", urgency: "普通", to: HEART, others: office, answers: { 转诊原因: "心悸复发", 病情描述: "射频消融后三月，心悸复发两次。" } });
+  const asking = async (page: typeof one) => {
+    await take(page, "解春晓", "审核转诊申请");
+    await page.locator(".task-outcomes").getByRole("button", { name: "要求补充资料", exact: true }).click();
+    await page.locator(".task-chosen").waitFor();
+  };
+  await asking(one);
+  await fill(one, { 需要补充什么: "消融手术记录和" });
+  await one.getByText("已暂存，可以稍后接着填。").waitFor();
+  // Nothing of it is sent yet, and whoever comes back to it finds it.
+  await asking(other);
+  const offer = other.locator(".step-offer", { hasText: "陶然" });
+  await offer.waitFor();
+  await keep(other, "half-filled");
+  await offer.getByRole("button", { name: "接着填" }).click();
+  const what = other.getByLabel("需要补充什么");
+  expect(await what.inputValue()).toBe("消融手术记录和");
+  await what.fill("消融手术记录和近期动态心电图");
+  await other.locator(".task-outcomes").getByRole("button", { name: "要求补充资料", exact: true }).click();
+  await other.locator(".task-done").waitFor();
+  await reached(clinic, "要求补充资料");
+  await clinic.locator(".run-blocking a", { hasText: "补充资料" }).click();
+  await clinic.locator(".papers .answers", { hasText: "消融手术记录和近期动态心电图" }).waitFor();
 });

@@ -335,7 +335,7 @@ test("what may not be seen is said, and is not shown as nothing", async () => {
 test("who closes their record to an institution is obeyed there, until they open it again", async () => {
   const [owner, reader] = await Promise.all([window("shan"), window("lin")]);
   await owner.getByRole("link", { name: "授权管理" }).click();
-  await owner.getByLabel("机构", { exact: true }).selectOption({ label: "示范县医院" });
+  await owner.getByLabel("机构或代办人").selectOption({ label: "示范县医院" });
   await owner.getByRole("button", { name: "确定" }).click();
   await owner.getByText("不向 示范县医院 开放").waitFor();
   await reader.goto("/patients/shan");

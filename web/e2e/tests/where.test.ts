@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { pictures, play, raise } from "../src/stage";
+import { ask, pictures, play, raise } from "../src/stage";
 
 let folder: string;
 
@@ -89,6 +89,31 @@ test("the tablet recommends a hospital, says why not elsewhere, and sends that w
       }),
   );
   expect(sent).toContain("患者选择示范县医院");
+});
+
+test("the desk reads line by line why somebody comes, and a hospital to divert to is chosen by its name with the reasons against the others", async () => {
+  const doctor = await window("wu", { at: "示范县医院" });
+  await doctor.goto("/board");
+  await doctor.locator(".board-link").first().click();
+  await doctor.locator(".routing-sent li", { hasText: "患者选择示范县医院" }).waitFor();
+  expect(await doctor.locator(".routing-sent li").count()).toBeGreaterThan(1);
+  await doctor.screenshot({ path: join(pictures, "where-case.png"), fullPage: true });
+  const run = new URL(doctor.url()).pathname.split("/").at(-1) ?? "";
+  const taskOf = async (code: string) => {
+    const { steps } = (await ask(doctor, "GET", `/runs/${run}`)) as unknown as { steps: { code: string; task?: string }[] };
+    return steps.find((step) => step.code === code)?.task ?? "";
+  };
+  await ask(doctor, "POST", `/runs/${run}/acts`, { deed: "complete", step: "answer", n: 1, outcome: "cannot", reason: { code: "machine" } });
+  await doctor.goto(`/tasks/${await taskOf("arbitrate")}`);
+  await doctor.getByRole("button", { name: "改送其他医院" }).click();
+  await doctor.getByRole("button", { name: "按救治能力、路程和实时状态推荐" }).click();
+  // Where they are is what the vehicle said last; the desk itself tells no place.
+  await doctor.getByText("以救护车最后位置计算").waitFor();
+  await doctor.locator(".routing-answer .routing-place", { hasText: "示范市医院" }).waitFor();
+  await doctor.screenshot({ path: join(pictures, "where-divert.png"), fullPage: true });
+  await doctor.locator(".routing-answer button.routing-place", { hasText: "示范市医院" }).click();
+  await doctor.locator(".form-select", { hasText: "示范市医院" }).waitFor();
+  expect(await doctor.locator("main").innerText()).not.toMatch(/Organization\//);
 });
 
 test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
