@@ -1,7 +1,8 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { Failure } from "@qingshan/client";
 import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
+import { Cache } from "./cache";
 import { firstLocale, Language, load } from "./language";
 import { SessionKeeper } from "./session";
 import { Shell } from "./Shell";
@@ -12,7 +13,7 @@ import "./look.css";
 /** Attempts after the first at a question that nobody answered. */
 const MOST_RETRIES = 3;
 
-const cache = new QueryClient({
+const cache = new Cache({
   defaultOptions: {
     queries: {
       // A ward computer behind a bad switch says that it is online; the request itself is the only test.
