@@ -134,6 +134,12 @@ impl Pages {
 /// A beginning with more candidates than this is not taken if there is another way.
 const MANY: i64 = 2_000;
 
+/// With fewer candidates than this every one is looked at, rather than all that comes first in an order.
+const PLENTY: i64 = 20_000;
+
+/// So many criteria are asked how many candidates they have.
+const ASKED: usize = 3;
+
 /// So many matches are read ahead when an order is read off an index.
 const AHEAD: i64 = 1_000;
 
@@ -358,15 +364,38 @@ impl<R: Rows> Search<'_, R> {
         u64::try_from(count).map_err(Error::fault)
     }
 
-    /// Whether the search begins with so many candidates that another way may be better.
+    /// Begins the search where few candidates are. Whether there are many wherever it begins, so that another way may
+    /// be better.
+    ///
+    /// How much a criterion singles out is a guess by its kind. What is open is little in a record and what one
+    /// institution ever did is much, so where the guess finds many, the other criteria are asked.
     async fn begins_wide(&mut self) -> Result<bool, Error> {
-        if self.plan.cost <= FEW {
+        let first = self.plan.clone();
+        if first.cost <= FEW || !self.is_wide(&first, MANY).await? {
             return Ok(false);
         }
+        let mut others = first.otherwise();
+        if others.is_empty() {
+            return Ok(true);
+        }
+        others.truncate(ASKED);
+        others.push(first);
+        for most in [MANY, PLENTY] {
+            for other in &others {
+                if !self.is_wide(other, most).await? {
+                    self.plan = other.clone();
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn is_wide(&mut self, plan: &Plan<'_>, most: i64) -> Result<bool, Error> {
         let mut writer = self.writer();
-        let (sql, arguments) = (self.plan.probe(&mut writer, MANY), writer.arguments);
+        let (sql, arguments) = (plan.probe(&mut writer, most), writer.arguments);
         let counted = self.ask(&sql, &arguments).await?;
-        Ok(counted.first().map_or(Ok(0), |row| row.int(0))? >= MANY)
+        Ok(counted.first().map_or(Ok(0), |row| row.int(0))? >= most)
     }
 
     /// A page in the order of rids.
@@ -377,7 +406,8 @@ impl<R: Rows> Search<'_, R> {
             Some(Cursor::Held(_)) => return Err(Error::invalid("The link belongs to another search.").at("http._page")),
         };
         // Candidates that do not come in the order of rids must all be read for the first page.
-        if self.plan.is_scattered() && self.begins_wide().await? {
+        let scattered = self.plan.is_scattered();
+        if (scattered || self.query.criteria.len() > 1) && self.begins_wide().await? && scattered {
             self.plan = self.plan.in_order();
         }
         let count = self.query.count;

@@ -356,8 +356,9 @@ impl Conditions<'_> {
                     let party = self.among("t.party", &self.sight.parties);
                     let (kind, now) = (Kind::Addressed.number(), self.now("t"));
                     either.push(format!(
-                        "EXISTS (SELECT 1 FROM tie t WHERE t.rid = {} AND t.kind = {kind} AND {party} AND {now})",
-                        columns.rid
+                        "EXISTS (SELECT 1 FROM tie t WHERE t.rid = {} AND t.kind = {kind} AND {party} AND {now}{})",
+                        columns.rid,
+                        self.dialect.each()
                     ));
                 }
                 other => kinds.extend(Kind::of(*other)),
@@ -378,17 +379,18 @@ impl Conditions<'_> {
         let (party, now) = (self.among("t.party", parties), self.now("t"));
         format!(
             "({subject} > 0 AND EXISTS (SELECT 1 FROM tie t WHERE t.subject = {subject} AND t.kind IN ({}) \
-             AND {party} AND {now}))",
-            kinds.join(", ")
+             AND {party} AND {now}{}))",
+            kinds.join(", "),
+            self.dialect.each()
         )
     }
 
     fn refused(&mut self, columns: &Columns) -> String {
         let (deny, except) = (self.about("d", columns), self.about("e", columns));
-        let (kind, other) = (Kind::Deny.number(), Kind::Except.number());
+        let (kind, other, each) = (Kind::Deny.number(), Kind::Except.number(), self.dialect.each());
         format!(
             "EXISTS (SELECT 1 FROM tie d WHERE d.subject = {} AND d.kind = {kind} AND {deny} AND NOT EXISTS \
-             (SELECT 1 FROM tie e WHERE e.rid = d.rid AND e.kind = {other} AND e.subject = d.subject AND {except}))",
+             (SELECT 1 FROM tie e WHERE e.rid = d.rid AND e.kind = {other} AND e.subject = d.subject AND {except}{each}){each})",
             columns.subject
         )
     }
@@ -407,8 +409,11 @@ impl Conditions<'_> {
         let (party, now, kind) = (self.mine("o"), self.now("o"), Kind::Opened.number());
         format!(
             "EXISTS (SELECT 1 FROM tie o WHERE o.subject = {} AND o.kind = {kind} AND {party} AND {now} \
-             AND (o.what = 0 OR o.what = {}) AND {} & {closed} & ~o.mask = 0)",
-            columns.subject, columns.type_, columns.label
+             AND (o.what = 0 OR o.what = {}) AND {} & {closed} & ~o.mask = 0{})",
+            columns.subject,
+            columns.type_,
+            columns.label,
+            self.dialect.each()
         )
     }
 

@@ -33,6 +33,7 @@ struct Source {
 }
 
 /// The criteria of a query, where they are entered, and the shard they are confined to.
+#[derive(Clone)]
 pub(super) struct Plan<'q> {
     criteria: &'q [Criterion],
     types: &'q [&'static str],
@@ -88,6 +89,16 @@ impl<'q> Plan<'q> {
             (_, None) => (None, POOR),
         };
         Self { criteria, types, entry, near: near.filter(|near| entry == Some(*near)), cost, patient, shard }
+    }
+
+    /// The same search begun at each other criterion at which it could, the ones that seem narrowest first.
+    pub(super) fn otherwise(&self) -> Vec<Self> {
+        let costs = self.criteria.iter().map(entry_cost).enumerate();
+        let mut others: Vec<(usize, Cost)> =
+            costs.filter(|(at, cost)| *cost < POOR && Some(*at) != self.entry).collect();
+        others.sort_by_key(|(_, cost)| *cost);
+        let begun_at = |(at, cost)| Self { entry: Some(at), near: None, cost, ..*self };
+        others.into_iter().map(begun_at).collect()
     }
 
     /// The same search, read in the order of the type instead.

@@ -70,6 +70,7 @@ impl<'w> Writer<'w> {
     /// The condition that the resource `rid` fulfils a criterion. `own` says that `rid` is the resource searched for,
     /// whose shard may be known, and not one that it refers to.
     pub(super) fn holds(&mut self, criterion: &Criterion, rid: &str, own: bool) -> String {
+        let each = self.dialect.each();
         match criterion {
             Criterion::Any(either) => {
                 let either = either.iter().map(|criterion| self.holds(criterion, rid, own)).collect();
@@ -83,17 +84,20 @@ impl<'w> Writer<'w> {
             Criterion::Updated(tests) => {
                 let x = self.alias();
                 let (tests, shard) = (self.updated(tests, &x), self.shard(&x, own));
-                format!("EXISTS (SELECT 1 FROM resource {x} WHERE {x}.rid = {rid} AND {tests}{shard})")
+                format!("EXISTS (SELECT 1 FROM resource {x} WHERE {x}.rid = {rid} AND {tests}{shard}{each})")
             }
             Criterion::Row(sought) => {
                 let x = self.alias();
                 let (rows, shard) = (self.rows(sought, &x), self.shard(&x, own));
-                format!("EXISTS (SELECT 1 FROM {} {x} WHERE {x}.rid = {rid} AND {rows}{shard})", sought.table.name())
+                format!(
+                    "EXISTS (SELECT 1 FROM {} {x} WHERE {x}.rid = {rid} AND {rows}{shard}{each})",
+                    sought.table.name()
+                )
             }
             Criterion::Together(parts) => {
                 let (from, first, rows) = self.together(parts);
                 let shard = self.shard(&first, own);
-                format!("EXISTS (SELECT 1 FROM {from} WHERE {first}.rid = {rid} AND {rows}{shard})")
+                format!("EXISTS (SELECT 1 FROM {from} WHERE {first}.rid = {rid} AND {rows}{shard}{each})")
             }
             Criterion::Chain { params, types, urls, rest } => {
                 let x = self.alias();
@@ -102,7 +106,7 @@ impl<'w> Writer<'w> {
                 let seen = self.and_seen(&format!("{x}.target"), types);
                 let inner = self.holds(rest, &format!("{x}.target"), false);
                 let literal = format!(
-                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard}{seen} AND {inner})"
+                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard}{seen} AND {inner}{each})"
                 );
                 if urls.is_empty() {
                     return literal;
@@ -115,7 +119,7 @@ impl<'w> Writer<'w> {
                 let canonical = format!(
                     "EXISTS (SELECT 1 FROM ref {x} JOIN locator {y} ON {y}.rid = {x}.target \
                      JOIN tok {z} ON {url} AND {z}.code = {y}.id \
-                     WHERE {x}.rid = {rid} AND {param} AND {x}.ttype = 0{shard}{seen} AND {inner})"
+                     WHERE {x}.rid = {rid} AND {param} AND {x}.ttype = 0{shard}{seen} AND {inner}{each})"
                 );
                 any(vec![literal, canonical])
             }
@@ -124,8 +128,9 @@ impl<'w> Writer<'w> {
                 let param = self.params(params, &x);
                 let seen = self.and_seen(&format!("{x}.rid"), &self.types_of(params));
                 let inner = self.holds(rest, &format!("{x}.rid"), false);
-                let literal =
-                    format!("EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param}{seen} AND {inner})");
+                let literal = format!(
+                    "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.target = {rid} AND {param}{seen} AND {inner}{each})"
+                );
                 if urls.is_empty() {
                     return literal;
                 }
@@ -149,7 +154,8 @@ impl<'w> Writer<'w> {
         let mut conditions = Conditions { sight, dialect: self.dialect, argument: &mut argument };
         let readable = conditions.readable(&Columns::of("s"), Some(types));
         let own = self.dialect.resource(rid, "s");
-        Some(format!("EXISTS (SELECT 1 FROM {own} WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable})"))
+        let each = self.dialect.each();
+        Some(format!("EXISTS (SELECT 1 FROM {own} WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable}{each})"))
     }
 
     /// The same as a further condition, or nothing.

@@ -667,3 +667,31 @@ fn long_orders_are_kept_between_pages_without_growing_the_link() {
         }
     });
 }
+
+#[test]
+fn what_is_open_is_looked_for_among_what_is_open_and_not_among_all_that_was_ever_done() {
+    on_both(async |place| {
+        let session = settle(&place, &[r#"{"resourceType":"Organization","id":"ward"}"#]).await;
+        let task = |number: usize, status: &str| {
+            let due = format!("2026-03-01T08:{:02}:00+08:00", number % 60);
+            let text = format!(
+                r#"{{"resourceType":"Task","id":"t{number}","status":"{status}","intent":"order",
+                    "owner":{{"reference":"Organization/ward"}},"authoredOn":"{due}"}}"#
+            );
+            update("Task", &format!("t{number}"), json(&text), None)
+        };
+        let done: Vec<_> = (0..2_100).map(|number| task(number, "completed")).collect();
+        session.transact(done).await.unwrap();
+        session.transact([5, 3, 4].map(|number| task(9_000 + number, "ready")).into()).await.unwrap();
+        let open = "Task?owner=Organization/ward&status=ready,in-progress";
+        check(&session, &[(open, &["t9003", "t9004", "t9005"])]).await;
+        assert_eq!(ids(&session, &format!("{open}&_sort=authored-on")).await, ["t9003", "t9004", "t9005"]);
+        let kept = ids(&session, "Task?owner=Organization/ward&status=completed&_sort=-authored-on&_count=3").await;
+        assert_eq!(kept, ["t2099", "t2039", "t1979"]);
+        for query in [open.to_owned(), format!("{open}&_sort=authored-on")] {
+            let plans = session.explain(&request(&query)).await.unwrap();
+            let first = plans.last().and_then(|plan| plan.lines().find(|step| step.contains("SEARCH x"))).unwrap_or("");
+            assert!(place.is_shared() || first.contains("INDEX tok_value"), "{query} begins by {first}");
+        }
+    });
+}
