@@ -139,6 +139,9 @@ impl<'q> Plan<'q> {
 
     /// How many match.
     pub(super) fn count(&self, writer: &mut Writer<'_>) -> String {
+        if self.entry.is_none() {
+            writer.of_all();
+        }
         let Source { from, rid, conditions } = self.matching(writer, &[]);
         format!("SELECT count(DISTINCT {rid}) FROM {from} WHERE {}", conditions.join(" AND "))
     }

@@ -41,6 +41,8 @@ pub(super) struct Writer<'w> {
     /// The shard of every resource that can match, when that is known.
     pub(super) shard: Option<i64>,
     pub(super) arguments: Vec<SqlValue>,
+    /// What ends a test of one candidate.
+    each: &'static str,
     tables: usize,
 }
 
@@ -52,7 +54,12 @@ impl<'w> Writer<'w> {
         sight: Option<&'w Sight>,
         shard: Option<i64>,
     ) -> Self {
-        Self { dialect, catalog, known, sight, shard, arguments: Vec::new(), tables: 0 }
+        Self { dialect, catalog, known, sight, shard, arguments: Vec::new(), each: dialect.each(), tables: 0 }
+    }
+
+    /// Leaves it to the database whether it tests each candidate or joins all: every resource of a type is asked for.
+    pub(super) fn of_all(&mut self) {
+        self.each = "";
     }
 
     /// Adds an argument and answers how it is written.
@@ -70,7 +77,7 @@ impl<'w> Writer<'w> {
     /// The condition that the resource `rid` fulfils a criterion. `own` says that `rid` is the resource searched for,
     /// whose shard may be known, and not one that it refers to.
     pub(super) fn holds(&mut self, criterion: &Criterion, rid: &str, own: bool) -> String {
-        let each = self.dialect.each();
+        let each = self.each;
         match criterion {
             Criterion::Any(either) => {
                 let either = either.iter().map(|criterion| self.holds(criterion, rid, own)).collect();
