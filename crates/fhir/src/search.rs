@@ -7,11 +7,13 @@
 mod expression;
 mod extract;
 mod names;
+mod own;
 mod registry;
 mod text;
 
 pub use extract::{Entry, IndexValue, of_type_code, reference_type};
 pub use names::{Reading, reading, spellings};
+pub use own::OwnAddresses;
 pub use registry::{Component, Param, ParamId, Registry};
 pub use text::{MAX_KEY, fold, key};
 

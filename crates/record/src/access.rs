@@ -19,6 +19,7 @@ mod table;
 
 use std::sync::Arc;
 
+use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -31,7 +32,6 @@ pub use openness::Openness;
 pub use relations::{HeldRelation, Relations};
 pub use rules::Relation;
 
-use crate::audit;
 use crate::store::value::{Dialect, Rows, SqlValue};
 use crate::store::{Record, reads};
 use crate::transact::Applied;
@@ -187,7 +187,7 @@ impl Record {
     /// Reads anew which institutions belong together.
     pub(crate) async fn load_institutions(&self) -> Result<(), Error> {
         let known_to = *self.head().borrow();
-        let loaded = Institutions::load(&mut self.reader().await?, self.search_parameters().zone(), known_to).await?;
+        let loaded = Institutions::load(&mut self.reader().await?, &self.search_parameters(), known_to).await?;
         let mut current = self.access().institutions.write();
         // Of two that load at once, the one that saw less must not have the last word.
         if known_to >= current.known_to {
@@ -220,10 +220,10 @@ impl Record {
 }
 
 /// Some resource of what is shown, where all of it is about one patient.
-pub(crate) fn of_one_patient<'v>(shown: impl Iterator<Item = &'v Version>) -> Option<&'v Key> {
+pub(crate) fn of_one_patient<'v>(own: &OwnAddresses, shown: impl Iterator<Item = &'v Version>) -> Option<&'v Key> {
     let (mut patients, mut found) = (Vec::new(), None);
     for version in shown {
-        audit::entry::patients(&version.key, version.body.as_deref().unwrap_or_default(), &mut patients);
+        version.name_patients(own, &mut patients);
         if patients.len() > 1 {
             return None;
         }

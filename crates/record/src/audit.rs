@@ -23,6 +23,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -244,14 +245,14 @@ async fn move_along(record: Weak<Inner>, wake: Arc<Notify>, gather: Duration) {
 
 /// What a verb of a session answered, as far as the trail tells of it.
 pub(crate) trait Shown {
-    fn tell(&self, entry: &mut Entry);
+    fn tell(&self, entry: &mut Entry, own: &OwnAddresses);
 }
 
 impl Shown for Option<Version> {
-    fn tell(&self, entry: &mut Entry) {
+    fn tell(&self, entry: &mut Entry, own: &OwnAddresses) {
         if let Some(version) = self {
             entry.count = 1;
-            entry.saw(version);
+            entry.saw(version, own);
             if let [item] = &mut entry.items[..] {
                 item.version = version.version;
             }
@@ -263,21 +264,21 @@ impl Shown for Option<Version> {
 }
 
 impl Shown for SearchPage {
-    fn tell(&self, entry: &mut Entry) {
+    fn tell(&self, entry: &mut Entry, own: &OwnAddresses) {
         entry.count = (self.matches.len() + self.included.len()) as u64;
-        self.matches.iter().chain(&self.included).for_each(|version| entry.saw(version));
+        self.matches.iter().chain(&self.included).for_each(|version| entry.saw(version, own));
     }
 }
 
 impl Shown for HistoryPage {
-    fn tell(&self, entry: &mut Entry) {
+    fn tell(&self, entry: &mut Entry, own: &OwnAddresses) {
         entry.count = self.versions.len() as u64;
-        self.versions.iter().for_each(|version| entry.saw(version));
+        self.versions.iter().for_each(|version| entry.saw(version, own));
     }
 }
 
 impl Shown for Vec<FeedEntry> {
-    fn tell(&self, entry: &mut Entry) {
+    fn tell(&self, entry: &mut Entry, _: &OwnAddresses) {
         entry.count = self.len() as u64;
     }
 }
@@ -311,7 +312,7 @@ impl Session {
         entry.allowed_by(by);
         match &answer {
             Ok(shown) => {
-                shown.tell(&mut entry);
+                shown.tell(&mut entry, &self.record.settings().own);
                 self.record.write_down(&self.caller, &entry).await?;
             }
             Err(error) => self.witness_failure(entry, error).await,
@@ -384,9 +385,9 @@ impl Item {
     }
 
     /// A version that was shown or written.
-    pub(crate) fn shown(version: &Version) -> Self {
+    pub(crate) fn shown(version: &Version, own: &OwnAddresses) -> Self {
         let mut item = Self { version: version.version, ..Self::of(&version.key) };
-        entry::patients(&version.key, version.body.as_deref().unwrap_or_default(), &mut item.patients);
+        version.name_patients(own, &mut item.patients);
         item
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fhir::Error;
+use fhir::search::OwnAddresses;
 
 use crate::access::sight::Sight;
 use crate::access::{Relations, of_one_patient};
@@ -132,11 +133,15 @@ pub struct Version {
 }
 
 impl Version {
-    /// The ids of the patients it names, each once.
-    pub fn patients(&self) -> Vec<String> {
+    /// The ids of the patients it names, each once, in a record that is known under these addresses.
+    pub fn patients(&self, own: &OwnAddresses) -> Vec<String> {
         let mut patients = Vec::new();
-        audit::entry::patients(&self.key, self.body.as_deref().unwrap_or_default(), &mut patients);
+        self.name_patients(own, &mut patients);
         patients
+    }
+
+    pub(crate) fn name_patients(&self, own: &OwnAddresses, into: &mut Vec<String>) {
+        audit::entry::patients(own, &self.key, self.body.as_deref().unwrap_or_default(), into);
     }
 }
 
@@ -197,7 +202,9 @@ impl Session {
         let sight = self.sight().await?;
         let page = crate::history::page(&self.record, request, sight.as_deref()).await;
         let by = match (&sight, &page) {
-            (Some(sight), Ok(page)) => self.record.closest(sight, of_one_patient(page.versions.iter())).await?,
+            (Some(sight), Ok(page)) => {
+                self.record.closest(sight, of_one_patient(self.own(), page.versions.iter())).await?
+            }
             _ => None,
         };
         let (item, detail) = audit::asked_history(&request.scope);
@@ -215,7 +222,7 @@ impl Session {
         let by = match (&sight, &page) {
             (Some(sight), Ok(page)) => {
                 let shown = page.matches.iter().chain(&page.included);
-                self.record.closest(sight, of_one_patient(shown)).await?
+                self.record.closest(sight, of_one_patient(self.own(), shown)).await?
             }
             _ => None,
         };
@@ -308,6 +315,11 @@ impl Session {
                 Ok(there.map(|_| open))
             }
         }
+    }
+
+    /// The addresses under which the record is known.
+    pub(crate) fn own(&self) -> &OwnAddresses {
+        &self.record.settings().own
     }
 
     /// What the caller may see and do now; none where no rule about persons applies.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fhir::search::OwnAddresses;
 use jiff::tz::Offset;
 
 use crate::AuditSettings;
@@ -27,6 +28,9 @@ pub struct Settings {
     pub limits: Limits,
     /// The offset, in seconds east of UTC, of dates and times that are written without one.
     pub zone_offset: i32,
+    /// The addresses under which the FHIR service of this record is known: a reference that is written with one of them
+    /// is one to a resource of this record. What was written before an address was added here is not read again.
+    pub own: OwnAddresses,
     /// Whether resources are validated before they are stored.
     pub validate: bool,
     /// Connections for reading.
@@ -52,6 +56,7 @@ impl Settings {
             location,
             limits: Limits::default(),
             zone_offset: 8 * 3600,
+            own: OwnAddresses::default(),
             validate: true,
             readers: 4,
             shelf: 32 << 20,

@@ -132,7 +132,7 @@ impl Record {
         };
         // After the engine, which sees to it that nobody else has the record.
         let trail = Trail::open(&tools.settings.audit, &tools.surroundings.new_id())?;
-        let official = Arc::new(Registry::base(zone(&tools.settings)?));
+        let official = Arc::new(Registry::base(zone(&tools.settings)?).known_as(tools.settings.own.clone()));
         let catalog = RwLock::new(Arc::new(Catalog::unnumbered(Arc::clone(&official))));
         // On SQLite what is current is on a shelf, and what is past is read as quickly as it would be found here.
         let past = Past::new(if matches!(engine, Engine::Postgres(_)) { tools.settings.shelf } else { 0 });

@@ -1,10 +1,12 @@
 //! From settings to an open record.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fhir::search::OwnAddresses;
 use record::person::Matching;
 use record::{AuditSettings, Limits, Location, Record, SealKey, Surroundings};
 
@@ -68,6 +70,7 @@ async fn open_with(
     let told = record::Settings {
         limits,
         zone_offset: settings.record.zone_hours * 3_600,
+        own: own(settings),
         validate: settings.record.validate,
         readers: settings.record.readers,
         shelf: settings.record.shelf_mb << 20,
@@ -77,6 +80,24 @@ async fn open_with(
         ..record::Settings::new(location)
     };
     Record::open(told, surroundings).await.map_err(|error| describe(&error))
+}
+
+/// The addresses under which the service is known. Where none is set as the public one, what its answers name is the
+/// address that is listened on.
+fn own(settings: &Settings) -> OwnAddresses {
+    let base = settings.http.base.trim();
+    let mut known: Vec<String> = settings.http.also_known_as.clone();
+    match settings.server.listen.parse::<SocketAddr>() {
+        _ if !base.is_empty() => known.push(base.to_owned()),
+        Ok(listen) if listen.port() != 0 && !listen.ip().is_unspecified() => {
+            known.push(format!("http://{listen}/fhir"));
+            if listen.ip().is_loopback() {
+                known.push(format!("http://localhost:{}/fhir", listen.port()));
+            }
+        }
+        _ => {}
+    }
+    OwnAddresses::new(known)
 }
 
 /// Reads the rules for telling people apart; the defaults when no file is named.
@@ -125,5 +146,29 @@ pub(crate) fn describe(error: &fhir::Error) -> String {
     match error.cause() {
         Some(cause) => format!("{error} ({cause})"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_knows_its_public_address_or_else_the_one_it_listens_on() {
+        let mut settings = Settings::read(None, std::iter::empty()).unwrap();
+        let is_own =
+            |settings: &Settings, address: &str| own(settings).relative(&format!("{address}/Patient/1")) == "Patient/1";
+        assert!(is_own(&settings, "http://127.0.0.1:8080/fhir") && is_own(&settings, "http://localhost:8080/fhir"));
+        assert!(!is_own(&settings, "http://127.0.0.1:8081/fhir"));
+        settings.http.also_known_as = vec!["http://10.0.0.7/fhir/".to_owned()];
+        settings.http.base = "https://record.example/fhir".to_owned();
+        assert!(is_own(&settings, "https://record.example/fhir") && is_own(&settings, "http://10.0.0.7/fhir"));
+        assert!(!is_own(&settings, "http://127.0.0.1:8080/fhir"), "other machines have that address too");
+        settings.http.base = String::new();
+        settings.http.also_known_as.clear();
+        for nowhere in ["0.0.0.0:8080", "127.0.0.1:0"] {
+            settings.server.listen = nowhere.to_owned();
+            assert!(own(&settings).is_empty());
+        }
     }
 }

@@ -105,6 +105,7 @@ pub(crate) struct Limits {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Http {
     pub(crate) base: String,
+    pub(crate) also_known_as: Vec<String>,
     pub(crate) body_mb: usize,
     pub(crate) request_seconds: u64,
     pub(crate) behind_proxy: bool,

@@ -75,7 +75,8 @@ impl OnePatient {
         let own = self.patient.to_string();
         if key.type_.name() == "Binary" {
             let context = resource.get("securityContext").and_then(|context| context.get("reference"));
-            return context.and_then(|reference| reference.as_str()) == Some(&*own);
+            let context = context.and_then(|reference| reference.as_str());
+            return context.map(|context| self.registry.own().relative(context)) == Some(&*own);
         }
         let belongs = params(key.type_);
         let (mut theirs, mut anothers) = (false, false);

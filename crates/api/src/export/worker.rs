@@ -148,7 +148,8 @@ impl<'a> Work<'a> {
             if member.get("inactive").and_then(|inactive| inactive.as_bool()) == Some(true) {
                 return None;
             }
-            Key::of(member.get("entity")?.get("reference")?.as_str()?).filter(|key| key.type_.name() == "Patient")
+            let reference = member.get("entity")?.get("reference")?.as_str()?;
+            Key::of(self.registry.own().relative(reference)).filter(|key| key.type_.name() == "Patient")
         });
         Ok(members.collect())
     }

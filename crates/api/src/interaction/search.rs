@@ -47,7 +47,8 @@ pub(crate) async fn run(
 /// A reference to a resource of this server by its whole address also means the relative one, and may be stored as
 /// either. <http://hl7.org/fhir/R4/search.html#reference>
 fn also_relative(registry: &Registry, base: &str, name: &str, value: &mut String) {
-    if !value.contains(base) {
+    // By an address that the record knows to be its own, it is understood there.
+    if !value.contains(base) || registry.own().relative(&format!("{base}/Patient/1")) == "Patient/1" {
         return;
     }
     // The parameter that the value is of is the last of a chain, without its modifier.

@@ -144,7 +144,8 @@ impl Criterion {
                 Ok(Self::Token(param.id, values.iter().map(|value| Token::parse(value)).collect()))
             }
             ParamKind::Reference => {
-                Ok(Self::Reference(param.id, values.iter().map(|value| (*value).to_owned()).collect()))
+                let own = registry.own();
+                Ok(Self::Reference(param.id, values.iter().map(|value| own.relative(value).to_owned()).collect()))
             }
             _ => Err(refused()),
         }

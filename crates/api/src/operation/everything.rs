@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header;
 use bytes::Bytes;
 use fhir::definitions::r4;
-use fhir::search::{IndexValue, Registry};
+use fhir::search::{IndexValue, OwnAddresses, Registry};
 use fhir::{Category, Error, IssueCode};
 use futures_util::stream;
 use record::{Key, ResourceType, SearchRequest, Session, Version};
@@ -222,7 +222,7 @@ impl Walk {
                 return Err(Error::new(Category::Gone, IssueCode::Deleted, text));
             };
             self.position.begun = true;
-            references(body, &mut self.position.wanted);
+            references(self.registry.own(), body, &mut self.position.wanted);
             // Another registration, which links to this one, may have brought it along.
             if self.given.insert(self.patient.clone()) && self.filter.wants(self.patient.type_) {
                 return Ok(vec![(patient, "match")]);
@@ -263,7 +263,7 @@ impl Walk {
             if self.given.contains(&version.key) || !self.filter.covers(&self.registry, body)? {
                 continue;
             }
-            references(body, &mut self.position.wanted);
+            references(self.registry.own(), body, &mut self.position.wanted);
             self.given.insert(version.key.clone());
             found.push((version, "match"));
         }
@@ -314,12 +314,12 @@ impl Walk {
 ///
 /// Stored JSON has no white space, and a quotation mark inside text is escaped, so that the member can be found
 /// without parsing.
-fn references(body: &[u8], wanted: &mut BTreeSet<String>) {
+fn references(own: &OwnAddresses, body: &[u8], wanted: &mut BTreeSet<String>) {
     const MEMBER: &str = "\"reference\":\"";
     let Ok(text) = std::str::from_utf8(body) else { return };
     for (at, _) in text.match_indices(MEMBER) {
         let rest = &text[at + MEMBER.len()..];
-        let target = rest.split('"').next().unwrap_or_default();
+        let target = own.relative(rest.split('"').next().unwrap_or_default());
         let target = target.split("/_history/").next().unwrap_or_default();
         if Key::of(target).is_some() {
             wanted.insert(target.to_owned());
@@ -430,7 +430,9 @@ mod tests {
     fn references_are_found_without_parsing_and_only_those_into_this_record() {
         let body = r##"{"subject":{"reference":"Patient/1"},"a":[{"reference":"Encounter/2/_history/3"},{"reference":"urn:uuid:1"},{"reference":"http://x.example/Patient/9"},{"reference":"#c"}],"text":"\"reference\":\"Group/7\""}"##;
         let mut wanted = BTreeSet::new();
-        references(body.as_bytes(), &mut wanted);
-        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), ["Encounter/2", "Patient/1"]);
+        references(&OwnAddresses::default(), body.as_bytes(), &mut wanted);
+        assert_eq!(wanted.iter().collect::<Vec<_>>(), ["Encounter/2", "Patient/1"]);
+        references(&OwnAddresses::new(["https://x.example"]), body.as_bytes(), &mut wanted);
+        assert_eq!(wanted.iter().collect::<Vec<_>>(), ["Encounter/2", "Patient/1", "Patient/9"]);
     }
 }

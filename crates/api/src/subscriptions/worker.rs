@@ -250,7 +250,8 @@ impl Worker<'_> {
         let host = served.endpoint.host().unwrap_or_default();
         let (key, number) = (&version.key, version.version);
         let detail = format!("{key}/_history/{number} by {} to {host}", self.key);
-        self.office.record.note(&caller, Note { detail, patients: version.patients(), ..Note::new(Act::Export) }).await
+        let patients = version.patients(&self.office.record.settings().own);
+        self.office.record.note(&caller, Note { detail, patients, ..Note::new(Act::Export) }).await
     }
 
     /// Waits after a failure, twice as long as after the one before.

@@ -10,6 +10,7 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use super::ParamId;
 use super::expression::{Condition, Move, Way};
 use super::names::{self, Part};
+use super::own::OwnAddresses;
 use super::text::{fold, key};
 use crate::definitions::{Definitions, ParamKind};
 use crate::json::Value;
@@ -38,8 +39,9 @@ pub enum IndexValue<'a> {
         /// The code.
         code: Cow<'a, str>,
     },
-    /// A literal reference as written, without `/_history/…`: `Patient/1`, an absolute URL or a `urn:`;
-    /// of a canonical reference both `url` and, when it has a version, `url|version`.
+    /// A literal reference as written, without `/_history/…`: `Patient/1`, an absolute URL or a `urn:`. One by an
+    /// address of the service itself is `Patient/1` as well.
+    /// Of a canonical reference both `url` and, when it has a version, `url|version`.
     Reference {
         /// What is referred to.
         target: Cow<'a, str>,
@@ -284,9 +286,11 @@ impl Plan {
         &self,
         definitions: &'static Definitions,
         zone: Offset,
+        own: &OwnAddresses,
         resource: &'a Value,
     ) -> Vec<Entry<'a>> {
-        let mut walk = Walk { definitions, zone, nodes: &self.nodes, found: Vec::with_capacity(32), sounded: false };
+        let found = Vec::with_capacity(32);
+        let mut walk = Walk { definitions, zone, own, nodes: &self.nodes, found, sounded: false };
         if !self.nodes.is_empty() {
             walk.visit(0, resource, 0, 0);
         }
@@ -339,6 +343,7 @@ fn distinct(mut found: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
 struct Walk<'p, 'a> {
     definitions: &'static Definitions,
     zone: Offset,
+    own: &'p OwnAddresses,
     nodes: &'p [Node],
     found: Vec<Entry<'a>>,
     sounded: bool,
@@ -398,7 +403,7 @@ impl<'a> Walk<'_, 'a> {
         let Some(text) = item.to_text() else { return };
         let value = match computed.kind {
             ParamKind::Token | ParamKind::Uri => IndexValue::Token { system: None, code: key(&text).to_owned().into() },
-            ParamKind::Reference => IndexValue::Reference { target: key(&text).to_owned().into() },
+            ParamKind::Reference => IndexValue::Reference { target: key(self.own.relative(&text)).to_owned().into() },
             ParamKind::String => IndexValue::Text { folded: fold(&text), exact: text },
             ParamKind::Date => match time::parse(&text, self.zone) {
                 Some(Interval { lo, hi }) => IndexValue::Date { lo, hi },
@@ -455,7 +460,8 @@ impl<'a> Walk<'_, 'a> {
             Reader::Reference => {
                 let target = value.get("reference").and_then(|reference| reference.as_str());
                 if let Some(target) = target.filter(|target| !target.starts_with('#') && !target.is_empty()) {
-                    let target = key(target.split_once("/_history/").map_or(target, |(target, _)| target));
+                    let target = target.split_once("/_history/").map_or(target, |(target, _)| target);
+                    let target = key(self.own.relative(target));
                     self.push(param, group, IndexValue::Reference { target: target.into() });
                 }
             }

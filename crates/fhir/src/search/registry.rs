@@ -10,6 +10,7 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use super::expression::{self, Move, Parsed, Step, Way};
 use super::extract::{Computed, Entry, Plan, Reader};
 use super::names::Part;
+use super::own::OwnAddresses;
 use crate::definitions::{self, Definitions, ParamKind};
 use crate::json::Value;
 use crate::path::Expression;
@@ -89,6 +90,7 @@ pub struct Component {
 pub struct Registry {
     definitions: &'static Definitions,
     zone: Offset,
+    own: OwnAddresses,
     params: Vec<Param>,
     types: FxHashMap<&'static str, TypeEntry>,
 }
@@ -143,7 +145,19 @@ impl Registry {
                 added.push(source);
             }
         }
-        Self::compile(self.zone, &[&official, &added])
+        Ok(Self::compile(self.zone, &[&official, &added])?.known_as(self.own.clone()))
+    }
+
+    /// The same parameters, for a service that is known under these addresses: a reference by one of them is extracted
+    /// in its relative form, `Patient/1`, as what is written so is.
+    pub fn known_as(mut self, own: OwnAddresses) -> Self {
+        self.own = own;
+        self
+    }
+
+    /// The addresses under which the service is known.
+    pub fn own(&self) -> &OwnAddresses {
+        &self.own
     }
 
     /// A parameter of a type, `_id` and the like included.
@@ -172,7 +186,7 @@ impl Registry {
     pub fn extract<'a>(&self, resource: &'a Value) -> Vec<Entry<'a>> {
         let resource_type = resource.get("resourceType").and_then(|name| name.as_str()).unwrap_or_default();
         match self.types.get(resource_type) {
-            Some(entry) => entry.plan.run(self.definitions, self.zone, resource),
+            Some(entry) => entry.plan.run(self.definitions, self.zone, &self.own, resource),
             None => Vec::new(),
         }
     }
@@ -201,7 +215,13 @@ impl Registry {
         let definitions = definitions::r4();
         let mut compiler = Compiler {
             definitions,
-            registry: Self { definitions, zone, params: Vec::new(), types: FxHashMap::default() },
+            registry: Self {
+                definitions,
+                zone,
+                own: OwnAddresses::default(),
+                params: Vec::new(),
+                types: FxHashMap::default(),
+            },
             ways: Vec::new(),
         };
         for (at, list) in lists.iter().enumerate() {

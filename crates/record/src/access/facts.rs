@@ -211,6 +211,11 @@ impl Derivation<'_> {
         self.names.place(&address).map_or(Pointer::Name(address), |place| Pointer::Rid(place.rid))
     }
 
+    /// The place a reference names.
+    fn address(&self, reference: &str) -> Address {
+        address(self.catalog.registry.own().relative(reference))
+    }
+
     fn own(&self) -> Pointer {
         self.pointer(address_of(self.key))
     }
@@ -219,13 +224,13 @@ impl Derivation<'_> {
         let registry = &self.catalog.registry;
         let type_ = self.key.type_.name();
         let patient = |entry: &Entry<'_>| match &entry.value {
-            IndexValue::Reference { target } if target.starts_with("Patient/") => Some(address(target)),
+            IndexValue::Reference { target } if target.starts_with("Patient/") => Some(self.address(target)),
             _ => None,
         };
         match type_ {
             "Patient" => return Subject::One(self.own()),
             "Binary" => {
-                let context = self.resource.get("securityContext").and_then(reference).map(address);
+                let context = self.resource.get("securityContext").and_then(reference).map(|found| self.address(found));
                 let patients = context.filter(|address| is(address, "Patient"));
                 return self.one_of(patients.into_iter().collect());
             }
@@ -260,7 +265,7 @@ impl Derivation<'_> {
         let subjects = resources.flat_map(|resource| {
             ["subject", "patient", "for", "beneficiary"].into_iter().flat_map(|name| references(resource, name))
         });
-        subjects.map(address).filter(|address| is(address, "Patient")).collect()
+        subjects.map(|found| self.address(found)).filter(|address| is(address, "Patient")).collect()
     }
 
     fn label(&self) -> i64 {
@@ -286,7 +291,7 @@ impl Derivation<'_> {
     fn named_organization(&self) -> Option<Pointer> {
         let asks = REQUESTS.contains(&self.key.type_.name());
         let names = KEEPERS.into_iter().filter(|name| !(asks && *name == "performer"));
-        let mut found = names.flat_map(|name| self.actors(name)).map(address);
+        let mut found = names.flat_map(|name| self.actors(name)).map(|found| self.address(found));
         found.find(|address| is(address, "Organization")).map(|address| self.pointer(address))
     }
 
@@ -303,9 +308,10 @@ impl Derivation<'_> {
         let security = self.resource.get("securityContext").and_then(reference);
         let visits = references(self.resource, "encounter").chain(references(self.resource, "context")).chain(context);
         let posts = ["requester", "author", "performer", "sender"].into_iter().flat_map(|name| self.actors(name));
-        let visit = visits.map(address).find(|address| is(address, "Encounter"));
-        let visit = visit.or_else(|| security.map(address).filter(|address| address.type_ != 0));
-        let found = visit.or_else(|| posts.map(address).find(|address| is(address, "PractitionerRole")));
+        let visit = visits.map(|found| self.address(found)).find(|address| is(address, "Encounter"));
+        let visit = visit.or_else(|| security.map(|found| self.address(found)).filter(|address| address.type_ != 0));
+        let found =
+            visit.or_else(|| posts.map(|found| self.address(found)).find(|address| is(address, "PractitionerRole")));
         found.map(|address| self.pointer(address))
     }
 
@@ -344,7 +350,8 @@ impl Derivation<'_> {
             (Some(&"owner"), Some(restriction)) => references(restriction, "recipient").collect(),
             _ => Vec::new(),
         };
-        let to = addressed.into_iter().flat_map(|name| self.actors(name)).chain(recipients).map(address);
+        let to =
+            addressed.into_iter().flat_map(|name| self.actors(name)).chain(recipients).map(|found| self.address(found));
         let mut to: Vec<Address> = to.filter(is_party).collect();
         to.sort_unstable();
         to.dedup();
@@ -362,7 +369,7 @@ impl Derivation<'_> {
                 for address in ["managingOrganization", "generalPractitioner"]
                     .into_iter()
                     .flat_map(|name| references(self.resource, name))
-                    .map(address)
+                    .map(|found| self.address(found))
                     .filter(is_party)
                 {
                     let party = Party::One(self.pointer(address));
@@ -408,7 +415,7 @@ impl Derivation<'_> {
                 .flat_map(|item| ["member", "individual"].into_iter().flat_map(move |name| references(item, name)));
             self.actors(name).chain(members)
         });
-        let mut parties: Vec<Address> = named.map(address).filter(is_party).collect();
+        let mut parties: Vec<Address> = named.map(|found| self.address(found)).filter(is_party).collect();
         // What somebody sees follows their post: where an organization is named, they come through it.
         if parties.iter().any(|address| is(address, "Organization")) {
             parties.retain(|address| is(address, "Organization"));
@@ -424,7 +431,9 @@ impl Derivation<'_> {
 
     fn post(&self, ties: &mut Vec<Tie>) {
         let active = self.resource.get("active").and_then(|active| active.as_bool()) != Some(false);
-        let end = |name: &str| references(self.resource, name).next().map(address).map(|address| self.pointer(address));
+        let end = |name: &str| {
+            references(self.resource, name).next().map(|found| self.address(found)).map(|address| self.pointer(address))
+        };
         if let (true, Some(practitioner), Some(organization)) = (active, end("practitioner"), end("organization")) {
             let (lo, hi) = self.period(self.resource, "period");
             ties.push(tie(Kind::Post, practitioner, Party::One(organization), lo, Until::At(hi)));
@@ -458,7 +467,10 @@ impl Derivation<'_> {
                 let longest = lo.saturating_add(self.rules.after.emergency);
                 // Without a beginning and an end it would not be an emergency, and it is one post that has it.
                 if lo != EVER.0 && hi != EVER.1 {
-                    let posts = self.actors("requester").map(address).filter(|found| is(found, "PractitionerRole"));
+                    let posts = self
+                        .actors("requester")
+                        .map(|found| self.address(found))
+                        .filter(|found| is(found, "PractitionerRole"));
                     for post in posts {
                         let (party, until) = (Party::One(self.pointer(post)), Until::At(hi.min(longest)));
                         ties.push(tie(Kind::Emergency, about.clone(), party, lo, until));
@@ -485,7 +497,7 @@ impl Derivation<'_> {
             }
             return;
         }
-        let focus = references(self.resource, "focus").map(address).next();
+        let focus = references(self.resource, "focus").map(|found| self.address(found)).next();
         let is_reading = |address: &Address| {
             ["ServiceRequest", "ImagingStudy", "DiagnosticReport"].iter().any(|type_| is(address, type_))
         };
@@ -556,7 +568,7 @@ impl Derivation<'_> {
             .collect();
         let whats = if classes.is_empty() { vec![0] } else { classes };
         let actors: Vec<Option<Address>> = items(provision, "actor")
-            .map(|actor| actor.get("reference").and_then(reference).map(address))
+            .map(|actor| actor.get("reference").and_then(reference).map(|found| self.address(found)))
             .map(|found| found.filter(is_party_of_consent))
             .collect();
         let untold = actors.is_empty() || actors.iter().any(Option::is_none);

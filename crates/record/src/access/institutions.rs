@@ -1,5 +1,6 @@
 //! Which organizations are one institution, and which institutions are under one direct management.
 
+use fhir::search::Registry;
 use fhir::{Error, Value, json, time};
 use jiff::tz::Offset;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -55,7 +56,8 @@ pub(super) struct Institutions {
 
 impl Institutions {
     /// Reads them all; there are hundreds, not millions.
-    pub(super) async fn load(rows: &mut impl Rows, zone: Offset, known_to: u64) -> Result<Self, Error> {
+    pub(super) async fn load(rows: &mut impl Rows, registry: &Registry, known_to: u64) -> Result<Self, Error> {
+        let zone = registry.zone();
         let mut all = Vec::new();
         for type_ in TYPES {
             let sql = "SELECT rid, id, body FROM resource WHERE type = $1 AND body IS NOT NULL ORDER BY rid";
@@ -71,7 +73,8 @@ impl Institutions {
             .map(|(rid, id, _)| (id.clone(), *rid))
             .collect();
         let named = |value: &Value, name: &str| -> Option<i64> {
-            let address = address(value.get(name)?.get("reference")?.as_str()?);
+            let reference = value.get(name)?.get("reference")?.as_str()?;
+            let address = address(registry.own().relative(reference));
             let known = ResourceType::named("Organization").is_some_and(|type_| type_.number() == address.type_);
             organizations.get(&*address.id).copied().filter(|_| known)
         };

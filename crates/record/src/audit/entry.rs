@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use fhir::search::OwnAddresses;
 use fhir::{Category, Error};
 use memchr::memmem::Finder;
 
@@ -163,8 +164,8 @@ impl Entry {
     }
 
     /// Adds the patients of something that was shown.
-    pub(crate) fn saw(&mut self, version: &Version) {
-        patients(&version.key, version.body.as_deref().unwrap_or_default(), &mut self.patients);
+    pub(crate) fn saw(&mut self, version: &Version, own: &OwnAddresses) {
+        version.name_patients(own, &mut self.patients);
     }
 
     /// Whether it is about a patient, be it that nothing was shown.
@@ -405,9 +406,11 @@ fn texts(from: &mut &[u8]) -> Option<Vec<String>> {
 ///
 /// Stored JSON has no white space, and a quotation mark inside text is escaped, so that references are found without
 /// parsing, which would cost a read more than everything else about its entry.
-pub(crate) fn patients(key: &Key, body: &[u8], into: &mut Vec<String>) {
+pub(crate) fn patients(own: &OwnAddresses, key: &Key, body: &[u8], into: &mut Vec<String>) {
     // Every body that is shown goes through here, so the search for it is one that looks at many bytes at once.
     static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reference\":\"Patient/"));
+    static WHOLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"reference\":\"http"));
+    const PROTOCOL: usize = "http".len();
     let mut add = |id: &str| {
         // Pages are mostly about one patient, or a few one after another.
         if !into.iter().rev().any(|known| known == id) {
@@ -422,6 +425,17 @@ pub(crate) fn patients(key: &Key, body: &[u8], into: &mut Vec<String>) {
         let end = rest.iter().position(|byte| matches!(byte, b'"' | b'/')).unwrap_or(rest.len());
         if let Some(id) = std::str::from_utf8(&rest[..end]).ok().filter(|id| Key::is_id(id)) {
             add(id);
+        }
+    }
+    if own.is_empty() {
+        return;
+    }
+    for at in WHOLE.find_iter(body) {
+        let rest = &body[at + WHOLE.needle().len() - PROTOCOL..];
+        let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
+        let relative = std::str::from_utf8(&rest[..end]).ok().map(|reference| own.relative(reference));
+        if let Some(id) = relative.and_then(|relative| relative.strip_prefix("Patient/")) {
+            add(id.split('/').next().unwrap_or_default());
         }
     }
 }
@@ -499,8 +513,19 @@ mod tests {
     fn the_patients_of_a_resource_are_itself_and_those_it_refers_to() {
         let mut found = Vec::new();
         let body = br##"{"subject":{"reference":"Patient/a"},"x":[{"reference":"Patient/b/_history/3"},{"reference":"Patient/a"},{"reference":"http://x.example/Patient/c"},{"reference":"Encounter/d"}],"text":"\"reference\":\"Patient/e\""}"##;
-        patients(&key("Observation", "o"), body, &mut found);
-        patients(&key("Patient", "p"), b"{}", &mut found);
+        let strange = OwnAddresses::default();
+        patients(&strange, &key("Observation", "o"), body, &mut found);
+        patients(&strange, &key("Patient", "p"), b"{}", &mut found);
         assert_eq!(found, ["a", "b", "p"]);
+        found.clear();
+        let own = OwnAddresses::new(["https://x.example"]);
+        patients(&own, &key("Observation", "o"), body, &mut found);
+        patients(
+            &own,
+            &key("Observation", "o"),
+            br#"{"reference":"https://x.example/Patient/f/_history/1"}"#,
+            &mut found,
+        );
+        assert_eq!(found, ["a", "b", "c", "f"]);
     }
 }

@@ -205,12 +205,13 @@ impl Session {
             };
             match name.as_str() {
                 "patient" | "patient:Patient" => {
-                    let id = value.strip_prefix("Patient/").unwrap_or(value);
+                    let own = self.own().relative(value);
+                    let id = own.strip_prefix("Patient/").unwrap_or(own);
                     sought.patient = Some(Some(id).filter(|id| Key::is_id(id)).ok_or_else(bad)?.to_owned());
                 }
-                "agent" | "altid" => sought.agent = Some(value.clone()),
+                "agent" | "altid" => sought.agent = Some(self.own().relative(value).to_owned()),
                 "entity" => {
-                    sought.entity = Some(Key::of(value).ok_or_else(bad)?);
+                    sought.entity = Some(Key::of(self.own().relative(value)).ok_or_else(bad)?);
                 }
                 "action" => sought.actions = value.split(',').map(str::to_owned).collect(),
                 "outcome" => sought.outcomes = value.split(',').map(str::to_owned).collect(),

@@ -94,7 +94,7 @@ async fn registration(record: &Record, session: &Session, key: &Key) -> Result<(
         tracing::info!("a registration that is replaced by another was written anew; it stays replaced");
         return Ok(());
     }
-    for other in merged_with(&value) {
+    for other in merged_with(session.own(), &value) {
         join(session, patient, &other, Assurance::Decided).await?;
     }
     let matching = &record.settings().matching;
@@ -127,7 +127,7 @@ async fn found(record: &Record, session: &Session, patient: &str, one: &Match) -
         _ => {
             let body = one.version.body.as_ref().map(|body| json::parse(body)).transpose()?;
             // Whoever replaced it is asked about instead.
-            if body.as_ref().is_some_and(|value| replaced_by(value).is_some()) {
+            if body.as_ref().is_some_and(|value| replaced_by(session.own(), value).is_some()) {
                 return Ok(());
             }
             review::ask(session, patient, other, &one.score).await

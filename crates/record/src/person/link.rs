@@ -3,6 +3,7 @@
 //! A human with one registration has none: there is nothing to join. A Person says nothing of its own; names and numbers
 //! stand in the Patients, so that they cannot differ.
 
+use fhir::search::OwnAddresses;
 use fhir::{Category, Error, Value, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
@@ -48,13 +49,13 @@ impl Human {
         self.links.iter().map(|(patient, _)| patient.as_str())
     }
 
-    fn read(version: &Version) -> Result<Option<Self>, Error> {
+    fn read(version: &Version, own: &OwnAddresses) -> Result<Option<Self>, Error> {
         let Some(body) = &version.body else { return Ok(None) };
         let person = json::parse(body)?;
         let links = list(&person, "link").iter().filter_map(|link| {
             let reference = link.get("target")?.get("reference")?.as_str()?;
             let assurance = link.get("assurance").and_then(|code| code.as_str()).unwrap_or("level3");
-            Some((reference.strip_prefix("Patient/")?.to_owned(), assurance.to_owned()))
+            Some((own.relative(reference).strip_prefix("Patient/")?.to_owned(), assurance.to_owned()))
         });
         Ok(Some(Self { key: version.key.clone(), version: version.version, links: links.collect() }))
     }
@@ -90,7 +91,7 @@ pub(super) async fn found(session: &Session, type_: &str, code: &str, value: &st
 /// The Person that joins a Patient with others.
 pub(super) async fn human(session: &Session, patient: &str) -> Result<Option<Human>, Error> {
     for version in found(session, "Person", "link", &format!("Patient/{patient}")).await? {
-        if let Some(human) = Human::read(&version)? {
+        if let Some(human) = Human::read(&version, session.own())? {
             return Ok(Some(human));
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode, Value, json};
 use sonic_rs::JsonValueTrait;
 
@@ -38,7 +39,7 @@ impl Session {
                 person.get_or_insert(human.id().to_owned());
             }
             if let Some((value, _)) = read(&platform, &known[at]).await? {
-                others.extend(merged_with(&value));
+                others.extend(merged_with(self.own(), &value));
             }
             known.extend(others.into_iter().filter(|other| !known.contains(other)).collect::<Vec<_>>());
             at += 1;
@@ -61,7 +62,7 @@ impl Session {
         }
         let (one, other) = (existing(self, source).await?, existing(self, target).await?);
         for (id, (value, _)) in [(source, &one), (target, &other)] {
-            if replaced_by(value).is_some() {
+            if replaced_by(self.own(), value).is_some() {
                 let text = format!("Patient/{id} is replaced by another registration already.");
                 return Err(Error::new(Category::Conflict, IssueCode::Conflict, text));
             }
@@ -84,14 +85,14 @@ impl Session {
     /// Fails with [`Category::Conflict`] when the registration is not replaced by another.
     pub async fn unmerge(&self, source: &str) -> Result<Version, Error> {
         let (one, version) = existing(self, source).await?;
-        let Some(target) = replaced_by(&one) else {
+        let Some(target) = replaced_by(self.own(), &one) else {
             let text = format!("Patient/{source} is not replaced by another registration.");
             return Err(Error::new(Category::Conflict, IssueCode::Conflict, text));
         };
         let (other, others_version) = existing(self, &target).await?;
         let platform = self.platform();
         let was = before(&platform, source, version, &target).await?;
-        let mut back = vec![unlinked(&one, &target)];
+        let mut back = vec![unlinked(self.own(), &one, &target)];
         back.push(match was.as_ref().and_then(|value| value.get("active")).and_then(|active| active.as_bool()) {
             Some(active) => format!(r#"{{"op":"add","path":"/active","value":{active}}}"#),
             None => r#"{"op":"remove","path":"/active"}"#.to_owned(),
@@ -105,8 +106,8 @@ impl Session {
         // Put down first, so that the index does not join them again in between.
         review::settle(&platform, source, &target, &score, false).await?;
         let mut changes = vec![patched(source, version, &back)?];
-        if links_to(&other, source, "replaces") {
-            changes.push(patched(&target, others_version, &[unlinked(&other, source)])?);
+        if links_to(self.own(), &other, source, "replaces") {
+            changes.push(patched(&target, others_version, &[unlinked(self.own(), &other, source)])?);
         }
         let applied = self.transact(changes).await.map_err(Error::from)?;
         part(&platform, source).await?;
@@ -136,25 +137,25 @@ async fn existing(session: &Session, patient: &str) -> Result<(Value, u64), Erro
 }
 
 /// The Patient that replaces this one.
-pub(super) fn replaced_by(patient: &Value) -> Option<String> {
-    links(patient).find(|(_, type_)| *type_ == "replaced-by").map(|(other, _)| other)
+pub(super) fn replaced_by(own: &OwnAddresses, patient: &Value) -> Option<String> {
+    links(own, patient).find(|(_, type_)| *type_ == "replaced-by").map(|(other, _)| other)
 }
 
 /// The Patients that replace this one or are replaced by it.
-pub(super) fn merged_with(patient: &Value) -> Vec<String> {
-    let merged = links(patient).filter(|(_, type_)| matches!(*type_, "replaced-by" | "replaces"));
+pub(super) fn merged_with(own: &OwnAddresses, patient: &Value) -> Vec<String> {
+    let merged = links(own, patient).filter(|(_, type_)| matches!(*type_, "replaced-by" | "replaces"));
     merged.map(|(other, _)| other).collect()
 }
 
-fn links(patient: &Value) -> impl Iterator<Item = (String, &str)> {
-    list(patient, "link").iter().filter_map(|link| {
-        let reference = link.get("other")?.get("reference")?.as_str()?;
+fn links<'v>(own: &OwnAddresses, patient: &'v Value) -> impl Iterator<Item = (String, &'v str)> {
+    list(patient, "link").iter().filter_map(move |link| {
+        let reference = own.relative(link.get("other")?.get("reference")?.as_str()?);
         Some((reference.strip_prefix("Patient/")?.to_owned(), link.get("type")?.as_str()?))
     })
 }
 
-fn links_to(patient: &Value, other: &str, type_: &str) -> bool {
-    links(patient).any(|(known, known_type)| known == other && known_type == type_)
+fn links_to(own: &OwnAddresses, patient: &Value, other: &str, type_: &str) -> bool {
+    links(own, patient).any(|(known, known_type)| known == other && known_type == type_)
 }
 
 /// The patch operation that adds a link.
@@ -172,13 +173,13 @@ fn retired(patient: &Value, target: &str) -> Vec<String> {
 }
 
 /// The patch operation that takes a link out.
-fn unlinked(patient: &Value, other: &str) -> String {
+fn unlinked(own: &OwnAddresses, patient: &Value, other: &str) -> String {
     let all = list(patient, "link");
     let reference = format!("Patient/{other}");
     let is = |link: &Value| {
         let type_ = link.get("type").and_then(|type_| type_.as_str());
         let named = link.get("other").and_then(|other| other.get("reference")).and_then(|reference| reference.as_str());
-        named == Some(&reference) && matches!(type_, Some("replaced-by" | "replaces"))
+        named.map(|named| own.relative(named)) == Some(&reference) && matches!(type_, Some("replaced-by" | "replaces"))
     };
     match all.iter().position(is) {
         Some(at) if all.len() > 1 => format!(r#"{{"op":"remove","path":"/link/{at}"}}"#),
@@ -198,7 +199,7 @@ async fn before(session: &Session, patient: &str, version: u64, target: &str) ->
     for number in (1..version).rev() {
         let Some(body) = session.vread(&key, number).await?.and_then(|version| version.body) else { continue };
         let value = json::parse(&body)?;
-        if !links_to(&value, target, "replaced-by") {
+        if !links_to(session.own(), &value, target, "replaced-by") {
             return Ok(Some(value));
         }
     }
@@ -211,10 +212,11 @@ pub(super) async fn keep_merged(session: &Session, patient: &str, value: &Value)
     for version in found(session, "Patient", "link", &format!("Patient/{patient}")).await? {
         let Some(body) = &version.body else { continue };
         let survivor = &version.key.id;
-        if links_to(&json::parse(body)?, patient, "replaces") && !links_to(value, survivor, "replaced-by") {
+        let own = session.own();
+        if links_to(own, &json::parse(body)?, patient, "replaces") && !links_to(own, value, survivor, "replaced-by") {
             edit(session, move || async move {
                 let Some((value, version)) = read(session, patient).await? else { return Ok(Vec::new()) };
-                if links_to(&value, survivor, "replaced-by") {
+                if links_to(own, &value, survivor, "replaced-by") {
                     return Ok(Vec::new());
                 }
                 Ok(vec![patched(patient, version, &retired(&value, survivor))?])

@@ -1,7 +1,7 @@
 //! From the parameters of a request to a query. <http://hl7.org/fhir/R4/search.html>
 
 use fhir::definitions::{ParamKind, r4};
-use fhir::search::{Param, ParamId, Registry, fold, key};
+use fhir::search::{OwnAddresses, Param, ParamId, Registry, fold, key};
 use fhir::{Category, Error, Issue, IssueCode};
 
 use super::query::*;
@@ -443,7 +443,9 @@ impl Parser<'_, '_> {
             }
             (ParamKind::Reference, modifier) => {
                 let only = modifier.map(|name| type_named(whole, name)).transpose().map_err(|_| unfit(whole))?;
-                rows.tests = self.each(whole, value, |piece, _| targets(param, only, &plain(piece)))?;
+                rows.tests = self.each(whole, value, |piece, parser| {
+                    targets(parser.reading.registry.own(), param, only, &plain(piece))
+                })?;
                 if rows.tests.is_empty() {
                     return Ok(Criterion::Any(Vec::new()));
                 }
@@ -700,15 +702,24 @@ fn above(text: &str) -> Vec<Test> {
 }
 
 /// What a reference value may mean: `Type/id`, a URL, or an id of any type the parameter points at.
-fn targets(param: &Param, only: Option<&'static str>, value: &str) -> Option<Vec<Test>> {
+fn targets(own: &OwnAddresses, param: &Param, only: Option<&'static str>, value: &str) -> Option<Vec<Test>> {
     if value.is_empty() {
         return None;
     }
-    let bare = value.split_once("/_history/").map_or(value, |(bare, _)| bare);
+    let written = value.split_once("/_history/").map_or(value, |(bare, _)| bare);
+    let bare = own.relative(written);
     if bare.contains([':', '/', '|']) {
         let fits = only.is_none_or(|only| fhir::search::reference_type(bare) == Some(only));
         // A reference to another type than the modifier says is one nothing has.
-        return Some(if fits { vec![Test::Target(key(bare).to_owned())] } else { Vec::new() });
+        if !fits {
+            return Some(Vec::new());
+        }
+        let mut tests = vec![Test::Target(key(bare).to_owned())];
+        // A canonical URL is a name and no place: one that looks like an address of ours stands in the index as written.
+        if param.canonical && bare != written {
+            tests.push(Test::Target(key(written).to_owned()));
+        }
+        return Some(tests);
     }
     let types = param.targets.iter().filter(|target| only.is_none_or(|only| **target == only));
     Some(types.map(|target| Test::Target(format!("{target}/{bare}"))).collect())

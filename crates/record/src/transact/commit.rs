@@ -195,7 +195,7 @@ impl Group<'_> {
                 let Resolved { changes, links, found, same } = resolved;
                 for (position, applied) in found {
                     if let Some(version) = &applied.version {
-                        self.written.push(Item::shown(version));
+                        self.written.push(Item::shown(version, &self.tools.settings.own));
                     }
                     answers[position] = Some(applied);
                 }
@@ -431,7 +431,8 @@ impl Group<'_> {
         applied: &Applied,
     ) -> Result<(), Error> {
         let Some(version) = &applied.version else { return Ok(()) };
-        let mut item = Item::shown(version);
+        let own = &self.tools.settings.own;
+        let mut item = Item::shown(version, own);
         item.method = Some(operation.method);
         match &version.body {
             Some(json) => item.digest = Some(digest(json)),
@@ -439,7 +440,7 @@ impl Group<'_> {
                 // Whose it was stands in what is deleted; it is not written over before this batch is flushed.
                 let found = tx.rows("SELECT body FROM resource WHERE rid = $1", &[rid.into()]).await?;
                 if let Some(stored) = found.first().map(|row| row.bytes_or_null(0)).transpose()?.flatten() {
-                    patients(&version.key, &body::unpack(stored)?, &mut item.patients);
+                    patients(own, &version.key, &body::unpack(stored)?, &mut item.patients);
                 }
             }
         }

@@ -14,6 +14,7 @@ mod links;
 mod load;
 mod moving;
 mod outages;
+mod own;
 mod papers;
 mod parameters;
 mod patches;

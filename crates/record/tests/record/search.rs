@@ -6,7 +6,7 @@ use testkit::place::{Place, on_both, on_both_with};
 use crate::{delete, json, one, update};
 
 /// A small district. Ids tell what a resource is there for.
-const DISTRICT: &[&str] = &[
+pub(crate) const DISTRICT: &[&str] = &[
     r#"{"resourceType":"Organization","id":"hospital","name":"Green Hill Hospital","identifier":[{"system":"urn:org","value":"H1"}]}"#,
     r#"{"resourceType":"Organization","id":"ward","name":"Ward","partOf":{"reference":"Organization/hospital"}}"#,
     r#"{"resourceType":"Practitioner","id":"doctor","name":[{"text":"单志远"}]}"#,
@@ -120,7 +120,7 @@ fn includes_that_are_cut_short_say_so() {
     }
 }
 
-async fn settle(place: &Place, resources: &[&str]) -> Session {
+pub(crate) async fn settle(place: &Place, resources: &[&str]) -> Session {
     let session = place.session();
     for resource in resources {
         let resource = json(resource);
@@ -151,7 +151,7 @@ fn request(query: &str) -> SearchRequest {
     SearchRequest { type_, compartment, parameters, strict: true }
 }
 
-async fn page(session: &Session, query: &str) -> SearchPage {
+pub(crate) async fn page(session: &Session, query: &str) -> SearchPage {
     session.search(&request(query)).await.unwrap_or_else(|error| panic!("{:.80}: {error} {:?}", query, error.cause()))
 }
 
@@ -164,7 +164,7 @@ async fn refusal(session: &Session, query: &str) -> fhir::Error {
 }
 
 /// Whether each search finds these, whatever their order.
-async fn check(session: &Session, cases: &[(&str, &[&str])]) {
+pub(crate) async fn check(session: &Session, cases: &[(&str, &[&str])]) {
     for (query, expected) in cases {
         let mut found = ids(session, query).await;
         found.sort();
@@ -253,41 +253,40 @@ fn every_type_of_value_finds_what_it_should() {
     });
 }
 
+/// Searches along references of the district.
+pub(crate) const ALONG_REFERENCES: &[(&str, &[&str])] = &[
+    ("Observation?subject=Patient/zhang", &["pressure", "weight"]),
+    ("Observation?patient=zhang", &["pressure", "weight"]),
+    ("Observation?subject:Patient=zhang", &["pressure", "weight"]),
+    ("Observation?subject:Group=zhang", &[]),
+    ("Observation?subject:Group=Patient/zhang", &[]),
+    ("Observation?patient=zhang&code=85354-9", &["pressure"]),
+    (
+        "Observation?subject=Patient/zhang&code=http://loinc.org|85354-9,http://loinc.org|29463-7",
+        &["pressure", "weight"],
+    ),
+    ("Observation?subject:identifier=urn:mrn|999", &["guest"]),
+    ("Observation?patient.name=zhang", &["pressure", "weight"]),
+    ("Observation?subject:Patient.name=zhang&status=final", &["pressure"]),
+    ("Observation?subject.identifier=urn:mrn|200", &["smoker"]),
+    ("Observation?patient.organization.name=green", &["smoker"]),
+    ("Observation?patient.organization.partof.name=green", &["pressure", "weight"]),
+    ("Observation?patient.general-practitioner:Practitioner.name=shan", &["pressure", "weight"]),
+    ("Observation?encounter._id=visit", &["pressure"]),
+    ("Patient?_has:Observation:patient:code=local", &["muller"]),
+    ("Patient?_has:Observation:patient:status=final", &["zhang", "muller"]),
+    ("Patient?_has:Observation:patient:_has:Provenance:target:agent=Practitioner/doctor", &["zhang"]),
+    ("Patient?organization._has:Patient:organization:gender=female", &["muller"]),
+    ("Observation?patient.gender:not=male", &["smoker"]),
+    ("Patient?organization:missing=true", &["nobody"]),
+    ("Practitioner?_has:Patient:general-practitioner:_id=zhang", &["doctor"]),
+];
+
 #[test]
 fn references_are_followed_in_both_directions() {
     on_both(async |place| {
         let session = settle(&place, DISTRICT).await;
-        check(
-            &session,
-            &[
-                ("Observation?subject=Patient/zhang", &["pressure", "weight"]),
-                ("Observation?patient=zhang", &["pressure", "weight"]),
-                ("Observation?subject:Patient=zhang", &["pressure", "weight"]),
-                ("Observation?subject:Group=zhang", &[]),
-                ("Observation?subject:Group=Patient/zhang", &[]),
-                ("Observation?patient=zhang&code=85354-9", &["pressure"]),
-                (
-                    "Observation?subject=Patient/zhang&code=http://loinc.org|85354-9,http://loinc.org|29463-7",
-                    &["pressure", "weight"],
-                ),
-                ("Observation?subject:identifier=urn:mrn|999", &["guest"]),
-                ("Observation?patient.name=zhang", &["pressure", "weight"]),
-                ("Observation?subject:Patient.name=zhang&status=final", &["pressure"]),
-                ("Observation?subject.identifier=urn:mrn|200", &["smoker"]),
-                ("Observation?patient.organization.name=green", &["smoker"]),
-                ("Observation?patient.organization.partof.name=green", &["pressure", "weight"]),
-                ("Observation?patient.general-practitioner:Practitioner.name=shan", &["pressure", "weight"]),
-                ("Observation?encounter._id=visit", &["pressure"]),
-                ("Patient?_has:Observation:patient:code=local", &["muller"]),
-                ("Patient?_has:Observation:patient:status=final", &["zhang", "muller"]),
-                ("Patient?_has:Observation:patient:_has:Provenance:target:agent=Practitioner/doctor", &["zhang"]),
-                ("Patient?organization._has:Patient:organization:gender=female", &["muller"]),
-                ("Observation?patient.gender:not=male", &["smoker"]),
-                ("Patient?organization:missing=true", &["nobody"]),
-                ("Practitioner?_has:Patient:general-practitioner:_id=zhang", &["doctor"]),
-            ],
-        )
-        .await;
+        check(&session, ALONG_REFERENCES).await;
     });
 }
 
