@@ -3,6 +3,7 @@
 //! A search is read into a [`query::Query`] once, which no database can be seen in; the names in it are looked up;
 //! a [`plan::Plan`] says at which index it begins; and each statement of the plan is written once for both databases.
 
+mod branch;
 mod include;
 mod known;
 mod matches;
@@ -195,7 +196,7 @@ async fn page_through<R: Rows>(
     for param in query.params() {
         record.ensure_indexed(catalog.registry.at(param)).await?;
     }
-    settle::criteria(rows, tools, &catalog, &mut query.criteria).await?;
+    settle::criteria(rows, tools, &catalog, sight, &mut query.criteria).await?;
     let known = Known::gather(rows, tools, &query.criteria).await?;
     let plan = Plan::new(&catalog, &query.types, &query.criteria);
     if let (Some(sight), Some(patient)) = (sight, plan.patient.and_then(|patient| known.target(patient)))
@@ -227,6 +228,7 @@ pub(crate) async fn condition(
     rows: &mut impl Rows,
     tools: &Tools,
     catalog: &Catalog,
+    sight: Option<&Sight>,
     type_: ResourceType,
     query: &str,
 ) -> Result<Condition, Error> {
@@ -238,7 +240,7 @@ pub(crate) async fn condition(
         let text = "A condition names at least one search parameter.";
         return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
     }
-    settle::criteria(rows, tools, catalog, &mut query.criteria).await?;
+    settle::criteria(rows, tools, catalog, sight, &mut query.criteria).await?;
     Ok(Condition { types: query.types, criteria: query.criteria })
 }
 

@@ -104,6 +104,14 @@ fn resource(out: &mut Vec<u8>, registry: &Registry, targets: &BTreeMap<&str, Vec
             json::member(out, "definition", &param.url);
         }
         json::member(out, "type", param.kind.as_str());
+        // Of the modifiers, those that not every parameter of the kind takes. R4 has no element for them here.
+        if is_followed(param) {
+            let branches = registry.is_hierarchical(param).then_some("Takes :below and :above along a hierarchy.");
+            let versions = param.canonical.then_some("Takes :below for versions that begin so, or any.");
+            if let Some(text) = versions.or(branches) {
+                json::member(out, "documentation", text);
+            }
+        }
         out.push(b'}');
     });
     out.push(b']');

@@ -111,6 +111,12 @@ struct TypeEntry {
     plan: Plan,
 }
 
+/// The references by which resources stand in a strict hierarchy, from the lower to the higher: those that R4 marks with
+/// the extension `structuredefinition-hierarchy`. A CarePlan is also based on others and replaces others; what it is a
+/// part of is its hierarchy here. <http://hl7.org/fhir/R4/extension-structuredefinition-hierarchy.html>
+const HIERARCHIES: [(&str, &str); 4] =
+    [("CarePlan", "part-of"), ("Encounter", "part-of"), ("Location", "partof"), ("Organization", "partof")];
+
 /// What a parameter is defined as, official or custom.
 struct Source<'s> {
     url: &'s str,
@@ -203,6 +209,19 @@ impl Registry {
     /// patient, that patient is the one the resource belongs to.
     pub fn leads_home(&self, param: ParamId) -> bool {
         self.types.get(self.at(param).type_name).is_some_and(|entry| entry.homes.contains(&param))
+    }
+
+    /// The reference by which resources of a type stand in a strict hierarchy, from the lower to the higher.
+    /// <http://hl7.org/fhir/R4/references.html#circular>
+    pub fn hierarchy(&self, resource_type: &str) -> Option<&Param> {
+        let (_, code) = HIERARCHIES.iter().find(|(name, _)| *name == resource_type)?;
+        self.param(resource_type, code).filter(|param| param.kind == ParamKind::Reference)
+    }
+
+    /// Whether a reference may lead into a hierarchy, so that a search by it takes `:above` and `:below`.
+    /// <http://hl7.org/fhir/R4/search.html#recursive>
+    pub fn is_hierarchical(&self, param: &Param) -> bool {
+        param.kind == ParamKind::Reference && param.targets.iter().any(|target| self.hierarchy(target).is_some())
     }
 
     /// The zone of times written without an offset.

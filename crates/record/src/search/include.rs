@@ -114,7 +114,7 @@ async fn followed(
 }
 
 /// The further condition that the caller may see what an include leads to.
-fn seen(dialect: Dialect, sight: Option<&Sight>, rid: &str, arguments: &mut Vec<SqlValue>) -> String {
+pub(super) fn seen(dialect: Dialect, sight: Option<&Sight>, rid: &str, arguments: &mut Vec<SqlValue>) -> String {
     let Some(sight) = sight else { return String::new() };
     let mut argument = |value: SqlValue| {
         arguments.push(value);

@@ -5,6 +5,7 @@ use fhir::search::{OwnAddresses, Param, ParamId, Registry, fold, key};
 use fhir::{Category, Error, Issue, IssueCode};
 
 use super::query::*;
+use super::sql::COMPARED;
 use super::value::{self, plain, split};
 use crate::settings::Limits;
 
@@ -441,6 +442,13 @@ impl Parser<'_, '_> {
                 rows = self.derived(types, whole, code, "identifier")?;
                 rows.tests = self.each(whole, value, |piece, _| one(value::token(piece)))?;
             }
+            (ParamKind::Reference, Some(modifier @ ("above" | "below"))) => {
+                let above = modifier == "above";
+                if !self.reading.registry.is_hierarchical(param) && (above || !param.canonical) {
+                    return Err(unfit(whole));
+                }
+                rows.tests = self.each(whole, value, |piece, parser| parser.branch(param, above, &plain(piece)))?;
+            }
             (ParamKind::Reference, modifier) => {
                 let only = modifier.map(|name| type_named(whole, name)).transpose().map_err(|_| unfit(whole))?;
                 rows.tests = self.each(whole, value, |piece, parser| {
@@ -497,6 +505,33 @@ impl Parser<'_, '_> {
             return Err(too_costly(whole, &format!("one search may have {most} values in all")));
         }
         Ok(pieces)
+    }
+
+    /// What a reference value with `:above` or `:below` asks for: a branch of a hierarchy, from a resource of a type that
+    /// has one, or versions of a canonical URL. <http://hl7.org/fhir/R4/search.html#recursive>
+    fn branch(&self, param: &Param, above: bool, value: &str) -> Option<Vec<Test>> {
+        let registry = self.reading.registry;
+        let bare = value.split_once("/_history/").map_or(value, |(bare, _)| bare);
+        let bare = registry.own().relative(bare);
+        let test = |type_name: &str, root: String| {
+            registry.hierarchy(type_name).map(|by| Test::Branch { root, by: by.id, above })
+        };
+        if bare.contains([':', '/', '|']) {
+            if let Some(test) = fhir::search::reference_type(bare).and_then(|name| test(name, key(bare).to_owned())) {
+                return Some(vec![test]);
+            }
+            return match bare.split_once('|') {
+                _ if !param.canonical || above => None,
+                Some((url, version)) if !version.is_empty() && bare.len() <= COMPARED => {
+                    Some(vec![Test::Versions { url: url.to_owned(), version: version.to_owned() }])
+                }
+                // A reference to a version is found by its URL alone as well.
+                _ => Some(vec![Test::Target(key(bare).to_owned())]),
+            };
+        }
+        let tests: Vec<Test> =
+            param.targets.iter().filter_map(|target| test(target, format!("{target}/{bare}"))).collect();
+        Some(tests).filter(|tests| !tests.is_empty() && !bare.is_empty())
     }
 
     fn date(&self, piece: &str) -> Option<Vec<Test>> {

@@ -385,7 +385,9 @@ fn breadth(test: &Test) -> Cost {
             _ => 20,
         },
         Test::Token { code: None, .. } | Test::Contains(_) => POOR,
-        Test::InValueSet(_) | Test::Below { .. } | Test::Above { .. } => POOR,
+        Test::InValueSet(_) | Test::Below { .. } | Test::Above { .. } | Test::Branch { .. } | Test::Versions { .. } => {
+            POOR
+        }
     }
 }
 

@@ -156,6 +156,11 @@ pub(crate) enum Test {
     Below { system: Option<String>, code: String },
     /// A code that is an ancestor of this one or itself; settled before the search runs.
     Above { system: Option<String>, code: String },
+    /// A reference to a resource or to one that stands below it in the hierarchy of its type, or above it; `by` is the
+    /// reference that leads up. Settled before the search runs.
+    Branch { root: String, by: ParamId, above: bool },
+    /// A canonical reference to a version that begins so; settled before the search runs.
+    Versions { url: String, version: String },
 }
 
 /// What is asked of a token's system.

@@ -1,4 +1,5 @@
-//! Tests that ask a terminology, settled into plain tokens before the search runs.
+//! Tests that ask a terminology, settled into plain tokens before the search runs; those that ask a hierarchy of
+//! references in [`branch`].
 //! <http://hl7.org/fhir/R4/search.html#token>
 
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use fhir::{Category, Error, IssueCode, Value, json};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use super::branch;
 use super::known::Known;
 use super::plan::Plan;
 use super::query::{Criterion, Power, Sought, System, Table, Test};
 use super::sql::Writer;
+use crate::access::sight::Sight;
 use crate::store::value::Rows;
 use crate::store::{Catalog, Tools, reads};
 
@@ -26,10 +29,16 @@ pub(super) async fn criteria(
     rows: &mut impl Rows,
     tools: &Tools,
     catalog: &Catalog,
+    sight: Option<&Sight>,
     criteria: &mut [Criterion],
 ) -> Result<(), Error> {
     let mut sought = Vec::new();
     criteria.iter_mut().for_each(|criterion| each(criterion, &mut |found| sought.push(found)));
+    for sought in &mut sought {
+        if sought.tests.iter().any(branch::is_settled_here) {
+            sought.tests = branch::settled(rows, tools, catalog, sight, &sought.tests).await?;
+        }
+    }
     sought.retain(|sought| sought.tests.iter().any(needs_terminology));
     if sought.is_empty() {
         return Ok(());

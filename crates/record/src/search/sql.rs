@@ -17,7 +17,7 @@ pub(super) const NEVER: &str = "1 = 0";
 const LISTED: usize = 4;
 
 /// The most bytes of a prefix that are compared; longer stored texts are cut there, as `indexed` does.
-const COMPARED: usize = 400;
+pub(super) const COMPARED: usize = 400;
 
 impl Table {
     pub(super) const fn name(self) -> &'static str {
@@ -339,8 +339,13 @@ impl<'w> Writer<'w> {
                     }
                 }
             }
-            // Settled into tokens before, or matching nothing.
-            Test::Target(_) | Test::InValueSet(_) | Test::Below { .. } | Test::Above { .. } => NEVER.to_owned(),
+            // Settled into tokens and references before, or matching nothing.
+            Test::Target(_)
+            | Test::InValueSet(_)
+            | Test::Below { .. }
+            | Test::Above { .. }
+            | Test::Branch { .. }
+            | Test::Versions { .. } => NEVER.to_owned(),
         }
     }
 
@@ -450,7 +455,7 @@ pub(super) fn any(mut conditions: Vec<String>) -> String {
 }
 
 /// The least text greater than every text that begins with this one.
-fn successor(text: &str) -> Option<String> {
+pub(super) fn successor(text: &str) -> Option<String> {
     let mut letters: Vec<char> = text.chars().collect();
     while let Some(last) = letters.pop() {
         let next = match u32::from(last) + 1 {

@@ -247,7 +247,7 @@ impl<T: WriteTx> Resolver<'_, T> {
             let text = "A condition names at least one search parameter.";
             return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
         }
-        let condition = search::condition(self.tx, self.tools, self.catalog, type_, query).await;
+        let condition = search::condition(self.tx, self.tools, self.catalog, self.sight, type_, query).await;
         condition.map_err(|error| self.fails(error))
     }
 

@@ -159,7 +159,7 @@ async fn ids(session: &Session, query: &str) -> Vec<String> {
     page(session, query).await.matches.into_iter().map(|version| version.key.id).collect()
 }
 
-async fn refusal(session: &Session, query: &str) -> fhir::Error {
+pub(crate) async fn refusal(session: &Session, query: &str) -> fhir::Error {
     session.search(&request(query)).await.expect_err(query)
 }
 

@@ -21,6 +21,8 @@ CREATE TABLE locator (
   PRIMARY KEY (shard, type, id)
 );
 CREATE INDEX locator_rid ON locator (rid);
+-- URLs by their beginning, to find the versions of a canonical one.
+CREATE INDEX locator_url ON locator (id) WHERE type = 0;
 
 -- The current version of each resource. The body is JSON bytes, first byte 0 for plain and 1 for zstd;
 -- null when the resource is deleted.

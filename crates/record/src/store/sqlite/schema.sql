@@ -6,6 +6,7 @@ CREATE TABLE locator (
   PRIMARY KEY (shard, type, id)
 ) WITHOUT ROWID;
 CREATE INDEX locator_rid ON locator (rid);
+CREATE INDEX locator_url ON locator (id) WHERE type = 0;
 
 CREATE TABLE resource (
   rid INTEGER PRIMARY KEY, shard INTEGER NOT NULL, type INTEGER NOT NULL, id TEXT NOT NULL,
