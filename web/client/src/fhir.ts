@@ -238,6 +238,16 @@ export interface Organization extends Resource {
   alias?: string[];
   partOf?: Reference;
   telecom?: ContactPoint[];
+  address?: { text?: string; line?: string[] }[];
+}
+
+/** What an institution or one of its departments offers. */
+export interface HealthcareService extends Resource {
+  resourceType: "HealthcareService";
+  active?: boolean;
+  identifier?: Identifier[];
+  providedBy?: Reference;
+  name?: string;
 }
 
 export interface OrganizationAffiliation extends Resource {
@@ -552,7 +562,7 @@ export interface BundleEntry {
   fullUrl?: string;
   resource?: Resource;
   search?: { mode?: "match" | "include" | "outcome" };
-  request?: { method: string; url: string };
+  request?: { method: string; url: string; ifMatch?: string };
   response?: { status: string; location?: string; outcome?: Resource };
 }
 

@@ -121,6 +121,25 @@ export class Service {
     return (await bodyOf(await this.fetch(path, { method: "PUT", body: JSON.stringify(resource), headers }))) as T;
   }
 
+  /**
+   * Changes several resources that were read before, all of them or none: none when somebody else changed one of them
+   * meanwhile. <http://hl7.org/fhir/R4/http.html#transaction>
+   *
+   * @throws Failure of kind `conflict` when they did
+   */
+  async updateAll(resources: readonly Resource[]): Promise<void> {
+    const entry = resources.map((resource) => ({
+      resource,
+      request: {
+        method: "PUT",
+        url: `${resource.resourceType}/${encodeURIComponent(resource.id ?? "")}`,
+        ifMatch: `W/"${resource.meta?.versionId ?? ""}"`,
+      },
+    }));
+    const bundle: Bundle = { resourceType: "Bundle", type: "transaction", entry };
+    await this.fetch("/fhir", { method: "POST", body: JSON.stringify(bundle) });
+  }
+
   /** All pages of a search, one after another, up to a number of them that a screen can bear. */
   async all<T extends Resource>(
     type: T["resourceType"],

@@ -1,7 +1,8 @@
 import type { ContactPoint, Organization, OrganizationAffiliation, Practitioner, PractitionerRole } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { isMobile, numberOf, withNumber } from "../src/consortium/mobile";
-import { holds, treeOf, type Branch } from "../src/consortium/tree";
+import { bondsOf, departmentOf, departmentsOf, endedOn, managedBy, serviceOf, withDetails } from "../src/consortium/edits";
+import { holds, levelOf, TAG, treeOf, type Branch } from "../src/consortium/tree";
 
 const type = "http://terminology.hl7.org/CodeSystem/organization-type";
 const ours = "https://qingshan.dev/fhir/CodeSystem";
@@ -79,4 +80,52 @@ test("another number takes the place of the old one where that stood, and what e
   const own = role([{ system: "sms", value: "15400000002" }]);
   expect(withNumber(own, person(), "15400000003")).toEqual(role([{ system: "phone", use: "mobile", value: "15400000003" }]));
   expect(withNumber(role(), person([{ system: "phone", value: "15400000001" }]), "")).toEqual(person());
+});
+
+const reached: Organization = {
+  ...institution("county", "secondary"),
+  telecom: [{ system: "fax", value: "1" }, { system: "phone", value: "2" }],
+  address: [{ text: "old" }, { text: "branch" }],
+};
+
+test("only what was changed of an institution is written, and what else it is reached by stays", () => {
+  expect(withDetails(reached, {})).toEqual(reached);
+  const moved = withDetails(reached, { name: " County ", phone: "3", address: "new" });
+  expect(moved.name).toBe("County");
+  expect(moved.telecom).toEqual([{ system: "fax", value: "1" }, { system: "phone", value: "3" }]);
+  expect(moved.address).toEqual([{ text: "new" }, { text: "branch" }]);
+  expect(withDetails(institution("bare", "village"), { phone: "", address: "" })).toEqual(institution("bare", "village"));
+  const raised = withDetails(reached, { level: { code: "tertiary", display: "x" } });
+  expect(levelOf(raised)).toBe("tertiary");
+  expect(raised.type).toHaveLength(2);
+});
+
+test("a bond that has ended is told as such and no longer ties, and one that lies ahead may still be ended", () => {
+  const [over, ahead] = [tie("county", "town", "direct-management", "2026-02-28"), tie("city", "town", "direct-management")];
+  ahead.period = { start: "2026-04-01" };
+  const bonds = bondsOf("town", [over, ahead, tie("all", "town", "member")], now);
+  expect(bonds.map(({ other, isNow, isOver }) => [other, isNow, isOver])).toEqual([["all", true, false], ["city", false, false], ["county", false, true]]);
+  expect(bondsOf("all", [tie("all", "town", "member")], now)).toEqual([]);
+  const last = endedOn(ahead, "2026-05-01");
+  expect(last.period).toEqual({ start: "2026-04-01", end: "2026-05-01" });
+});
+
+test("leading an alliance is one bond, however many belong to it", () => {
+  const within = (below: string) => ({ ...tie("city", below, "specialty-alliance"), network: [{ reference: "Organization/stroke" }] });
+  const all = [within("county"), within("town")];
+  expect(bondsOf("city", all, now).map(({ other, isLead }) => [other, isLead])).toEqual([["stroke", true]]);
+  expect(bondsOf("town", all, now).map(({ other, isLead }) => [other, isLead])).toEqual([["stroke", false]]);
+});
+
+test("nobody is managed by an institution that they manage, however far below", () => {
+  const ties = [tie("county", "town", "direct-management"), tie("town", "village", "direct-management"), tie("village", "city", "direct-management", "2026-01-01")];
+  expect([...managedBy("county", ties, now)]).toEqual(["county", "town", "village"]);
+});
+
+test("a department stands under its institution, the closed ones last", () => {
+  const one = departmentOf({ ...reached, meta: { tag: [{ system: TAG, code: "all" }, { system: "x", code: "y" }] } }, "d1", " Heart ", "x");
+  expect(one).toMatchObject({ name: "Heart", active: true, partOf: { reference: "Organization/county" }, meta: { tag: [{ code: "all" }] } });
+  expect(serviceOf(one, "s")).toMatchObject({ name: "Heart", providedBy: { reference: "Organization/d1" } });
+  const closed = { ...one, id: "d0", name: "A", active: false };
+  expect(departmentsOf(reached, [closed, one, reached]).map(({ id }) => id)).toEqual(["d1", "d0"]);
 });

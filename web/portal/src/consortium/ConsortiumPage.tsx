@@ -7,15 +7,16 @@ import { useTexts } from "../language";
 import { useService, useSession } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { AddMember } from "./AddMember";
+import { Institution } from "./Institution";
 import { Staff } from "./Staff";
-import { levelOf, treeOf, type Branch, type Tree } from "./tree";
+import { treeOf, type Branch, type Tree } from "./tree";
 import "./consortium.css";
 
 const PAGE = "200";
 
 /** The institutions of the consortium, how they belong together, and who works where as what. */
 export default function ConsortiumPage() {
-  const { t, known } = useTexts();
+  const { t } = useTexts();
   const service = useService();
   const session = useSession();
   const [address] = useSearchParams();
@@ -28,12 +29,12 @@ export default function ConsortiumPage() {
         service.all<Organization>("Organization", { _count: PAGE }, signal),
         service.all<OrganizationAffiliation>("OrganizationAffiliation", { _count: PAGE }, signal),
       ]);
-      return { organizations, tree: treeOf(organizations, affiliations, Date.now()) };
+      return { organizations, affiliations, tree: treeOf(organizations, affiliations, Date.now()) };
     },
   });
   if (loaded.isPending) return <Loading rows={8} />;
   if (loaded.data === undefined) return <FailureNotice cause={loaded.error} retry={() => void loaded.refetch()} />;
-  const { organizations, tree } = loaded.data;
+  const { organizations, affiliations, tree } = loaded.data;
   const chosen = organizations.find((one) => one.id === address.get("at"));
   const isAdmin = hasDuty(session, "system-admin");
   return (
@@ -58,13 +59,8 @@ export default function ConsortiumPage() {
             organizations.length > 0 && <Nothing title={t("consortium.choose")} />
           ) : (
             <>
-              <section className="card">
-                <h2>{chosen.name}</h2>
-                <p className="hint">
-                  {[known("level", levelOf(chosen)), ...(chosen.alias ?? []), chosen.identifier?.[0]?.value].filter(Boolean).join(" · ")}
-                </p>
-              </section>
-              <Staff organization={chosen} mayEdit={isAdmin} />
+              <Institution key={chosen.id} chosen={chosen} register={{ organizations, affiliations }} mayEdit={isAdmin} />
+              <Staff key={`staff ${chosen.id}`} organization={chosen} mayEdit={isAdmin} />
             </>
           )}
         </div>

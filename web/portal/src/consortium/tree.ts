@@ -2,11 +2,12 @@ import type { CodeableConcept, Organization, OrganizationAffiliation, Period, Re
 import { bounds } from "../calendar";
 
 const OURS = "https://qingshan.dev/fhir/CodeSystem/organization-type";
-const AFFILIATION = "https://qingshan.dev/fhir/CodeSystem/affiliation";
+/** How institutions belong together, as the file of a consortium writes it. */
+export const AFFILIATION = "https://qingshan.dev/fhir/CodeSystem/affiliation";
 /** Marks what belongs to a consortium; the code is the id of its `Organization`. */
 export const TAG = "https://qingshan.dev/fhir/CodeSystem/consortium";
 export const LEVEL = "https://qingshan.dev/fhir/CodeSystem/level";
-const TYPE = "http://terminology.hl7.org/CodeSystem/organization-type";
+export const TYPE = "http://terminology.hl7.org/CodeSystem/organization-type";
 
 /** The tiers of care, the highest first. */
 export const levels = ["tertiary", "secondary", "community", "village"] as const;
@@ -35,7 +36,8 @@ export function holds(period: Period | undefined, now: number): boolean {
   return from <= now && now <= to;
 }
 
-function codesOf(concepts: readonly CodeableConcept[] | undefined, system: string): string[] {
+/** The codes of one system among concepts. */
+export function codesOf(concepts: readonly CodeableConcept[] | undefined, system: string): string[] {
   const codings = (concepts ?? []).flatMap((concept) => concept.coding ?? []);
   return codings.filter((coding) => coding.system === system).map((coding) => coding.code ?? "");
 }
@@ -45,7 +47,16 @@ export function levelOf(organization: Organization): Level | undefined {
   return levels.find((level) => level === code);
 }
 
-const idOf = (reference: Reference | undefined) => reference?.reference?.split("/")[1] ?? "";
+/** The id a relative reference names, or nothing. */
+export const idOf = (reference: Reference | undefined) => reference?.reference?.split("/")[1] ?? "";
+
+export const isDepartment = (organization: Organization): boolean => codesOf(organization.type, TYPE).includes("dept");
+
+export const isAlliance = (organization: Organization): boolean => codesOf(organization.type, OURS).includes("specialty-alliance");
+
+/** Whether something is an institution of its own: no department, no alliance, no consortium. */
+export const isInstitution = (organization: Organization): boolean =>
+  !isDepartment(organization) && codesOf(organization.type, OURS).length === 0;
 
 /**
  * Puts a consortium together. Institutions that nobody manages stand at the top, the leading one first and then by tier.
@@ -61,12 +72,11 @@ export function treeOf(
   const ties = affiliations.filter((tie) => tie.active !== false && holds(tie.period, now));
   const tiesOf = (code: string) => ties.filter((tie) => codesOf(tie.code, AFFILIATION).includes(code));
   const head = active.find((organization) => codesOf(organization.type, OURS).includes("medical-consortium"));
-  const alliances = active.filter((organization) => codesOf(organization.type, OURS).includes("specialty-alliance"));
-  const isPart = (organization: Organization) => codesOf(organization.type, TYPE).includes("dept");
+  const alliances = active.filter(isAlliance);
   // A hospital that only stands on the map of emergencies is no member.
   const isStranger = (organization: Organization) => codesOf(organization.type, OURS).includes("outside");
   const institutions = active.filter(
-    (organization) => organization !== head && !alliances.includes(organization) && !isPart(organization) && !isStranger(organization),
+    (organization) => organization !== head && !alliances.includes(organization) && !isDepartment(organization) && !isStranger(organization),
   );
   const leads = new Set(tiesOf("lead").map((tie) => idOf(tie.participatingOrganization)));
   const managers = new Map(
@@ -86,7 +96,7 @@ export function treeOf(
       level: levelOf(organization),
       isLead: leads.has(id),
       managed: below.map((one) => grow(one, [...above, id])).sort(order),
-      departments: active.filter((part) => isPart(part) && idOf(part.partOf) === id),
+      departments: active.filter((part) => isDepartment(part) && idOf(part.partOf) === id),
     };
   };
   const roots = institutions.filter((one) => {
