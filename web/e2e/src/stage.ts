@@ -187,7 +187,7 @@ export async function keep(page: Page, name: string, { fullPage = false } = {}):
 }
 
 /** Asks the service from within a page, as whoever is signed in there. */
-export function ask(page: Page, method: "GET" | "POST", path: string, body?: object): Promise<Record<string, unknown>> {
+export function ask(page: Page, method: "GET" | "POST" | "PUT", path: string, body?: object): Promise<Record<string, unknown>> {
   return page.evaluate(
     async ([method, path, body]) => {
       const session = (await (await fetch("/auth/session")).json()) as { csrf: string };
