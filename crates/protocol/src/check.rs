@@ -25,8 +25,20 @@ const STEP: usize = ID - 36 - ".".len() - ".99".len();
 /// An Observation of a milestone is `{run}.m.{code}.{n}-{k}`, reached at most 99 times and corrected at most 9.
 const MILESTONE: usize = ID - 36 - ".m.".len() - ".99-9".len();
 /// Code systems of the engine's own, which no list can be called as.
-const RESERVED: &[&str] =
-    &["run", "protocol", "step", "milestone", "clock", "role", "outcome", "duty", "notice", "run-paper", "run-shard"];
+const RESERVED: &[&str] = &[
+    "run",
+    "protocol",
+    "step",
+    "milestone",
+    "clock",
+    "role",
+    "outcome",
+    "duty",
+    "notice",
+    "run-paper",
+    "run-shard",
+    "trait",
+];
 
 /// What there is besides the line.
 #[derive(Debug, Clone, Copy, Default)]

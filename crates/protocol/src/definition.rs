@@ -4,6 +4,7 @@ mod calendar;
 mod document;
 mod series;
 mod span;
+mod traits;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use calendar::{Calendar, Day, TimeOfDay, Weekday};
 pub use document::{Document, PaperSize, Row, Section, Signature};
 pub use series::Series;
 pub use span::{Span, Unit};
+pub use traits::{Trait, Weigh};
 
 /// A code that remembers where in its text it stands. Two codes are equal when they read the same.
 #[derive(Clone, Default)]
@@ -151,6 +153,9 @@ pub struct Protocol {
     /// How a run is taken back; without it, whoever may act can stop it for any reason at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
+    /// What is told of a run once, as it begins.
+    #[serde(default, rename = "trait", skip_serializing_if = "Vec::is_empty")]
+    pub traits: Vec<Trait>,
     /// What conditions look up in the record.
     #[serde(default, rename = "data", skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Data>,
@@ -193,6 +198,9 @@ pub struct Class {
     pub title: Words,
     /// `Task.priority`: routine, urgent, asap or stat.
     pub priority: Code,
+    /// Activities that are written when a run comes to be of this class that was of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub make: Vec<Code>,
 }
 
 /// Somebody who takes part: an institution or a department with the duties that count, a person, a team, the patient, or
@@ -716,6 +724,9 @@ pub struct Indicator {
     /// Of a share: within how long the clock must have stopped; otherwise within its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
+    /// Of a share: numbers of runs that are summed, instead of runs that are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weigh: Option<Weigh>,
     /// Of a ratio: what the record counts above the line, instead of runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Counted>,
@@ -820,6 +831,11 @@ impl Protocol {
     /// The calendar of that code.
     pub fn calendar(&self, code: &str) -> Option<&Calendar> {
         self.calendars.iter().find(|one| one.code.as_str() == code)
+    /// The trait of that code.
+    pub fn trait_(&self, code: &str) -> Option<&Trait> {
+        self.traits.iter().find(|one| one.code.as_str() == code)
+    }
+
     }
 
     /// The activity of that code.

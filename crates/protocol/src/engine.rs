@@ -563,6 +563,7 @@ fn beginning(first: &Run) -> Run {
         parties: first.parties.clone(),
         response: first.response.clone(),
         grounds: first.grounds.clone(),
+        traits: first.traits.clone(),
         began: first.began,
         ..Run::default()
     }

@@ -6,7 +6,7 @@ use fhir::time::SECOND;
 use jiff::tz::Offset;
 use serde::Serialize;
 
-use crate::definition::{Code, Indicator, IndicatorKind, Protocol, Words};
+use crate::definition::{Code, Indicator, IndicatorKind, Protocol, Weigh, Words};
 use crate::run::{Run, Ticking};
 
 pub use report::report;
@@ -32,6 +32,9 @@ pub struct Figure<'p> {
     pub goal: Option<u32>,
     /// The less of it the better.
     pub less: bool,
+    /// Numerator and denominator are sums over runs and no numbers of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub weighed: bool,
     /// UCUM: `1`, `%`, `[ppth]` or `min`.
     pub unit: &'static str,
     /// Where it comes from.
@@ -48,6 +51,9 @@ pub struct Figure<'p> {
 ///
 /// An indicator is about the runs of its classes that reached all it names under `having` and none of what it names under
 /// `without`. A milestone that was superseded by its correction has still been reached.
+///
+/// Where it weighs, a run adds its own numbers above and below the line, and is among those that count when both are the
+/// same.
 ///
 /// Where it names a clock, a run has the longest time that clock took in it. A run whose clock never started, was cut
 /// off before its limit or still runs within it says nothing yet and is left out; one whose clock has passed the limit
@@ -95,6 +101,8 @@ struct Verdict {
     of: bool,
     counts: bool,
     time: Option<i64>,
+    /// What it adds above and below the line, where that is not one.
+    weights: Option<(usize, usize)>,
 }
 
 impl<'p> Tally<'p> {
@@ -116,8 +124,9 @@ impl<'p> Tally<'p> {
         let judge = Judge { protocol: own, now: self.now, zone: self.zone };
         for (indicator, part) in self.protocol.indicators.iter().zip(&mut self.parts) {
             let verdict = judge.verdict(indicator, run);
-            part.of += usize::from(verdict.of);
-            part.counted += usize::from(verdict.counts);
+            let (above, below) = verdict.weights.unwrap_or((usize::from(verdict.counts), usize::from(verdict.of)));
+            part.counted += above;
+            part.of += below;
             part.times.extend(verdict.time);
             if self.names && verdict.of {
                 part.runs.push((run.began, run.id.clone()));
@@ -180,6 +189,7 @@ impl Part {
             value,
             goal: indicator.goal,
             less: indicator.less || matches!(indicator.kind, IndicatorKind::Median | IndicatorKind::P90),
+            weighed: indicator.weigh.is_some(),
             unit,
             source: indicator.source.as_deref(),
             runs: ids(runs),
@@ -206,19 +216,27 @@ impl<'p> Judge<'p> {
             }
             (IndicatorKind::Ratio, _) => {
                 let counts = is_of_class(indicator, run) && !is_left_out(indicator, run) && reached();
-                Verdict { of: about, counts, time: None }
+                Verdict { of: about, counts, ..Verdict::default() }
+            }
+            (IndicatorKind::Share, None) if indicator.weigh.is_some() => {
+                match indicator.weigh.as_ref().and_then(|weigh| weights(weigh, run)).filter(|_| about) {
+                    Some((above, below)) => {
+                        Verdict { of: true, counts: above == below, weights: Some((above, below)), time: None }
+                    }
+                    None => Verdict::default(),
+                }
             }
             (IndicatorKind::Share, Some(clock)) => match self.kept(indicator, clock, run).filter(|_| about) {
-                Some(kept) => Verdict { of: true, counts: kept && reached(), time: None },
+                Some(kept) => Verdict { of: true, counts: kept && reached(), ..Verdict::default() },
                 None => Verdict::default(),
             },
             (IndicatorKind::Count | IndicatorKind::Share, _) => {
-                Verdict { of: about, counts: about && reached(), time: None }
+                Verdict { of: about, counts: about && reached(), ..Verdict::default() }
             }
             (IndicatorKind::Median | IndicatorKind::P90, clock) => {
                 let clock = clock.as_ref().filter(|_| about && reached());
                 let time = clock.and_then(|clock| self.longest(clock, run));
-                Verdict { of: about, counts: time.is_some(), time }
+                Verdict { of: about, counts: time.is_some(), time, ..Verdict::default() }
             }
         }
     }
@@ -255,6 +273,14 @@ impl<'p> Judge<'p> {
         }
         self.tickings(clock, run).filter_map(|ticking| run.took(self.protocol, ticking, self.zone)).max()
     }
+}
+
+/// What a run adds above and below the line; nothing where it does not have both numbers, or nothing below the line. More
+/// above the line than below it is as much as below it: a share is never more than the whole.
+fn weights(weigh: &Weigh, run: &Run) -> Option<(usize, usize)> {
+    let number = |code: &Code| run.traits.get(code.as_str())?.parse::<usize>().ok();
+    let below = number(&weigh.below).filter(|below| *below > 0)?;
+    Some((number(&weigh.above)?.min(below), below))
 }
 
 fn is_of_class(indicator: &Indicator, run: &Run) -> bool {

@@ -47,6 +47,8 @@ pub struct Run {
     pub response: Option<String>,
     /// Why it began, where a criterion did that.
     pub grounds: Option<Grounds>,
+    /// What its protocol had told of it as it began, by code.
+    pub traits: BTreeMap<String, String>,
     /// When it began, in microseconds since 1970.
     pub began: i64,
     /// What has come about, in the order in which it became known.

@@ -44,6 +44,8 @@ pub const NOTICE: &str = "https://qingshan.dev/fhir/CodeSystem/notice";
 pub const PAPER: &str = "https://qingshan.dev/fhir/CodeSystem/run-paper";
 /// The system of the roles that `input` binds.
 pub const ROLE: &str = "https://qingshan.dev/fhir/CodeSystem/role";
+/// The system of the traits that `input` holds.
+pub const TRAIT: &str = "https://qingshan.dev/fhir/CodeSystem/trait";
 /// The system of the identifiers of chains.
 pub const CHAIN: &str = "https://qingshan.dev/fhir/sid/chain";
 /// Where protocols are defined; followed by the code, `|` and the version.
@@ -174,7 +176,11 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
     let response = run.response.iter();
     let response =
         response.map(|to| json!({ "type": concept(PAPER, "response", None), "valueReference": reference(to) }));
-    put_list(&mut task, "input", class.chain(response).chain(grounds(run)).chain(bound).collect());
+    let traits = run.traits.iter().map(|(code, value)| {
+        let title = protocol.trait_(code).map(|one| &one.title);
+        json!({ "type": concept(TRAIT, code, title), "valueString": value })
+    });
+    put_list(&mut task, "input", class.chain(response).chain(grounds(run)).chain(traits).chain(bound).collect());
     let reached = run.milestones.iter().map(|one| milestone(protocol, run, one)).collect();
     put_list(&mut task, "output", reached);
     tree::resource(&task)
@@ -314,6 +320,9 @@ pub fn run(task: &Value) -> Result<Run, Error> {
         if let Some(role) = code_in(type_, ROLE) {
             let bound = input.get("valueReference").and_then(party_of).ok_or_else(|| missing("a party"))?;
             run.parties.insert(role.to_owned(), bound);
+        } else if let Some(code) = code_in(type_, TRAIT) {
+            let value = input.get("valueString").and_then(|value| value.as_str()).ok_or_else(|| missing("a trait"))?;
+            run.traits.insert(code.to_owned(), value.to_owned());
         } else if code_in(type_, PAPER) == Some("class") {
             run.class = input.get("valueCode").and_then(|class| class.as_str()).map(str::to_owned);
         } else if code_in(type_, PAPER) == Some("response") {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::engine::{Lines, Printed, Shown};
-use protocol::{Engine, Start};
+use protocol::{Deed, Engine, Start};
 use record::{Action, Caller, Change, Key, ResourceType, Target};
 use serde_json::{Value as Json, json};
 use testkit::place::{Place, on_both};
@@ -18,6 +18,7 @@ struct Hospital {
 
 const UP: &str = r#"{"item": [
     {"linkId": "kind", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-kind", "code": "outpatient"}}]},
+    {"linkId": "reason-code", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-reason", "code": "unclear"}}]},
     {"linkId": "reason", "answer": [{"valueString": "胸闷一周，心电图异常"}]},
     {"linkId": "condition", "answer": [{"valueString": "一周前活动后胸闷。\n休息可缓解。"}]},
     {"linkId": "vitals", "item": [{"linkId": "temperature", "answer": [{"valueDecimal": 36.50}]}]},
@@ -105,6 +106,12 @@ impl Hospital {
             ..Start::default()
         };
         self.engine.start(&Caller::system("HOPERAT"), start).await.expect("it starts");
+    }
+
+    async fn read(&self, reference: &str) -> Json {
+        let key = Key::of(reference).expect("it is a reference");
+        let version = self.place.session().read(&key).await.expect("the record answers").expect("it is there");
+        serde_json::from_slice(&version.body.expect("it is not deleted")).expect("it is JSON")
     }
 
     async fn codes(&self, id: &str) -> Vec<String> {
@@ -203,5 +210,64 @@ fn a_run_that_was_begun_with_a_form_still_has_it_when_it_is_folded_from_its_hist
         let stored = here.engine.load("r3").await.unwrap().unwrap().run;
         assert!(stored.response.as_deref().is_some_and(|one| one.starts_with("QuestionnaireResponse/")));
         assert_eq!(here.engine.rebuild("r3").await.unwrap(), stored);
+    });
+}
+
+#[test]
+fn a_referral_tells_its_reason_and_how_complete_it_was_from_when_it_is_sent_on() {
+    on_both(async |place| {
+        let here = Hospital::open(place).await;
+        here.start("r4", "up", "referral-request", UP).await;
+        here.start("r5", "down", "referral-down", DOWN).await;
+        let traits = async |id: &str| here.engine.load(id).await.unwrap().unwrap().run.traits;
+        let told = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            all.iter().map(|(code, value)| ((*code).to_owned(), (*value).to_owned())).collect()
+        };
+        let up = told(&[("reason", "unclear"), ("elements-given", "12"), ("elements-wanted", "19")]);
+        assert_eq!(traits("r4").await, up);
+        assert_eq!(traits("r5").await, told(&[("elements-given", "13"), ("elements-wanted", "22")]));
+        let focus = here.engine.load("r4").await.unwrap().unwrap().run.focus.unwrap();
+        let request = here.read(&focus).await;
+        assert_eq!(request["reasonCode"][0]["coding"][0]["code"], "unclear");
+        assert_eq!(request["reasonCode"][0]["text"], "胸闷一周，心电图异常");
+    });
+}
+
+/// What is to be filled in of a form is what the protocol counts of it.
+#[test]
+fn what_completeness_counts_are_questions_of_the_forms() {
+    let line = folders::line("referral");
+    let protocol = line.protocol("referral").expect("the line has the protocol");
+    let value = |code: &str| protocol.trait_(code).expect("the protocol has the trait").value.to_string();
+    let (given, wanted) = (value("elements-given"), value("elements-wanted"));
+    for form in ["referral-request", "referral-down"] {
+        let after =
+            |text: &str| text.split_once(&format!("Questionnaire/{form}'), ")).expect("it is told").1.to_owned();
+        let listed = after(&given);
+        let listed = listed.strip_prefix('(').and_then(|rest| rest.split_once(')')).expect("it is a list").0;
+        let listed: Vec<&str> = listed.split('|').map(|one| one.trim().trim_matches('\'')).collect();
+        let number: usize = after(&wanted).split(',').next().unwrap().parse().unwrap();
+        assert_eq!(listed.len(), number, "{form}");
+        let form = line.forms.iter().find(|one| one.code.as_str() == form).expect("the line has the form");
+        let asked: Vec<&str> =
+            form.items.iter().flat_map(|item| item.items.iter().chain([item])).map(|item| item.code.as_str()).collect();
+        assert!(listed.iter().all(|one| asked.contains(one)), "{listed:?} among {asked:?}");
+    }
+}
+
+#[test]
+fn a_referral_that_becomes_more_urgent_is_so_in_the_record_as_well() {
+    on_both(async |place| {
+        let here = Hospital::open(place).await;
+        here.start("r6", "up", "referral-request", UP).await;
+        let focus = here.engine.load("r6").await.unwrap().unwrap().run.focus.unwrap();
+        assert_eq!(here.read(&focus).await["priority"], "routine");
+        for (class, priority) in [("emergency", "stat"), ("urgent", "urgent"), ("routine", "routine")] {
+            let deed = Deed::Regrade { class: class.to_owned(), reason: "病情变化".to_owned() };
+            here.engine.act(&Caller::system("HOPERAT"), "r6", deed.into()).await.expect("it is regraded");
+            assert_eq!(here.read(&focus).await["priority"], priority);
+        }
+        let stored = here.engine.load("r6").await.unwrap().unwrap().run;
+        assert_eq!(here.engine.rebuild("r6").await.unwrap(), stored);
     });
 }

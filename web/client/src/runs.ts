@@ -210,6 +210,8 @@ export interface Protocol {
   cancel?: { who?: string[]; reasons?: string; until?: string[]; reach?: string[] };
   /** What conditions and forms look up in the record: a name, and the search behind it. */
   data?: { code: string; query: string }[];
+  /** What is told of a run once, as it begins; figures are told apart by those that are of a list. */
+  trait?: { code: string; title: Words; list?: string; value: string }[];
   milestone?: {
     code: string;
     title: Words;
@@ -289,6 +291,8 @@ export interface Figure extends Coded {
   less: boolean;
   unit?: string;
   /** The runs it is about, and those that count. */
+  /** Numerator and denominator are sums over runs and no numbers of them. */
+  weighed?: boolean;
   runs: string[];
   counted: string[];
 }
@@ -310,7 +314,7 @@ export interface FigureRow extends Coded {
 /** Indicators told apart. */
 export interface FigureTable {
   by: string[];
-  /** The groups of each dimension, in order: months, or references of institutions with their names. */
+  /** The groups of each dimension, in order: months, references of institutions with their names, or values of a trait. */
   groups: { key: string; title?: string }[][];
   indicators: FigureRow[];
 }
@@ -515,7 +519,7 @@ export class Runs {
   /** The indicators of a protocol over a period and, if one is named, an institution. */
   async figures(
     code: string,
-    asked: { from?: When; to?: When; organization?: string; role?: string },
+    asked: { from?: When; to?: When; organization?: string; role?: string; trait?: string },
     signal?: AbortSignal,
   ): Promise<Figure[]> {
     const query = new URLSearchParams(asked as Record<string, string>).toString();
@@ -523,7 +527,7 @@ export class Runs {
     return (await this.service.json("GET", path, undefined, signal)) as Figure[];
   }
 
-  /** The same told apart by one or two of `month`, `organization` and `role:ROLE`. */
+  /** The same told apart by one or two of `month`, `organization`, `role:ROLE` and `trait:TRAIT`. */
   async figuresBy(code: string, asked: { from?: When; to?: When; organization?: string; by: string }, signal?: AbortSignal): Promise<FigureTable> {
     const query = new URLSearchParams(asked as Record<string, string>).toString();
     return (await this.service.json("GET", `/protocols/${encodeURIComponent(code)}/figures?${query}`, undefined, signal)) as FigureTable;

@@ -113,6 +113,7 @@ export async function fill(page: Page, answers: Answers): Promise<void> {
 /** What a way to refer asks for, as far as every story answers alike. */
 export const usual: Answers = {
   转诊类别: "门诊",
+  主要原因: "诊断不明，或检查检验异常待查",
   感染与隔离: "无",
   前往方式: "家属护送",
   费用来源: "城乡居民基本医疗保险",

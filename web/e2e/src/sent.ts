@@ -13,6 +13,7 @@ const consent = {
 /** A referral up as a clinic fills it in. */
 export const up = [
   answer("kind", code("referral-kind", "outpatient")),
+  answer("reason-code", code("referral-reason", "unclear")),
   text("reason", "活动后胸闷一周，心电图ST段压低"),
   text("condition", "患者一周前爬楼时胸闷，休息数分钟缓解，无放射痛。\n已予阿司匹林口服，症状减轻。".repeat(6)),
   { linkId: "vitals", item: [answer("temperature", { valueDecimal: 36.5 }), answer("systolic", { valueInteger: 168 })] },

@@ -103,6 +103,7 @@ test("a clinic doctor has the slot in the referral before the patient leaves, an
   await doctor.getByLabel("转诊原因").fill("血压控制不佳");
   await doctor.getByLabel("病情描述").fill("三种药物足量三个月，血压仍高");
   await answer("转诊类别", "门诊");
+  await answer("主要原因", "连续两次随访控制不满意");
   await answer("感染与隔离", "无");
   await answer("前往方式", "自行前往");
   await answer("费用来源", "职工基本医疗保险");

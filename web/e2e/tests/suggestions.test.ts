@@ -86,7 +86,7 @@ test("figures are told by month and member with the runs behind each number, and
   await wear(page, "示范镇卫生院");
   const id = await refer(page, "up", "town", "county", up);
   await page.goto("/protocols/referral?view=figures");
-  await page.getByRole("button", { name: "按月、按机构" }).click();
+  await page.getByRole("button", { name: "按月、分组" }).click();
   await page.locator(".figure-table").waitFor();
   const town = page.locator(".figure-table tr", { hasText: "示范镇卫生院" });
   const cell = town.locator("button:not(:disabled)").first();

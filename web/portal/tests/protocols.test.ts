@@ -1,7 +1,7 @@
 import type { FigureTable, RunStep, RunView } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { told } from "../src/mine/underWay";
-import { cellAt, csvField, csvOf, daysOf, meets, periodOf, showFigure } from "../src/protocols/figures";
+import { behind, cellAt, csvField, csvOf, daysOf, meets, periodOf, showFigure, valuesNamed } from "../src/protocols/figures";
 import { begin, happened, later, logOf, nextDue, played, undone, waysOf } from "../src/protocols/rehearsal";
 import { missingRoles, ownRole, startsFor, type Role } from "../src/protocols/start";
 
@@ -191,4 +191,21 @@ test("figures are a file that a spreadsheet reads, with every cell there is and 
   expect(cellAt(table.indicators[0]!, null, null)?.numerator).toBe(3);
   expect(csvField("=1+1")).toBe("'=1+1");
   expect(csvField("-5.2")).toBe("-5.2");
+});
+
+test("figures by a reason stand in the order and the words of its list, and what the list does not know comes first as it is", () => {
+  const codes = [
+    { code: "critical", title: { zh: "急危重症", en: "Critical" } },
+    { code: "unclear", title: { zh: "诊断不明", en: "Unclear" } },
+  ];
+  const byReason = { ...table, groups: [table.groups[0] ?? [], [{ key: "unclear" }, { key: "critical" }, { key: "gone" }]] };
+  const named = valuesNamed({ lists: [{ code: "reasons", codes }] }, "reasons", byReason, "zh-CN");
+  expect(named.groups[1]).toEqual([{ key: "gone" }, { key: "critical", title: "急危重症" }, { key: "unclear", title: "诊断不明" }]);
+  expect(valuesNamed({}, "reasons", byReason, "en")).toBe(byReason);
+});
+
+test("the runs that lack something are those behind a figure that do not count", () => {
+  const figure = { runs: ["a", "b", "c"], counted: ["b"] };
+  expect(behind(figure, "others")).toEqual(["a", "c"]);
+  expect(behind(figure, "counted")).toEqual(["b"]);
 });

@@ -1,5 +1,5 @@
 //! `GET /protocols/{code}`: the whole of a protocol, in the words of the text it is written in, with the forms it asks
-//! for and the lists of reasons it names.
+//! for and the lists of codes it names.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,8 @@ fn lists_of(protocol: &Protocol) -> BTreeSet<&str> {
     let of_steps = protocol.steps.iter().filter_map(|step| step.skip.as_ref());
     let of_outcomes = outcomes.filter_map(|outcome| outcome.reasons.as_ref());
     let of_cancel = protocol.cancel.iter().filter_map(|cancel| cancel.reasons.as_ref());
-    of_steps.chain(of_outcomes).chain(of_cancel).map(Code::as_str).collect()
+    let of_traits = protocol.traits.iter().filter_map(|one| one.list.as_ref());
+    of_steps.chain(of_outcomes).chain(of_cancel).chain(of_traits).map(Code::as_str).collect()
 }
 
 /// What is stored under the canonical of a name.

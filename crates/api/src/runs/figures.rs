@@ -1,10 +1,11 @@
 //! The indicators of a protocol over the runs of a period that whoever asks may see: `GET /protocols/{code}/figures`,
 //! and `GET /fhir/Measure/{id}/$evaluate-measure`.
 //!
-//! With `by=` the runs are told apart by `month`, by `organization` or by `role:{role}`, or by two of them as in
-//! `by=month,role:referrer`: each indicator then has a cell for each group, for each row and column, and for all. A run
-//! belongs to the member that the institution or department bound to the role is a part of. Runs are read page by page
-//! and not kept; each is judged by the version of the protocol it is under.
+//! With `by=` the runs are told apart by `month`, by `organization`, by `role:{role}` or by `trait:{trait}`, or by two of
+//! them as in `by=month,role:referrer`: each indicator then has a cell for each group, for each row and column, and for
+//! all. A run belongs to the member that the institution or department bound to the role is a part of, and to the group
+//! its trait names; one without the trait is only among all. `trait=reason:critical` asks for the runs of one such group.
+//! Runs are read page by page and not kept; each is judged by the version of the protocol it is under.
 
 mod cells;
 mod members;
@@ -47,6 +48,8 @@ struct Asked {
     organization: Option<String>,
     /// In this role.
     role: Option<String>,
+    /// And that have this trait, with this value.
+    trait_: Option<(String, String)>,
 }
 
 impl Asked {
@@ -58,11 +61,21 @@ impl Asked {
             true => id.to_owned(),
             false => format!("Organization/{id}"),
         });
-        Ok(Self { from: read(from)?.map(|from| from.lo), to: read(to)?.map(|to| to.hi), organization, role: None })
+        Ok(Self {
+            from: read(from)?.map(|from| from.lo),
+            to: read(to)?.map(|to| to.hi),
+            organization,
+            role: None,
+            trait_: None,
+        })
     }
 
-    /// Whether an institution that is asked for takes part in a run, itself or by one of its departments.
+    /// Whether a run has the trait that is asked for, and an institution that is asked for takes part in it, itself or by
+    /// one of its departments.
     async fn includes(&self, run: &Run, members: &mut Members) -> Result<bool, Error> {
+        if self.trait_.as_ref().is_some_and(|(code, value)| run.traits.get(code) != Some(value)) {
+            return Ok(false);
+        }
         let Some(asked) = &self.organization else { return Ok(true) };
         for (role, party) in &run.parties {
             if self.role.as_ref().is_some_and(|asked| asked != role) {
@@ -88,6 +101,14 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, query: &Query) -> Result<
     let role = asked.role.as_deref().filter(|role| protocol.role(role).is_none());
     if let Some(role) = role {
         return Err(Error::invalid(format!("There is no role {}.", crate::ask::shortened(role))).into());
+    }
+    if let Some(text) = query.get("trait") {
+        let named = text.split_once(':').filter(|(code, _)| protocol.trait_(code).is_some());
+        let Some((code, value)) = named else {
+            let text = format!("There is no trait {}; one is asked for as TRAIT:VALUE.", crate::ask::shortened(text));
+            return Err(Error::invalid(text).into());
+        };
+        asked.trait_ = Some((code.to_owned(), value.to_owned()));
     }
     let mut allowed = BTreeMap::new();
     for type_ in counted_types(&protocol)? {

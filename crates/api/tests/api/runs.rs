@@ -131,6 +131,12 @@ kind = "share"
 clock = "acceptance"
 goal = 90
 
+[[trait]]
+code = "urgency"
+title = { zh = "紧急程度", en = "Urgency" }
+list = "withdrawal"
+value = "%run.priority"
+
 [[summary]]
 code = "from"
 title = { zh = "申请科室", en = "Asked by" }
@@ -772,3 +778,20 @@ fn figures_are_told_apart_by_month_and_member_with_what_the_record_counts() {
         asker.get("/protocols/consultation/figures?by=role:nobody").await.refused(400, "invalid");
     });
 }
+        let by_trait = "/protocols/consultation/figures?from=2026-05&to=2026-05&by=month,trait:urgency";
+        let table = read(&asker.get(by_trait).await);
+        assert_eq!(table["groups"][1], json!([{"key": "urgent"}]));
+        let cells = table["indicators"][0]["cells"].as_array().unwrap();
+        let of_month = cells.iter().find(|cell| cell["at"] == json!(["2026-05", "urgent"])).unwrap();
+        assert_eq!(of_month["value"], 2.0);
+        // What the record counts below the line is the same for every group.
+        let cells = table["indicators"][2]["cells"].as_array().unwrap();
+        let rate = cells.iter().find(|cell| cell["at"] == json!(["2026-05", "urgent"])).unwrap();
+        assert_eq!((&rate["numerator"], &rate["denominator"]), (&json!(2), &json!(1)));
+        let behind = async |value: &str| {
+            let found = asker.get(&format!("/protocols/consultation/figures?trait=urgency:{value}")).await;
+            read(&found)[0]["counted"].as_array().unwrap().len()
+        };
+        assert_eq!((behind("urgent").await, behind("routine").await), (2, 0));
+        asker.get("/protocols/consultation/figures?trait=colour:red").await.refused(400, "invalid");
+        asker.get("/protocols/consultation/figures?by=trait:colour").await.refused(400, "invalid");

@@ -64,7 +64,7 @@ impl<'a> Desk<'a> {
             self.words(&protocol.code, purpose, "purpose");
         }
         let part = room.saturating_sub(protocol.code.len() + "-".len());
-        let codes: [(&str, usize, Vec<&Code>); 10] = [
+        let codes: [(&str, usize, Vec<&Code>); 11] = [
             ("class", ID, protocol.classes.iter().map(|one| &one.code).collect()),
             ("role", ID, protocol.roles.iter().map(|one| &one.code).collect()),
             ("calendar", ID, protocol.calendars.iter().map(|one| &one.code).collect()),
@@ -75,6 +75,7 @@ impl<'a> Desk<'a> {
             ("activity", part, protocol.activities.iter().map(|one| &one.code).collect()),
             ("indicator", part, protocol.indicators.iter().map(|one| &one.code).collect()),
             ("series", ID, protocol.series.iter().map(|one| &one.code).collect()),
+            ("trait", ID, protocol.traits.iter().map(|one| &one.code).collect()),
         ];
         for (what, most, codes) in codes {
             for code in &codes {
@@ -98,6 +99,7 @@ impl<'a> Desk<'a> {
             self.words(&class.code, &class.title, "title");
             self.refers(&class.priority, "priority", PRIORITIES.iter().copied());
         }
+            class.make.iter().for_each(|make| self.activity_named(protocol, make));
     }
 
     /// How runs begin and how they are taken back, and what conditions look up.
@@ -111,6 +113,11 @@ impl<'a> Desk<'a> {
             self.query(&data.query);
         }
         let begun = self.protocols().any(|other| nexts(other).any(|next| next.protocol == protocol.code));
+        for one in &protocol.traits {
+            self.words(&one.code, &one.title, "title");
+            self.expression(&one.value, "Element", &variables);
+            self.reasons(one.list.as_ref());
+        }
         if protocol.starts.is_empty() && !begun {
             self.warning(
                 &protocol.code,
@@ -422,6 +429,15 @@ impl<'a> Desk<'a> {
             self.refers(clock, "clock", protocol.clocks.iter().map(|one| one.code.as_str()));
         }
         for counted in indicator.events.iter().chain(&indicator.per) {
+        for number in indicator.weigh.iter().flat_map(|weigh| [&weigh.above, &weigh.below]) {
+            self.refers(number, "trait", protocol.traits.iter().map(|one| one.code.as_str()));
+        }
+        if indicator.weigh.is_some()
+            && (indicator.kind != IndicatorKind::Share || indicator.clock.is_some() || !indicator.reached.is_empty())
+        {
+            let told = "weighs numbers of runs, which only a share does that counts no runs";
+            return self.error(&indicator.code, format!("The indicator `{}` {told}.", indicator.code));
+        }
             self.query(&counted.query);
             let type_ = counted.query.split('?').next().unwrap_or_default();
             for parameter in std::iter::once(&counted.date).chain(&counted.organization) {
@@ -439,8 +455,10 @@ impl<'a> Desk<'a> {
                 "counts in the record above the line only; say below it too what `per` is"
             }
             IndicatorKind::Ratio if indicator.per.is_some() => return,
-            IndicatorKind::Share if indicator.reached.is_empty() && indicator.clock.is_none() => {
-                "is a share; say by `reached` or `clock` which runs count"
+            IndicatorKind::Share
+                if indicator.reached.is_empty() && indicator.clock.is_none() && indicator.weigh.is_none() =>
+            {
+                "is a share; say by `reached`, `clock` or `weigh` what counts"
             }
             IndicatorKind::Ratio if indicator.reached.is_empty() => {
                 "is a ratio; say by `reached` what stands above the line"
@@ -640,3 +658,4 @@ pub(super) fn expressions(protocol: &Protocol) -> Vec<&str> {
     all.extend(facts.flat_map(|fact| fact.when.iter().chain(&fact.at)));
     all.into_iter().map(Code::as_str).collect()
 }
+    all.extend(protocol.traits.iter().map(|one| &one.value));

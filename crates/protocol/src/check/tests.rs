@@ -444,6 +444,26 @@ fn what_a_document_names_and_is_not_there_is_found_in_the_file_it_stands_in() {
         (
             "requires = [\"asked\"]",
             "requires = [\"asked|aksed\"]",
+#[test]
+fn a_trait_or_a_share_of_traits_that_cannot_be_is_found() {
+    let given = "[[trait]]\ncode = \"given\"\ntitle = { zh = \"已填\", en = \"Given\" }\nvalue = \"1\"\n";
+    let share = |more: &str| {
+        format!(
+            "{given}[[indicator]]\ncode = \"complete\"\ntitle = {{ zh = \"全\", en = \"All\" }}\nkind = \"share\"\n{more}"
+        )
+    };
+    let weigh = "weigh = { above = \"given\", below = \"given\" }\n";
+    let sound = format!("{PROTOCOL}\n{}", share(weigh));
+    assert_eq!(found(&folder(&sound, FORM, CODES)), Vec::<String>::new());
+    added(
+        &share("weigh = { above = \"givn\", below = \"given\" }\n"),
+        "There is no trait `givn`; did you mean `given`?",
+    );
+    added(&share(&format!("{weigh}reached = [\"over\"]\n")), "which only a share does that counts no runs");
+    added(&given.replace("\"1\"", "\"%visit.id\""), "visit");
+    added(&format!("{given}list = \"whyy\"\n"), "There is no list `whyy`");
+}
+
             "views/slip.toml:5:13: There is no milestone `aksed`",
         ),
         ("%patient.name", "%patient.nane", "views/slip.toml:11:"),

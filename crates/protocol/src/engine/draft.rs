@@ -2,6 +2,7 @@
 
 mod reason;
 mod series;
+mod traits;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -506,6 +507,7 @@ impl<'e> Draft<'e> {
             run.focus = made.or(run.focus);
         }
         self.bind(&protocol, &mut run, &frame).await?;
+        run.traits = self.traits(&protocol, &run, &frame).await?;
         for code in way.into_iter().flat_map(|way| &way.reach) {
             if !reach.iter().any(|known| known.code == code.as_str()) {
                 reach.push((code.to_string(), self.now).into());

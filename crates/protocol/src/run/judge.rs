@@ -74,7 +74,7 @@ impl<'p> Course<'p> {
                 }
                 self.run.parties.extend(bind.iter().map(|(role, party)| (role.clone(), party.clone())));
                 if let Some(class) = outcome.and_then(|outcome| outcome.class.as_ref()) {
-                    self.run.class = Some(class.to_string());
+                    self.becomes(class);
                 }
                 let (by, outcome_code) = (self.by.clone(), outcome.map(|outcome| outcome.code.to_string()));
                 let work = self.open(step, *n)?;
@@ -131,8 +131,7 @@ impl<'p> Course<'p> {
                 if reason.trim().is_empty() {
                     return Err(required("Say why the class is another."));
                 }
-                if self.run.class.as_ref() != Some(class) {
-                    self.run.class = Some(class.clone());
+                if self.becomes(class) {
                     self.tell(&self.hands(), About::Class { code: class.clone(), reason: reason.clone() });
                 }
             }
@@ -148,6 +147,17 @@ impl<'p> Course<'p> {
             Deed::Migrate { from, points } => self.migrate(from, points)?,
         }
         Ok(())
+    }
+
+    /// The run is of a class from now on, and what is written for that follows; whether it was of another.
+    fn becomes(&mut self, class: &str) -> bool {
+        if self.run.class.as_deref() == Some(class) {
+            return false;
+        }
+        self.run.class = Some(class.to_owned());
+        let made = self.protocol.class(class).into_iter().flat_map(|class| &class.make);
+        self.effects.extend(made.map(|activity| Effect::Make { activity: activity.to_string() }));
+        true
     }
 
     /// The roles in which institutions, people and teams take part.

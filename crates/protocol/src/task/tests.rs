@@ -115,6 +115,7 @@ fn any_run(dice: &mut Dice) -> Run {
             rule: format!("{}.{}", code(dice), code(dice)),
             evidence: some(dice, evidence),
         }),
+        traits: pairs(dice, text),
         began: time(dice),
         milestones: some(dice, reached),
         steps: some(dice, step),

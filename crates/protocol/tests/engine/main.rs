@@ -9,6 +9,7 @@ mod going_on;
 mod histories;
 mod numbering;
 mod timing;
+mod traits;
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
 import { Working } from "../Working";
 import { FiguresBy } from "./FiguresBy";
-import { meets, periodOf, periods, showFigure, type Period } from "./figures";
+import { behind, meets, periodOf, periods, showFigure, type Part, type Period } from "./figures";
 
 /** The indicators of a protocol over a period, each with the runs behind it. */
 export default function Figures({ protocol }: { protocol: Protocol }) {
@@ -26,7 +26,7 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
   const [period, setPeriod] = useState<Period>("quarter");
   const [institution, setInstitution] = useState(own?.organization ?? "");
   const [isApart, setIsApart] = useState(false);
-  const [opened, setOpened] = useState<{ code: string; part: "runs" | "counted" }>();
+  const [opened, setOpened] = useState<{ code: string; part: Part }>();
   const institutions = useInstitutions();
   const asked = { ...periodOf(period, dayAt(Date.now())), ...(institution !== "" && { organization: institution }) };
   const figures = useQuery({
@@ -36,7 +36,7 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
     placeholderData: keepPreviousData,
   });
   const source = new Map((protocol.indicator ?? []).map((one) => [one.code, one.source]));
-  const open = (code: string, part: "runs" | "counted") =>
+  const open = (code: string, part: Part) =>
     setOpened((old) => (old?.code === code && old.part === part ? undefined : { code, part }));
   return (
     <section className="card figures" aria-label={t("protocols.view.figures")}>
@@ -85,7 +85,7 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
               <li key={figure.code}>
                 <FigureLine figure={figure} open={open} opened={opened?.code === figure.code ? opened.part : undefined} />
                 {source.get(figure.code) !== undefined && <p className="what">{t("figures.source", { source: source.get(figure.code) ?? "" })}</p>}
-                {opened?.code === figure.code && <Behind ids={figure[opened.part]} label={say(locale, figure.title)} />}
+                {opened?.code === figure.code && <Behind ids={behind(figure, opened.part)} label={say(locale, figure.title)} />}
               </li>
             ))}
           </ul>
@@ -95,7 +95,7 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
   );
 }
 
-function FigureLine(props: { figure: Figure; open(code: string, part: "runs" | "counted"): void; opened: "runs" | "counted" | undefined }) {
+function FigureLine(props: { figure: Figure; open(code: string, part: Part): void; opened: Part | undefined }) {
   const { figure, open, opened } = props;
   const texts = useTexts();
   const { t, locale } = texts;
@@ -122,17 +122,43 @@ function FigureLine(props: { figure: Figure; open(code: string, part: "runs" | "
           </>
         )}
       </span>
-      <span className="figure-behind">
-        {figure.kind !== "count" && (
-          <button type="button" className="inline-button" aria-expanded={opened === "counted"} disabled={figure.counted.length === 0} onClick={() => open(figure.code, "counted")}>
-            {t(time ? "figures.timed" : "figures.numerator", { count: figure.numerator ?? figure.counted.length })}
+      {figure.weighed === true ? (
+        <Weighed {...props} />
+      ) : (
+        <span className="figure-behind">
+          {figure.kind !== "count" && (
+            <button type="button" className="inline-button" aria-expanded={opened === "counted"} disabled={figure.counted.length === 0} onClick={() => open(figure.code, "counted")}>
+              {t(time ? "figures.timed" : "figures.numerator", { count: figure.numerator ?? figure.counted.length })}
+            </button>
+          )}
+          <button type="button" className="inline-button" aria-expanded={opened === "runs"} disabled={figure.runs.length === 0} onClick={() => open(figure.code, "runs")}>
+            {t("figures.denominator", { count: total })}
           </button>
-        )}
-        <button type="button" className="inline-button" aria-expanded={opened === "runs"} disabled={figure.runs.length === 0} onClick={() => open(figure.code, "runs")}>
-          {t("figures.denominator", { count: total })}
-        </button>
-      </span>
+        </span>
+      )}
     </div>
+  );
+}
+
+/** Of a figure that sums numbers of runs: the sums, the runs that lack nothing, and those that do. */
+function Weighed({ figure, open, opened }: { figure: Figure; open(code: string, part: Part): void; opened: Part | undefined }) {
+  const { t } = useTexts();
+  const parts = [
+    ["others", "figures.weighed.part"],
+    ["counted", "figures.weighed.whole"],
+  ] as const;
+  return (
+    <span className="figure-behind">
+      <span className="what">{t("figures.weighed.sum", { above: figure.numerator ?? 0, below: figure.denominator })}</span>
+      {parts.map(([part, words]) => {
+        const count = behind(figure, part).length;
+        return (
+          <button key={part} type="button" className="inline-button" aria-expanded={opened === part} disabled={count === 0} onClick={() => open(figure.code, part)}>
+            {t(words, { count })}
+          </button>
+        );
+      })}
+    </span>
   );
 }
 

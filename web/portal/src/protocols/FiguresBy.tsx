@@ -6,7 +6,7 @@ import { useRuns } from "../runs/reading";
 import { say } from "../runs/words";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Behind } from "./Figures";
-import { cellAt, csvOf, daysOf, showFigure } from "./figures";
+import { cellAt, csvOf, daysOf, showFigure, valuesNamed } from "./figures";
 
 interface Opened {
   month: string | null;
@@ -20,6 +20,7 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
   const { t, locale } = texts;
   const runs = useRuns();
   const roles = (protocol.role ?? []).filter(({ party }) => party === "institution");
+  const traits = (protocol.trait ?? []).filter(({ list }) => list !== undefined);
   const [way, setWay] = useState(() => (roles[0] === undefined ? "organization" : `role:${roles[0].code}`));
   const [code, setCode] = useState<string>();
   const [opened, setOpened] = useState<Opened>();
@@ -33,10 +34,12 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
   if (table.isError && table.data === undefined) return <FailureNotice cause={table.error} retry={() => void table.refetch()} />;
   if (table.data === undefined) return <Loading rows={8} />;
   if (row === undefined) return <Nothing title={t("figures.none")} />;
-  const [months = [], members = []] = table.data.groups;
+  const byTrait = traits.find(({ code }) => way === `trait:${code}`);
+  const named = table.data.by[1] === way ? valuesNamed(protocol, byTrait?.list, table.data, locale) : table.data;
+  const [months = [], members = []] = named.groups;
   const whole = cellAt(row, null, null);
   const save = () => {
-    const file = URL.createObjectURL(new Blob([csvOf(texts, table.data)], { type: "text/csv;charset=utf-8" }));
+    const file = URL.createObjectURL(new Blob([csvOf(texts, named)], { type: "text/csv;charset=utf-8" }));
     const link = document.createElement("a");
     link.href = file;
     link.download = `${protocol.code}-${period.from}-${period.to}.csv`;
@@ -66,6 +69,11 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
               </option>
             ))}
             <option value="organization">{t("figures.rows.any")}</option>
+            {traits.map((one) => (
+              <option key={one.code} value={`trait:${one.code}`}>
+                {t("figures.rows.trait", { trait: say(locale, one.title) })}
+              </option>
+            ))}
           </select>
         </label>
         <button type="button" className="button-link" onClick={save}>
@@ -81,7 +89,7 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
           <table className="figure-table">
             <thead>
               <tr>
-                <th scope="col">{t("figures.member")}</th>
+                <th scope="col">{byTrait === undefined ? t("figures.member") : say(locale, byTrait.title)}</th>
                 {months.map(({ key }) => (
                   <th key={key} scope="col">
                     {key}
@@ -159,11 +167,13 @@ function BehindCell(props: {
   const { t, locale } = useTexts();
   const runs = useRuns();
   // Who takes part in any role and an institution that is asked for besides are two conditions on one run.
-  const place = opened.member?.replace("Organization/", "") ?? organization;
+  const isTrait = way.startsWith("trait:");
+  const place = (isTrait ? undefined : opened.member?.replace("Organization/", "")) ?? organization;
+  const trait = isTrait && opened.member !== null ? `${way.slice("trait:".length)}:${opened.member}` : undefined;
   const role = way.startsWith("role:") && opened.member !== null ? way.slice("role:".length) : undefined;
   const asked = useMemo(
-    () => ({ ...daysOf(opened.month, period), ...(place !== undefined && { organization: place }), ...(role !== undefined && { role }) }),
-    [opened.month, period, place, role],
+    () => ({ ...daysOf(opened.month, period), ...(place !== undefined && { organization: place }), ...(role !== undefined && { role }), ...(trait !== undefined && { trait }) }),
+    [opened.month, period, place, role, trait],
   );
   const figures = useQuery({
     queryKey: ["figures", protocol, asked],

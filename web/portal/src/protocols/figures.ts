@@ -1,4 +1,5 @@
-import type { Figure, FigureKind, FigureRow, FigureTable } from "@qingshan/client";
+import type { Figure, FigureKind, FigureRow, FigureTable, Protocol } from "@qingshan/client";
+import type { Locale } from "../calendar";
 import type { Texts } from "../language";
 import { say, showLength } from "../runs/words";
 
@@ -40,6 +41,30 @@ export function showFigure(texts: Pick<Texts, "t">, { kind, unit }: { kind: Figu
 /** The cell of a row and a column; of all of them where none is named. */
 export const cellAt = ({ cells }: FigureRow, month: string | null, member: string | null) =>
   cells.find(({ at }) => at[0] === month && at[1] === member);
+
+/** The table with the values of a trait in the order and the words of their list. */
+export function valuesNamed({ lists }: Pick<Protocol, "lists">, list: string | undefined, table: FigureTable, locale: Locale): FigureTable {
+  const codes = lists?.find(({ code }) => code === list)?.codes;
+  const [months = [], values = []] = table.groups;
+  if (codes === undefined) return table;
+  const place = (key: string) => codes.findIndex(({ code }) => code === key);
+  const sorted = [...values].sort((left, right) => place(left.key) - place(right.key));
+  const named = sorted.map(({ key }) => {
+    const title = codes.find(({ code }) => code === key)?.title;
+    return { key, ...(title !== undefined && { title: say(locale, title) }) };
+  });
+  return { ...table, groups: [months, named] };
+}
+
+/** Which of the runs behind a figure: all, those that count, or the others. */
+export type Part = "runs" | "counted" | "others";
+
+/** The runs behind a part of a figure. */
+export function behind(figure: Pick<Figure, "runs" | "counted">, part: Part): readonly string[] {
+  if (part !== "others") return figure[part];
+  const counted = new Set(figure.counted);
+  return figure.runs.filter((id) => !counted.has(id));
+}
 
 /** The days of a month within a period. */
 export function daysOf(month: string | null, period: { from: string; to: string }): { from: string; to: string } {

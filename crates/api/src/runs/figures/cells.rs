@@ -1,4 +1,4 @@
-//! Figures told apart by months and institutions.
+//! Figures told apart by months, institutions and traits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use protocol::definition::IndicatorKind;
-use protocol::figures::{Figure, Tally};
+use protocol::figures::{Figure, Recorded, Tally};
 use protocol::{Protocol, Run, Words};
 use serde::Serialize;
 
@@ -28,6 +28,7 @@ enum Way {
     Month,
     Organization,
     Role(String),
+    Trait(String),
 }
 
 /// A group in each dimension; none stands for all of that dimension.
@@ -85,9 +86,12 @@ impl Cells {
             None if way == "month" => Ok(Way::Month),
             None if way == "organization" => Ok(Way::Organization),
             Some(("role", role)) if protocol.role(role).is_some() => Ok(Way::Role(role.to_owned())),
+            Some(("trait", code)) if protocol.trait_(code).is_some_and(|one| one.list.is_some()) => {
+                Ok(Way::Trait(code.to_owned()))
+            }
             _ => {
-                let text =
-                    format!("Figures are told apart by month, organization or role:ROLE, not by {}.", shortened(way));
+                let told = "month, organization, role:ROLE or trait:TRAIT";
+                let text = format!("Figures are told apart by {told}, not by {}.", shortened(way));
                 Err(Error::invalid(text))
             }
         });
@@ -112,6 +116,7 @@ impl Cells {
         for way in &self.ways {
             keys.push(match way {
                 Way::Month => months(asked.from, asked.to.unwrap_or(now), zone),
+                Way::Trait(_) => BTreeSet::new(),
                 _ if protocol.indicators.iter().any(|one| one.events.is_some()) => {
                     members.all().await?.into_iter().collect()
                 }
@@ -147,13 +152,18 @@ impl Cells {
                     counter.all(protocol, period, place.as_deref()).await?
                 }
             };
-            let figures = tally.figures(&|one| recorded.get(one.code.as_str()).copied().unwrap_or_default());
+            let of_trait = self.ways.iter().zip(&at).any(|(way, key)| matches!(way, Way::Trait(_)) && key.is_some());
+            let figures = tally.figures(&|one| match of_trait && one.events.is_some() {
+                // What the record counts by itself has no traits of runs; what it counts below the line stays the whole.
+                true => Recorded::default(),
+                false => recorded.get(one.code.as_str()).copied().unwrap_or_default(),
+            });
             put(&mut rows, protocol, &at, figures);
         }
         let group = |key: &String| Group { key: key.clone(), title: members.name(key).map(str::to_owned) };
         let mut groups: Vec<Vec<Group>> = listed.iter().map(|keys| keys.iter().map(group).collect()).collect();
         for (way, groups) in self.ways.iter().zip(&mut groups) {
-            if !matches!(way, Way::Month) {
+            if matches!(way, Way::Organization | Way::Role(_)) {
                 groups.sort_by(|one, other| one.title.cmp(&other.title));
             }
         }
@@ -177,6 +187,7 @@ impl Cells {
                         found.extend(members.of(&party.reference).await?);
                     }
                 }
+                Way::Trait(code) => found.extend(run.traits.get(code).cloned()),
             }
             groups.push(found.into_iter().collect());
         }
@@ -202,8 +213,8 @@ impl Cells {
                         period = (Some(from), Some(to));
                     }
                 }
-                (_, Some(key)) => place = Some(key.clone()),
-                (_, None) => {}
+                (Way::Organization | Way::Role(_), Some(key)) => place = Some(key.clone()),
+                (_, _) => {}
             }
         }
         let place = match place {
