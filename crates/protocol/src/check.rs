@@ -4,6 +4,7 @@ mod circle;
 mod criteria;
 mod document;
 mod form;
+mod held;
 mod path;
 mod protocol;
 mod reach;
@@ -45,6 +46,8 @@ const RESERVED: &[&str] = &[
 pub struct Known<'a> {
     /// Other lines: their protocols may be started, their forms and lists may not be named again.
     pub others: &'a [Line],
+    /// The duties that somebody in the consortium holds, where that is known: a role whose duties nobody holds is found.
+    pub duties: Option<&'a BTreeSet<String>>,
 }
 
 /// Everything found in a folder, by file and place. A line is fit to be installed when no finding is an error.

@@ -805,6 +805,9 @@ pub struct Migration {
     /// Clocks that are called otherwise now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub clocks: BTreeMap<String, Code>,
+    /// Activities that are called otherwise now: what they made is found under the new name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub activities: BTreeMap<String, Code>,
 }
 
 impl Protocol {
@@ -828,14 +831,14 @@ impl Protocol {
         self.roles.iter().find(|one| one.code.as_str() == code)
     }
 
-    /// The calendar of that code.
-    pub fn calendar(&self, code: &str) -> Option<&Calendar> {
-        self.calendars.iter().find(|one| one.code.as_str() == code)
     /// The trait of that code.
     pub fn trait_(&self, code: &str) -> Option<&Trait> {
         self.traits.iter().find(|one| one.code.as_str() == code)
     }
 
+    /// The calendar of that code.
+    pub fn calendar(&self, code: &str) -> Option<&Calendar> {
+        self.calendars.iter().find(|one| one.code.as_str() == code)
     }
 
     /// The activity of that code.

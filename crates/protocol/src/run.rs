@@ -446,6 +446,13 @@ impl Run {
         self.milestones.iter().rev().find(|one| one.code == code && !one.superseded)
     }
 
+    /// What it keeps when it goes on under another protocol: the milestones both know. One that would end the new run at
+    /// once is not kept: it is why one switches.
+    pub fn kept_under<'r>(&'r self, other: &'r Protocol) -> impl Iterator<Item = &'r Reached> {
+        let known = |one: &&Reached| other.milestone(&one.code).is_some_and(|known| known.ends.is_none());
+        self.milestones.iter().filter(|one| !one.superseded).filter(known)
+    }
+
     /// How often a milestone has come about.
     pub fn occurrences(&self, code: &str) -> u32 {
         self.milestones.iter().filter(|one| one.code == code).map(|one| one.n).max().unwrap_or(0)

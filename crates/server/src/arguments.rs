@@ -263,6 +263,9 @@ pub(crate) enum Consortium {
 pub(crate) enum Protocol {
     /// Says what is wrong with folders, by file and line, and fails when something is.
     Check {
+        /// The file of the consortium the lines are for: then roles whose duties nobody there holds are found as well.
+        #[arg(long, value_name = "FILE")]
+        consortium: Option<PathBuf>,
         /// Folders of lines; those named together may start one another's protocols.
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,

@@ -123,8 +123,12 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
             let holder = hold(&mut settings, holder).await?;
             say(consortium::show(&holder, id.as_deref()).await?.trim_end())
         }
-        Command::Protocol(arguments::Protocol::Check { folders }) => {
-            let found = protocols::check(&folders)?;
+        Command::Protocol(arguments::Protocol::Check { consortium, folders }) => {
+            let duties = match consortium {
+                Some(file) => Some(consortium::read(&file)?.duties(today(&settings)?)),
+                None => None,
+            };
+            let found = protocols::check(&folders, duties.as_ref())?;
             let (findings, count) = found.text.rsplit_once('\n').unwrap_or(("", &found.text));
             if !findings.is_empty() {
                 say(findings)?;

@@ -1,6 +1,6 @@
 //! `qingshan protocol`: care processes as folders of text, checked and put into a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fhir::error::Severity;
@@ -26,11 +26,11 @@ pub(crate) struct Found {
     pub(crate) errors: usize,
 }
 
-/// Checks folders, which may start one another's protocols.
+/// Checks folders, which may start one another's protocols; by what the people of a consortium do, where that is known.
 ///
 /// # Errors
 /// When a folder cannot be read or holds no line.
-pub(crate) fn check(folders: &[PathBuf]) -> Outcome<Found> {
+pub(crate) fn check(folders: &[PathBuf], duties: Option<&BTreeSet<String>>) -> Outcome<Found> {
     let read: Vec<(&PathBuf, Files)> =
         folders.iter().map(|folder| Ok((folder, files(folder)?))).collect::<Outcome<_>>()?;
     let lines: Vec<Option<Line>> = read.iter().map(|(_, files)| Line::read(files).ok()).collect();
@@ -38,7 +38,7 @@ pub(crate) fn check(folders: &[PathBuf]) -> Outcome<Found> {
     for (at, (folder, files)) in read.iter().enumerate() {
         let others = lines.iter().enumerate().filter(|(other, _)| *other != at);
         let others: Vec<Line> = others.filter_map(|(_, line)| line.clone()).collect();
-        for finding in check::check(files, &Known { others: &others }) {
+        for finding in check::check(files, &Known { others: &others, duties }) {
             match finding.severity {
                 Severity::Error => errors += 1,
                 _ => warnings += 1,
@@ -55,7 +55,7 @@ pub(crate) fn check(folders: &[PathBuf]) -> Outcome<Found> {
 /// # Errors
 /// When the folders are not fit, or a version of a protocol is there already and says otherwise, unless `replace`.
 pub(crate) async fn install(holder: &Holder, folders: &[PathBuf], replace: bool) -> Outcome<String> {
-    let found = check(folders)?;
+    let found = check(folders, None)?;
     if found.errors > 0 {
         return Err(format!("{}\nNothing was written.", found.text));
     }

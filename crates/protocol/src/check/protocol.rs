@@ -43,6 +43,7 @@ impl<'a> Desk<'a> {
             self.expression(&summary.value, "Element", &variables);
         }
         self.documents(protocol);
+        self.held(protocol);
         self.reach(protocol);
         self.circles(protocol);
         self.migrations(protocol);
@@ -74,8 +75,8 @@ impl<'a> Desk<'a> {
             ("clock", ID, protocol.clocks.iter().map(|one| &one.code).collect()),
             ("activity", part, protocol.activities.iter().map(|one| &one.code).collect()),
             ("indicator", part, protocol.indicators.iter().map(|one| &one.code).collect()),
-            ("series", ID, protocol.series.iter().map(|one| &one.code).collect()),
             ("trait", ID, protocol.traits.iter().map(|one| &one.code).collect()),
+            ("series", ID, protocol.series.iter().map(|one| &one.code).collect()),
         ];
         for (what, most, codes) in codes {
             for code in &codes {
@@ -98,8 +99,8 @@ impl<'a> Desk<'a> {
         for class in &protocol.classes {
             self.words(&class.code, &class.title, "title");
             self.refers(&class.priority, "priority", PRIORITIES.iter().copied());
-        }
             class.make.iter().for_each(|make| self.activity_named(protocol, make));
+        }
     }
 
     /// How runs begin and how they are taken back, and what conditions look up.
@@ -112,12 +113,12 @@ impl<'a> Desk<'a> {
         for data in &protocol.data {
             self.query(&data.query);
         }
-        let begun = self.protocols().any(|other| nexts(other).any(|next| next.protocol == protocol.code));
         for one in &protocol.traits {
             self.words(&one.code, &one.title, "title");
             self.expression(&one.value, "Element", &variables);
             self.reasons(one.list.as_ref());
         }
+        let begun = self.protocols().any(|other| nexts(other).any(|next| next.protocol == protocol.code));
         if protocol.starts.is_empty() && !begun {
             self.warning(
                 &protocol.code,
@@ -428,7 +429,6 @@ impl<'a> Desk<'a> {
         if let Some(clock) = &indicator.clock {
             self.refers(clock, "clock", protocol.clocks.iter().map(|one| one.code.as_str()));
         }
-        for counted in indicator.events.iter().chain(&indicator.per) {
         for number in indicator.weigh.iter().flat_map(|weigh| [&weigh.above, &weigh.below]) {
             self.refers(number, "trait", protocol.traits.iter().map(|one| one.code.as_str()));
         }
@@ -438,6 +438,7 @@ impl<'a> Desk<'a> {
             let told = "weighs numbers of runs, which only a share does that counts no runs";
             return self.error(&indicator.code, format!("The indicator `{}` {told}.", indicator.code));
         }
+        for counted in indicator.events.iter().chain(&indicator.per) {
             self.query(&counted.query);
             let type_ = counted.query.split('?').next().unwrap_or_default();
             for parameter in std::iter::once(&counted.date).chain(&counted.organization) {
@@ -583,6 +584,25 @@ impl<'a> Desk<'a> {
             let milestones = (codes(&before.milestones), codes(&after.milestones));
             self.renamed(protocol, migration, "milestone", &migration.milestones, milestones.0, milestones.1);
             self.renamed(protocol, migration, "clock", &migration.clocks, codes(&before.clocks), codes(&after.clocks));
+            self.made(protocol, migration, earlier);
+        }
+    }
+
+    /// What activities made is found under the names they have now. One that is gone may have been left out for good.
+    fn made(&mut self, protocol: &Protocol, migration: &Migration, earlier: &Protocol) {
+        let from = &migration.from;
+        for (old, new) in &migration.activities {
+            if earlier.activity(old).is_none() {
+                self.error(new, format!("Version {from} has no activity `{old}`."));
+            }
+            self.activity_named(protocol, new);
+        }
+        let creates = earlier.activities.iter().filter(|one| one.create.is_some());
+        let gone = creates.map(|one| one.code.as_str()).filter(|code| protocol.activity(code).is_none());
+        for code in gone.filter(|code| !migration.activities.contains_key(*code)) {
+            let told = format!("what the activity `{code}` of version {from} made is found by nothing here");
+            let told = format!("When a run goes on under this version, {told}; say what it is called now, if it is.");
+            self.warning(&protocol.code, told);
         }
     }
 
@@ -652,10 +672,10 @@ pub(super) fn expressions(protocol: &Protocol) -> Vec<&str> {
     all.extend(adopted.flat_map(|adopt| adopt.when.iter().chain([&adopt.from])));
     all.extend(protocol.steps.iter().filter_map(|step| step.when.as_ref()));
     all.extend(protocol.summaries.iter().map(|one| &one.value));
+    all.extend(protocol.traits.iter().map(|one| &one.value));
     all.extend(protocol.clocks.iter().filter_map(|clock| clock.base.as_ref()));
     let facts = protocol.milestones.iter().filter_map(|one| one.fact.as_ref());
     let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
     all.extend(facts.flat_map(|fact| fact.when.iter().chain(&fact.at)));
     all.into_iter().map(Code::as_str).collect()
 }
-    all.extend(protocol.traits.iter().map(|one| &one.value));

@@ -167,6 +167,79 @@ fn steps_that_wait_for_each_other_are_found() {
     );
 }
 
+/// A fork after the question: it ends in one of two ways, and what follows needs one of them, or both.
+fn forked(requires: &str) -> String {
+    let fork = "\n[[step.outcome]]\ncode = \"mild\"\ntitle = { zh = \"轻\", en = \"Mild\" }\nreach = [\"asked\"]\n\
+                \n[[step.outcome]]\ncode = \"bad\"\ntitle = { zh = \"重\", en = \"Bad\" }\nreach = [\"worse\"]\n";
+    let text = PROTOCOL.replacen("form = \"pain\"\nreach = [\"asked\"]\n", &format!("form = \"pain\"\n{fork}"), 1);
+    let text = text.replacen("requires = [\"asked\"]", &format!("requires = [{requires}]"), 1);
+    format!("{text}\n[[milestone]]\ncode = \"worse\"\ntitle = {{ zh = \"加重\", en = \"Worse\" }}\n")
+}
+
+#[test]
+fn a_step_that_needs_two_ends_of_one_step_is_found_unless_that_is_done_again() {
+    let of = |text: &str| found(&folder(text, FORM, CODES));
+    assert_eq!(of(&forked("\"asked|worse\"")), Vec::<String>::new());
+    let both = forked("\"asked\", \"worse\"");
+    let told = "The step `close` can never be done: it needs `asked`, `worse`, and `ask`, which is done once, ends in one way.";
+    assert!(of(&both).iter().any(|one| one.starts_with("protocol.toml:") && one.contains(told)), "{:#?}", of(&both));
+    // Only the step itself is told of, and not what follows from it.
+    let after = "\n[[step]]\ncode = \"after\"\ntitle = { zh = \"之后\", en = \"After\" }\nwho = \"ward\"\nrequires = [\"over\"]\n";
+    assert!(!of(&format!("{both}{after}")).iter().any(|one| one.contains("The step `after`")));
+    let again = both.replacen("requires = [\"begun\"]", "requires = [\"begun\"]\nagain = [\"worse\"]", 1);
+    assert_eq!(of(&again), Vec::<String>::new());
+    // What the record may say besides does not hang on how the step ends.
+    let fact = both.replacen("en = \"Worse\" }", "en = \"Worse\" }\nfact = { on = \"Flag\" }", 1);
+    assert_eq!(of(&fact), Vec::<String>::new());
+}
+
+#[test]
+fn a_step_that_needs_two_ways_to_begin_is_found() {
+    let other = "\n[[start]]\nby = \"hand\"\ncode = \"other\"\nduties = [\"nurse\"]\nreach = [\"worse\"]\n\
+                 \n[[milestone]]\ncode = \"worse\"\ntitle = { zh = \"加重\", en = \"Worse\" }\n";
+    let text = |requires: &str| {
+        let text = PROTOCOL.replacen("requires = [\"begun\"]", &format!("requires = [{requires}]"), 1);
+        found(&folder(&format!("{text}{other}"), FORM, CODES))
+    };
+    assert_eq!(text("\"begun|worse\""), Vec::<String>::new());
+    let both = text("\"begun\", \"worse\"").join("\n");
+    assert!(both.contains("it needs `begun`, `worse`, and a run begins in one way"), "{both}");
+}
+
+#[test]
+fn what_its_classes_or_its_condition_rule_out_is_found() {
+    let calm =
+        "[[class]]\ncode = \"calm\"\ntitle = { zh = \"普通\", en = \"Calm\" }\npriority = \"routine\"\n\n[[role]]";
+    let text = PROTOCOL.replacen("[[role]]", calm, 1);
+    let text = text.replacen("requires = [\"asked\"]", "classes = [\"urgent\"]\nrequires = [\"asked\"]", 1);
+    let of = |class: &str| {
+        let outcome = format!("code = \"done\"\nclasses = [\"{class}\"]");
+        found(&folder(&text.replacen("code = \"done\"", &outcome, 1), FORM, CODES)).join("\n")
+    };
+    assert_eq!(of("urgent"), "");
+    assert!(of("calm").contains("The outcome `done` can never be chosen: it is for no class that `close` is for."));
+    assert!(of("calm").contains("so no run can end"), "{}", of("calm"));
+    changed(
+        "%visits.exists() and %focus.subject.exists()",
+        "false",
+        "The step `close` can never be done, because this never holds.",
+    );
+}
+
+#[test]
+fn a_role_whose_duties_nobody_in_the_consortium_holds_is_found() {
+    let of = |held: &[&str]| {
+        let held = held.iter().map(|duty| (*duty).to_owned()).collect();
+        let known = Known { duties: Some(&held), ..Known::default() };
+        check(&folder(PROTOCOL, FORM, CODES), &known).iter().map(ToString::to_string).collect::<Vec<String>>()
+    };
+    assert_eq!(of(&["doctor", "nurse"]), Vec::<String>::new());
+    let nobody = of(&["doctor"]);
+    let told = "protocol.toml:15:11: Nobody in the consortium holds any duty of the role `ward` (nurse), so nobody can do `ask`";
+    assert!(nobody.len() == 1 && nobody[0].starts_with(told), "{nobody:#?}");
+    assert!(of(&["nurse"]).join("\n").contains("Nobody in the consortium holds a duty that may start this (doctor)"));
+}
+
 #[test]
 fn a_step_that_what_it_needs_makes_unnecessary_is_found() {
     changed(
@@ -357,7 +430,38 @@ fn a_migration_that_forgets_something_is_found() {
     );
     assert_eq!(with("steps = { finish = \"close\" }\n"), Vec::<String>::new());
     assert!(with("steps = { finish = \"clsoe\" }\n").join("\n").contains("There is no step `clsoe`"));
+    let told = |migration: &str, after: &str| {
+        let renamed = PROTOCOL.replace("code = \"note\"", "code = \"remark\"").replace("[\"note\"]", "[\"remark\"]");
+        let text = format!("{renamed}\n[[migration]]\nfrom = \"1\"\nsteps = {{ finish = \"close\" }}\n{migration}");
+        let mut files = folder(&text, FORM, CODES);
+        files.insert("visit-1.protocol.toml".to_owned(), earlier.clone());
+        let found = found(&files).join("\n");
+        assert!(if after.is_empty() { found.is_empty() } else { found.contains(after) }, "{found}");
+    };
+    told("", "warning: When a run goes on under this version, what the activity `note` of version 1 made");
+    told("activities = { note = \"remark\" }\n", "");
+    told("activities = { remark = \"remark\" }\n", "Version 1 has no activity `remark`");
     added("[[migration]]\nfrom = \"0\"\n", "warning: Version 0 is not in this folder");
+}
+
+#[test]
+fn a_trait_or_a_share_of_traits_that_cannot_be_is_found() {
+    let given = "[[trait]]\ncode = \"given\"\ntitle = { zh = \"已填\", en = \"Given\" }\nvalue = \"1\"\n";
+    let share = |more: &str| {
+        format!(
+            "{given}[[indicator]]\ncode = \"complete\"\ntitle = {{ zh = \"全\", en = \"All\" }}\nkind = \"share\"\n{more}"
+        )
+    };
+    let weigh = "weigh = { above = \"given\", below = \"given\" }\n";
+    let sound = format!("{PROTOCOL}\n{}", share(weigh));
+    assert_eq!(found(&folder(&sound, FORM, CODES)), Vec::<String>::new());
+    added(
+        &share("weigh = { above = \"givn\", below = \"given\" }\n"),
+        "There is no trait `givn`; did you mean `given`?",
+    );
+    added(&share(&format!("{weigh}reached = [\"over\"]\n")), "which only a share does that counts no runs");
+    added(&given.replace("\"1\"", "\"%visit.id\""), "visit");
+    added(&format!("{given}list = \"whyy\"\n"), "There is no list `whyy`");
 }
 
 #[test]
@@ -401,7 +505,7 @@ fn what_another_line_has_is_not_named_again_and_can_be_begun() {
         .replace("reasons = \"why\"\n", "");
     let other = Line::read(&[("protocol.toml".to_owned(), other)].into()).unwrap();
     let others = [other];
-    let known = Known { others: &others };
+    let known = Known { others: &others, ..Known::default() };
     let begins = PROTOCOL
         .replace("make = [\"note\"]", "make = [\"note\"]\nbegin = [{ protocol = \"call\", keep = [\"begun\"] }]");
     assert_eq!(check(&folder(&begins, FORM, CODES), &known), []);
@@ -444,26 +548,6 @@ fn what_a_document_names_and_is_not_there_is_found_in_the_file_it_stands_in() {
         (
             "requires = [\"asked\"]",
             "requires = [\"asked|aksed\"]",
-#[test]
-fn a_trait_or_a_share_of_traits_that_cannot_be_is_found() {
-    let given = "[[trait]]\ncode = \"given\"\ntitle = { zh = \"已填\", en = \"Given\" }\nvalue = \"1\"\n";
-    let share = |more: &str| {
-        format!(
-            "{given}[[indicator]]\ncode = \"complete\"\ntitle = {{ zh = \"全\", en = \"All\" }}\nkind = \"share\"\n{more}"
-        )
-    };
-    let weigh = "weigh = { above = \"given\", below = \"given\" }\n";
-    let sound = format!("{PROTOCOL}\n{}", share(weigh));
-    assert_eq!(found(&folder(&sound, FORM, CODES)), Vec::<String>::new());
-    added(
-        &share("weigh = { above = \"givn\", below = \"given\" }\n"),
-        "There is no trait `givn`; did you mean `given`?",
-    );
-    added(&share(&format!("{weigh}reached = [\"over\"]\n")), "which only a share does that counts no runs");
-    added(&given.replace("\"1\"", "\"%visit.id\""), "visit");
-    added(&format!("{given}list = \"whyy\"\n"), "There is no list `whyy`");
-}
-
             "views/slip.toml:5:13: There is no milestone `aksed`",
         ),
         ("%patient.name", "%patient.nane", "views/slip.toml:11:"),

@@ -567,10 +567,7 @@ impl<'e> Draft<'e> {
     async fn switch(&mut self, from: usize, protocol: &str) -> Result<(), Error> {
         let other = self.engine.protocol(protocol, None).await?.ok_or_else(|| super::no_protocol(protocol))?;
         let source = &self.runs[from].run;
-        let kept = source.milestones.iter().filter(|one| !one.superseded && other.milestone(&one.code).is_some());
-        // A milestone that ends the new run at once is not taken over: it is why one switches.
-        let kept = kept.filter(|one| other.milestone(&one.code).is_some_and(|known| known.ends.is_none()));
-        let reach = kept.map(Brought::from).collect();
+        let reach = source.kept_under(&other).map(Brought::from).collect();
         let parent = source.parent.clone();
         let next = Next { protocol: protocol.into(), ..Next::default() };
         let id = self.begin(from, &next, None, reach).await?;

@@ -77,6 +77,13 @@ impl Course<'_> {
         self.run.steps.iter_mut().for_each(|work| rename(&migration.steps, &mut work.step));
         self.run.milestones.iter_mut().for_each(|one| rename(&migration.milestones, &mut one.code));
         self.run.clocks.iter_mut().for_each(|one| rename(&migration.clocks, &mut one.clock));
+        let made = std::mem::take(&mut self.run.made).into_iter();
+        self.run.made = made
+            .map(|(mut activity, what)| {
+                rename(&migration.activities, &mut activity);
+                (activity, what)
+            })
+            .collect();
         let now = self.now;
         for work in self.run.steps.iter_mut().filter(|work| work.status.is_open()) {
             if self.protocol.step(&work.step).is_none() {

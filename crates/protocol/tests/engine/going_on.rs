@@ -76,6 +76,34 @@ fn what_has_fired_does_not_fire_again_under_a_later_version_and_what_is_new_ther
 }
 
 #[test]
+fn what_an_activity_has_made_is_found_under_the_name_it_has_in_a_later_version() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.followed().await;
+        town.start().await;
+        town.act(&town.machine(), "r1", complete("review", 1, Some("accept"))).await.unwrap();
+        let made = town.engine.load("r1").await.unwrap().unwrap().run.made["visit"].clone();
+        // The visit is called a booking now, and it is told when the patient has come.
+        let came = "[[activity]]\ncode = \"came\"\nchange = \"booking\"\nset = [{ path = \"comment\", value = \"'has come'\" }]\n";
+        let text = include_str!("referral.toml").replacen("version = \"1\"", "version = \"2\"", 1);
+        let text = text.replace("code = \"visit\"", "code = \"booking\"").replace("%visit.", "%booking.");
+        let text = text.replace("make = [\"visit\", \"accept\"]", "make = [\"booking\", \"accept\"]");
+        let text = text.replacen("status = \"arrived\"\nfact", "status = \"arrived\"\nmake = [\"came\"]\nfact", 1);
+        let mut later = read(&(text + "\n" + came));
+        let activities = [("visit".to_owned(), "booking".into())].into();
+        later.migrations = vec![Migration { from: "1".to_owned(), activities, ..Migration::default() }];
+        town.engine.library().put(later);
+        let moved = town.act(&town.machine(), "r1", migrate()).await.unwrap();
+        assert_eq!((moved.run.made.get("booking"), moved.run.made.get("visit")), (Some(&made), None));
+        town.visit("v", "p", "arrived").await;
+        town.followed().await;
+        let (type_, id) = made.split_once('/').unwrap();
+        assert_eq!(crate::text(&town.read(type_, id).await.unwrap(), "comment"), "has come");
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
 fn a_run_that_would_lose_a_clock_stays_under_the_version_it_has() {
     on_both(async |place| {
         let town = Town::of(place).await;

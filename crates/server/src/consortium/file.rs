@@ -125,6 +125,15 @@ pub(crate) struct Post {
     pub(crate) days: Vec<Weekday>,
 }
 
+impl Consortium {
+    /// The duties that somebody holds on a day or will hold later.
+    pub(crate) fn duties(&self, today: Date) -> BTreeSet<String> {
+        let posts = self.people.iter().flat_map(|person| &person.posts);
+        let lasting = posts.filter(|post| post.until.is_none_or(|until| until.0 >= today));
+        lasting.flat_map(|post| &post.duties).map(|duty| duty.get_ref().clone()).collect()
+    }
+}
+
 impl Post {
     /// The id of its `PractitionerRole`: the one it is given, or person and place.
     pub(crate) fn role(&self, person: &str) -> String {

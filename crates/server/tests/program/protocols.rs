@@ -119,6 +119,23 @@ fn what_is_wrong_with_a_folder_is_said_by_file_and_line() {
 }
 
 #[test]
+fn a_role_whose_duties_nobody_in_the_consortium_holds_is_said_by_file_and_line() {
+    let ground = Ground::new();
+    let consortium = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating/consortium.toml");
+    let check = |succeeds: bool| {
+        let output = qingshan(&["protocol", "check", "--consortium", consortium, &ground.path("visit")]);
+        assert_eq!(output.status.success(), succeeds, "{}", said(&output));
+        said(&output)
+    };
+    assert!(check(true).contains("1 folders checked: 0 errors, 0 warnings."));
+    ground.write("protocol.toml", &PROTOCOL.replacen("duties = [\"doctor\"]", "duties = [\"pharmacist\"]", 1));
+    let told = check(false);
+    let place =
+        format!("{}:9:11: Nobody in the consortium holds any duty of the role", ground.path("visit/protocol.toml"));
+    assert!(told.contains(&place), "{told}");
+}
+
+#[test]
 fn runs_go_on_under_a_later_version_only_where_that_says_how() {
     let ground = Ground::new();
     let migrate = |succeeds: bool| {

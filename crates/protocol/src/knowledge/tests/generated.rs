@@ -347,6 +347,7 @@ impl Chance {
                 steps: c.map(),
                 milestones: c.map(),
                 clocks: c.map(),
+                activities: c.map(),
             }),
         }
     }
