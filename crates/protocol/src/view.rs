@@ -4,6 +4,7 @@
 mod path;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -28,6 +29,8 @@ pub struct Viewer<'v> {
     pub may_cancel: bool,
     /// Whether they may say that it is more or less urgent.
     pub may_regrade: bool,
+    /// The protocols under which they may let it go on instead of its own.
+    pub targets: &'v [Arc<Protocol>],
     /// What people and institutions are called, by reference.
     pub names: &'v BTreeMap<String, String>,
     /// What stands under the headings of the summary, by code.
@@ -117,6 +120,9 @@ pub struct View<'v> {
     /// The classes it can have instead of its own, for whoever may say so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regrade: Vec<Coded<'v>>,
+    /// The protocols under which it can go on instead, for whoever may say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub switch: Vec<SwitchView<'v>>,
     /// The steps that hold the run up: on the way to its end, those that are open or whose condition is not known.
     pub blocking: Vec<&'v str>,
     /// What those are called who are named above.
@@ -386,6 +392,30 @@ pub struct CancelView<'v> {
     pub reasons: Option<&'v str>,
 }
 
+/// A protocol under which a run can go on, and what it keeps then.
+#[derive(Debug, Clone, Serialize)]
+pub struct SwitchView<'v> {
+    /// Its code.
+    pub code: &'v str,
+    /// What it is called.
+    pub title: &'v Words,
+    /// The milestones it keeps, with their times.
+    pub keeps: Vec<KeptView<'v>>,
+    /// Those that only the protocol knows under which it is now. They stay with the run as it was.
+    pub leaves: Vec<Coded<'v>>,
+}
+
+/// A milestone that is kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeptView<'v> {
+    /// Its code.
+    pub code: &'v str,
+    /// What it is called.
+    pub title: &'v Words,
+    /// When it came about.
+    pub at: Moment,
+}
+
 /// A line of the summary.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryView<'v> {
@@ -430,6 +460,7 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
             .filter(|class| viewer.may_regrade && run.end.is_none() && run.class.as_deref() != Some(&class.code))
             .map(|class| coded(&class.code, &class.title))
             .collect(),
+        switch: viewer.targets.iter().map(|other| eye.switch(other)).collect(),
         blocking: path.blocking(),
         names: BTreeMap::new(),
     };
@@ -628,6 +659,27 @@ impl<'v> Eye<'v> {
             level,
             next: run.next(protocol, ticking, zone).map(|due| self.moment(due.at)),
         })
+    }
+
+    fn switch(&self, other: &'v Protocol) -> SwitchView<'v> {
+        let titled = |code: &str| other.milestone(code).or_else(|| self.protocol.milestone(code));
+        let keeps: Vec<KeptView<'v>> = self
+            .run
+            .kept_under(other)
+            .filter_map(|one| {
+                let known = titled(&one.code)?;
+                Some(KeptView { code: &known.code, title: &known.title, at: self.moment(one.at) })
+            })
+            .collect();
+        let mut leaves: Vec<Coded<'v>> = Vec::new();
+        for one in self.run.milestones.iter().filter(|one| !one.superseded) {
+            let is_told =
+                keeps.iter().any(|kept| kept.code == one.code) || leaves.iter().any(|left| left.code == one.code);
+            if let Some(known) = self.protocol.milestone(&one.code).filter(|_| !is_told) {
+                leaves.push(coded(&known.code, &known.title));
+            }
+        }
+        SwitchView { code: &other.code, title: &other.title, keeps, leaves }
     }
 
     fn summary(&self) -> Vec<SummaryView<'v>> {

@@ -146,6 +146,8 @@ export interface RunView {
   cancel?: { reasons?: string };
   /** The classes it can have instead, for whoever may say so. */
   regrade?: Coded[];
+  /** The protocols under which it can go on instead, for whoever may say so: the milestones it keeps, and those it does not. */
+  switch?: (Coded & { keeps: (Coded & { at: When })[]; leaves: Coded[] })[];
   /** The steps that hold the run up. */
   blocking: string[];
   /** What people and institutions that are named by reference are called. */
@@ -208,10 +210,10 @@ export interface Protocol {
   start?: ProtocolStart[];
   /** How a run is taken back. */
   cancel?: { who?: string[]; reasons?: string; until?: string[]; reach?: string[] };
-  /** What conditions and forms look up in the record: a name, and the search behind it. */
-  data?: { code: string; query: string }[];
   /** What is told of a run once, as it begins; figures are told apart by those that are of a list. */
   trait?: { code: string; title: Words; list?: string; value: string }[];
+  /** What conditions and forms look up in the record: a name, and the search behind it. */
+  data?: { code: string; query: string }[];
   milestone?: {
     code: string;
     title: Words;
@@ -289,10 +291,10 @@ export interface Figure extends Coded {
   goal?: number;
   /** The less of it the better. */
   less: boolean;
-  unit?: string;
-  /** The runs it is about, and those that count. */
   /** Numerator and denominator are sums over runs and no numbers of them. */
   weighed?: boolean;
+  unit?: string;
+  /** The runs it is about, and those that count. */
   runs: string[];
   counted: string[];
 }

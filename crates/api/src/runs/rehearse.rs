@@ -74,6 +74,7 @@ pub(super) async fn run(visit: &Visit<'_>, code: &str, version: Option<&str>, se
         may: &|_| true,
         may_cancel: true,
         may_regrade: false,
+        targets: &[],
         names: &nothing,
         summary: &nothing,
     };

@@ -62,6 +62,7 @@ async fn told(visit: &Visit<'_>, standing: &Standing, status: StatusCode, with: 
     let summary = if lay { BTreeMap::new() } else { engine.summary(visit.session, standing, &names).await? };
     let may_cancel = !lay && engine.may_cancel(caller, standing).await?;
     let may_regrade = !lay && engine.may_regrade(caller, standing).await?;
+    let targets = if lay { Vec::new() } else { engine.targets(caller, standing).await? };
     let viewer = Viewer {
         now: visit.now(),
         zone: visit.zone(),
@@ -69,6 +70,7 @@ async fn told(visit: &Visit<'_>, standing: &Standing, status: StatusCode, with: 
         may: &|work| theirs.contains(&(work.step.as_str(), work.n)),
         may_cancel,
         may_regrade,
+        targets: &targets,
         names: &names,
         summary: &summary,
     };

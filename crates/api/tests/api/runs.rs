@@ -558,6 +558,50 @@ fn those_who_work_on_a_run_say_how_urgent_it_is_and_everybody_is_told_why() {
 }
 
 #[test]
+fn those_who_work_on_a_run_are_told_what_it_keeps_under_another_protocol_and_let_it_go_over_with_a_reason() {
+    on_both(async |place| {
+        let door = door(place).await;
+        let (asker, answerer, patient) = (
+            Someone::enter(&door, "doctor-hospital").await,
+            Someone::enter(&door, "doctor-other").await,
+            Someone::enter(&door, "p").await,
+        );
+        let worse = "[[milestone]]\ncode = \"worse\"\ntitle = { zh = \"转急会诊\", en = \"Urgent\" }\nswitch = \"urgent-consultation\"\n\n[[step]]";
+        let mut first: Protocol = toml::from_str(&CONSULTATION.replacen("[[step]]", worse, 1)).unwrap();
+        first.version = "2".to_owned();
+        let second = CONSULTATION.replace("\"consultation\"", "\"urgent-consultation\"");
+        // The other protocol asks and answers, and nobody accepts anything.
+        let second = second.replace("code = \"accepted\"\n", "code = \"taken\"\n").replace("\"accepted\"", "\"taken\"");
+        let protocols = vec![first, toml::from_str(&second).unwrap()];
+        let line = protocol::Line { protocols, ..protocol::Line::default() };
+        protocol::Engine::new(door.place.record.clone()).install(&line).await.unwrap();
+        asker.start("run-1").await;
+        let began = read(&asker.get("/runs/run-1").await)["milestones"][0]["at"].clone();
+        read(&answerer.complete("run-1", "accept").await);
+        let offered = read(&answerer.get("/runs/run-1").await)["switch"].clone();
+        assert_eq!((&offered[0]["code"], &offered[1]), (&json!("urgent-consultation"), &Value::Null));
+        assert_eq!(
+            offered[0]["keeps"],
+            json!([{"code": "asked", "title": {"zh": "已申请", "en": "Asked"}, "at": began}])
+        );
+        assert_eq!(offered[0]["leaves"][0]["code"], "accepted");
+        assert_eq!(read(&patient.get("/runs/run-1").await).get("switch"), None);
+        let switch = |reason: &str| json!({"deed": "switch", "protocol": "urgent-consultation", "reason": {"code": "", "text": reason}});
+        patient.post("/runs/run-1/acts", &switch("急")).await.refused(403, "forbidden");
+        answerer.post("/runs/run-1/acts", &switch(" ")).await.refused(400, "required");
+        let left = read(&answerer.post("/runs/run-1/acts", &switch("病情加重")).await);
+        assert_eq!((&left["end"], left.get("switch")), (&json!("cancelled"), None));
+        let path = "/fhir/Task?group-identifier=https://qingshan.dev/fhir/sid/chain|run-1&status=in-progress\
+                    &_tag=https://qingshan.dev/fhir/CodeSystem/run|root";
+        let found = read(&answerer.get(path).await);
+        let next = found["entry"][0]["resource"]["id"].as_str().unwrap().to_owned();
+        let next = read(&answerer.get(&format!("/runs/{next}")).await);
+        assert_eq!((&next["protocol"]["code"], &next["chain"]), (&json!("urgent-consultation"), &json!("run-1")));
+        assert_eq!((&next["milestones"][0]["code"], &next["milestones"][0]["at"]), (&json!("asked"), &began));
+    });
+}
+
+#[test]
 fn a_run_can_be_taken_back_by_whoever_asked() {
     on_both(async |place| {
         let door = door(place).await;
@@ -774,10 +818,6 @@ fn figures_are_told_apart_by_month_and_member_with_what_the_record_counts() {
         assert_eq!(read(&asker.get(as_answerer).await)[0]["value"], 0.0);
         let as_asker = "/protocols/consultation/figures?organization=hospital&role=asker";
         assert_eq!(read(&asker.get(as_asker).await)[0]["counted"].as_array().unwrap().len(), 2);
-        asker.get("/protocols/consultation/figures?by=week").await.refused(400, "invalid");
-        asker.get("/protocols/consultation/figures?by=role:nobody").await.refused(400, "invalid");
-    });
-}
         let by_trait = "/protocols/consultation/figures?from=2026-05&to=2026-05&by=month,trait:urgency";
         let table = read(&asker.get(by_trait).await);
         assert_eq!(table["groups"][1], json!([{"key": "urgent"}]));
@@ -795,3 +835,7 @@ fn figures_are_told_apart_by_month_and_member_with_what_the_record_counts() {
         assert_eq!((behind("urgent").await, behind("routine").await), (2, 0));
         asker.get("/protocols/consultation/figures?trait=colour:red").await.refused(400, "invalid");
         asker.get("/protocols/consultation/figures?by=trait:colour").await.refused(400, "invalid");
+        asker.get("/protocols/consultation/figures?by=week").await.refused(400, "invalid");
+        asker.get("/protocols/consultation/figures?by=role:nobody").await.refused(400, "invalid");
+    });
+}

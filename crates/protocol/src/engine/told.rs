@@ -1,6 +1,6 @@
 //! What is told of runs besides where they stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fhir::{Category, Error};
@@ -40,6 +40,21 @@ impl Engine {
     pub async fn may_regrade(&self, caller: &Caller, standing: &Standing) -> Result<bool, Error> {
         let deed = Deed::Regrade { class: String::new(), reason: String::new() };
         Ok(standing.run.end.is_none() && self.may_do(caller, standing, &deed).await?)
+    }
+
+    /// The protocols under which a caller may let a run go on by hand: those its own protocol says it can go over to.
+    pub async fn targets(&self, caller: &Caller, standing: &Standing) -> Result<Vec<Arc<Protocol>>, Error> {
+        let named: BTreeSet<&str> =
+            standing.protocol.milestones.iter().filter_map(|one| one.switch.as_deref()).collect();
+        let deed = Deed::Switch { protocol: String::new(), reason: String::new() };
+        if named.is_empty() || standing.run.end.is_some() || !self.may_do(caller, standing, &deed).await? {
+            return Ok(Vec::new());
+        }
+        let mut targets = Vec::new();
+        for code in named {
+            targets.extend(self.protocol(code, None).await?);
+        }
+        Ok(targets)
     }
 
     async fn may_do(&self, caller: &Caller, standing: &Standing, deed: &Deed) -> Result<bool, Error> {

@@ -21,6 +21,7 @@ fn look(play: &Play, minutes: i64, lay: bool) -> serde_json::Value {
         may: &may,
         may_cancel: !lay,
         may_regrade: !lay,
+        targets: &[],
         names: &names,
         summary: &BTreeMap::new(),
     };

@@ -23,6 +23,7 @@ import { Milestones } from "./Milestones";
 import { Papers } from "./Papers";
 import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from "./reading";
 import { useSummary } from "./summary";
+import { SwitchRun } from "./SwitchRun";
 import { useTick } from "./tick";
 import { classTag, conceptIn, say, showLength } from "./words";
 import "./runs.css";
@@ -97,6 +98,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         <Yours run={run} />
         <div className="run-changes">
           {run.end === undefined && (run.regrade?.length ?? 0) > 0 && <Regrade run={run} classes={run.regrade ?? []} />}
+          {run.end === undefined && (run.switch?.length ?? 0) > 0 && <SwitchRun run={run} targets={run.switch ?? []} what={aboutWhat(run, locale)} />}
           {run.cancel !== undefined && run.end === undefined && <TakeBack run={run} reasons={run.cancel.reasons} />}
         </div>
         <Documents run={run.id} />

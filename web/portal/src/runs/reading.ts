@@ -7,6 +7,7 @@ import { useService } from "../session";
 const CHAIN = "https://qingshan.dev/fhir/sid/chain";
 const NOTICE = "https://qingshan.dev/fhir/CodeSystem/notice";
 const RUN = "https://qingshan.dev/fhir/CodeSystem/run";
+const PROTOCOL = "https://qingshan.dev/fhir/CodeSystem/protocol";
 
 /** The cache key of everything about one run; what happens in it makes all of it stale. */
 export const aboutRun = (id: string) => ["run", id] as const;
@@ -58,6 +59,20 @@ export function useChain(run: RunView) {
         signal,
       ),
   });
+}
+
+/** The run of a protocol under which a run has gone on, if it can be seen. */
+export async function followedBy(service: Service, run: RunView, protocol: string): Promise<Task | undefined> {
+  const { found } = await service.search<Task>("Task", {
+    "group-identifier": `${CHAIN}|${run.chain}`,
+    _tag: `${RUN}|root`,
+    code: `${PROTOCOL}|${protocol}`,
+    status: "in-progress",
+    _sort: "-authored-on",
+    _count: "1",
+    _elements: "code",
+  });
+  return found[0];
 }
 
 /** What was told about a run, newest first. */

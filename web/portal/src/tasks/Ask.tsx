@@ -1,6 +1,6 @@
 import type { Coding, Questionnaire, QuestionnaireItem, ResponseItem } from "@qingshan/client";
 import { Button } from "antd";
-import { useMemo, useState } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { Dialog } from "../Dialog";
 import { begin, type Knowledge } from "../forms/filled";
 import { FormView, useFilling } from "../forms/FormView";
@@ -21,10 +21,12 @@ function Ask(props: {
   isGrave?: boolean;
   busy: string | undefined;
   failure: unknown;
+  /** What is said below the questions of what has been answered so far. */
+  about?(items: readonly ResponseItem[]): ReactNode;
   onAnswer(items: ResponseItem[]): void;
   onClose(): void;
 }) {
-  const { title, items, lists, submit, isGrave, busy, failure, onAnswer, onClose } = props;
+  const { title, items, lists, submit, isGrave, busy, failure, about, onAnswer, onClose } = props;
   const { t } = useTexts();
   const [form] = useState<Questionnaire>({ resourceType: "Questionnaire", status: "active", item: items });
   const knowledge = useMemo<Knowledge>(() => ({ environment: { variables: new Map(), now: Date.now() }, lists }), [lists]);
@@ -36,6 +38,7 @@ function Ask(props: {
   return (
     <Dialog title={title} onClose={onClose}>
       <FormView filling={filling} onDone={send} />
+      {about?.(filling.settled.items)}
       {failure !== undefined && failure !== null && <FailureNotice cause={failure} unsaved={t("state.kept")} />}
       <div className="form-end task-ask-end">
         <Button size="large" onClick={onClose}>
@@ -115,6 +118,43 @@ export function AskClass(props: {
         const code = answerIn(answered, "class")?.valueCoding?.code;
         const reason = answerIn(answered, "reason")?.valueString ?? "";
         if (code !== undefined) onClass(code, reason);
+      }}
+    />
+  );
+}
+
+/** Asks under which of some protocols something goes on, and why; `about` says what that means for the one that is chosen. */
+export function AskProtocol(props: {
+  title: string;
+  protocols: readonly Coding[];
+  submit: string;
+  busy: string | undefined;
+  failure: unknown;
+  about(code: string): ReactNode;
+  onProtocol(code: string, reason: string): void;
+  onClose(): void;
+}) {
+  const { protocols, about, onProtocol, ...rest } = props;
+  const { t } = useTexts();
+  const [none] = useState(() => new Map());
+  const items: QuestionnaireItem[] = [
+    { linkId: "protocol", type: "choice", text: t("run.switch.to"), required: true, answerOption: protocols.map((valueCoding) => ({ valueCoding })) },
+    { linkId: "reason", type: "text", text: t("run.switch.reason"), required: true, maxLength: 500 },
+  ];
+  const chosen = (answered: readonly ResponseItem[]) => answerIn(answered, "protocol")?.valueCoding?.code;
+  return (
+    <Ask
+      {...rest}
+      isGrave
+      items={items}
+      lists={none}
+      about={(answered) => {
+        const code = chosen(answered);
+        return code === undefined ? null : about(code);
+      }}
+      onAnswer={(answered) => {
+        const code = chosen(answered);
+        if (code !== undefined) onProtocol(code, answerIn(answered, "reason")?.valueString ?? "");
       }}
     />
   );
