@@ -42,3 +42,21 @@ pub(crate) const AFFILIATION: &str = "https://qingshan.dev/fhir/CodeSystem/affil
 
 /// What can stand beside a pathway as a reason to suspend a centre.
 pub const SUSPENSIONS: [&str; 4] = ["missing-figures", "needles-late", "refused", "other"];
+
+/// `Observation.code` of what is told from the road: [`POSITION`], [`ETA`].
+pub const OBSERVATION: &str = "https://qingshan.dev/fhir/CodeSystem/observation";
+
+/// The code of [`OBSERVATION`] for where a vehicle is: components `latitude` and `longitude`, in degrees of WGS 84.
+pub const POSITION: &str = "vehicle-position";
+
+/// The code of [`OBSERVATION`] for when somebody is expected at the door: a `valueDateTime`.
+pub const ETA: &str = "eta";
+
+/// `Observation.method` of an [`ETA`]: [`BY_ROAD`] or [`BY_LINE`] when it was reckoned, `crew` when the crew said so.
+pub const ETA_METHOD: &str = "https://qingshan.dev/fhir/CodeSystem/eta-method";
+
+/// The code of [`ETA_METHOD`] for a way along roads.
+pub const BY_ROAD: &str = "by-road";
+
+/// The code of [`ETA_METHOD`] for a straight line with a factor for the detour.
+pub const BY_LINE: &str = "straight-line";

@@ -5,11 +5,13 @@
 //! - [`route()`] is a pure function of a question, the registry, the ways, the numbers ([`Policy`]) and the time. Its answer
 //!   names every site once.
 //! - [`Roads`] are read from an OpenStreetMap file; without one, ways are straight lines and say so.
+//! - When a vehicle arrives is worked out from where it is ([`Routing::keep`]), as an Observation that says by which way.
 //! - The *map* is published in editions: versions of one `Library` whose content is a copy of the registry.
 //!
 //! Who may do what is decided here by the caller's post; the writing itself is the platform's, in the name of the caller.
 
 mod answer;
+mod arrival;
 pub mod code;
 mod edition;
 mod map;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 
 use fhir::{Category, Error, IssueCode};
 use jiff::tz::Offset;
-use record::{Caller, Record, Session, Standing, tree};
+use record::{Caller, Follower, Record, Session, Standing, tree};
 use serde_json::Value;
 
 pub use answer::{Listing, Routed};
@@ -52,12 +54,16 @@ pub struct Routing(Arc<Inner>);
 struct Inner {
     record: Record,
     settings: Settings,
+    /// Follows where vehicles are.
+    follower: Follower,
+    sites: arrival::Kept,
 }
 
 impl Routing {
     /// The registry of a record.
     pub fn new(record: Record, settings: Settings) -> Self {
-        Self(Arc::new(Inner { record, settings }))
+        let follower = Follower::new(&record, "arrivals").of(&["Observation"]);
+        Self(Arc::new(Inner { record, settings, follower, sites: arrival::Kept::default() }))
     }
 
     /// The numbers the rules go by.

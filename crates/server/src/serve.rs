@@ -37,6 +37,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     booking.prepare().await.map_err(|error| place::describe(&error))?;
     let paging = paging::Paging::new(record.clone(), told.paging.clone());
     // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
+    let routing = routing(settings)?;
     let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
         jobs.spawn(api::subscriptions::run(record.clone(), told.subscriptions.clone()));
@@ -55,6 +56,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
         jobs.spawn(booking.keep());
         jobs.spawn(paging.keep());
     }
+        jobs.spawn(routing::Routing::new(record.clone(), routing.clone()).keep());
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
         return Ok(());
@@ -65,7 +67,6 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening at {scheme}://{bound}/fhir");
     let portal = portal(&settings.portal.directory)?;
-    let routing = routing(settings)?;
     let routes = api::router(engine, api::Settings { portal, routing, ..told });
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
     tracing::info!("stopped");

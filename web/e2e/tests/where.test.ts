@@ -116,6 +116,37 @@ test("the desk reads line by line why somebody comes, and a hospital to divert t
   expect(await doctor.locator("main").innerText()).not.toMatch(/Organization\//);
 });
 
+test("when they arrive is worked out from where the vehicle is, unless the crew says otherwise, and everybody sees which it is", async () => {
+  const tablet = { viewport: { width: 1280, height: 800 }, hasTouch: true, permissions: ["geolocation"], geolocation: { longitude: 113.29, latitude: 28.405 } };
+  const page = await window("lu", tablet);
+  await page.goto("/ambulance");
+  await page.getByRole("button", { name: "卒中", exact: true }).click();
+  await page.getByRole("button", { name: "男", exact: true }).click();
+  await page.locator(".ambulance-to button", { hasText: "示范县医院" }).click();
+  const send = page.getByRole("button", { name: /^发出预警：按定位约 \d+ 分钟后到示范县医院/ });
+  await send.getByText("按路网推算").waitFor();
+  await page.screenshot({ path: join(pictures, "arrival-send.png") });
+  await send.click();
+  const arrival = page.locator(".ambulance-eta");
+  await arrival.getByText(/^按路网推算 · .+前的位置$/).waitFor();
+  await page.screenshot({ path: join(pictures, "arrival-reckoned.png") });
+  await arrival.getByRole("button", { name: "30 分钟" }).click();
+  await arrival.getByText(/^车组填报 · /).waitFor();
+  await page.screenshot({ path: join(pictures, "arrival-own.png") });
+  const doctor = await window("wu", { at: "示范县医院" });
+  await doctor.goto("/board");
+  const row = doctor.locator(".board-row", { has: doctor.locator(".board-told", { hasText: /按路网推算 \d\d:\d\d/ }) });
+  await row.locator(".board-told", { hasText: /前报/ }).waitFor();
+  await doctor.screenshot({ path: join(pictures, "arrival-board.png") });
+  await row.locator(".board-link").click();
+  await doctor.locator(".warning-position", { hasText: /按路网推算 .+ 到达/ }).waitFor();
+  await doctor.screenshot({ path: join(pictures, "arrival-case.png") });
+  await arrival.getByRole("button", { name: /^改用定位：\d\d:\d\d（按路网推算）$/ }).click();
+  await arrival.getByText(/^按路网推算 · .+前的位置$/).waitFor();
+  await doctor.goto("/board");
+  await doctor.locator(".board-told", { hasText: /^按路网推算(位置|$)/ }).waitFor();
+});
+
 test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
   const page = await window("wu", { at: "示范县医院" });
   await page.goto("/registry");

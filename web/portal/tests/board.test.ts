@@ -339,3 +339,30 @@ test("what changes is read before what is read over again", async () => {
   await settled();
   expect(asked.indexOf("g")).toBeLessThan(asked.indexOf("e"));
 });
+
+test("what is worked out from where the vehicle is takes the place of the first guess, and what a crew says stands until it is taken back", () => {
+  const eta = { summary: [{ code: "eta", title: words("eta"), value: at(30) }] };
+  const told = (code: string, minute: number) => ({ code, title: words(code), n: 1, at: at(minute), recorded: at(minute) });
+  const reckoned = { at: ms(26), said: ms(9), way: "road" as const };
+  const guessed = run("a", { ...eta, milestones: [told("sent", 5)] });
+  expect(placeOf([guessed], { reckoned })).toEqual({ kind: "coming", ...reckoned });
+  // Said once more, it is what the crew knows; what was worked out stands beside it.
+  const warned = run("a", { ...eta, milestones: [told("sent", 5), told("updated", 8)] });
+  expect(placeOf([warned], { reckoned })).toEqual({ kind: "coming", at: ms(30), said: ms(8), beside: reckoned });
+  expect(placeOf([guessed], { reckoned, expected: { at: ms(40), said: ms(6) } })).toEqual({ kind: "coming", at: ms(40), said: ms(6), beside: reckoned });
+  expect(placeOf([warned], { reckoned, lifted: ms(8) + 1 })).toEqual({ kind: "coming", ...reckoned });
+  expect(placeOf([warned], { reckoned, lifted: ms(7) })).toMatchObject({ said: ms(8) });
+  expect(placeOf([run("b")], { reckoned })).toEqual({ kind: "coming", ...reckoned });
+});
+
+test("what was worked out is told apart from what a crew says, and what it took back is not said any more", () => {
+  const of = (minute: number, rest: object): Observation =>
+    ({ resourceType: "Observation", status: "final", code: {}, subject: { reference: "Patient/a" }, effectiveDateTime: at(minute), ...rest }) as Observation;
+  const method = (code: string) => ({ method: { coding: [{ system: "https://qingshan.dev/fhir/CodeSystem/eta-method", code }] } });
+  const roads = roadsOf([
+    of(4, { valueDateTime: at(20), ...method("crew") }),
+    of(5, { status: "cancelled", ...method("crew") }),
+    of(6, { valueDateTime: at(18), ...method("straight-line") }),
+  ]);
+  expect(roads.get("Patient/a")).toEqual({ expected: { at: ms(20), said: ms(4) }, reckoned: { at: ms(18), said: ms(6), way: "line" }, lifted: ms(5) });
+});

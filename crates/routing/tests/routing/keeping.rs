@@ -27,7 +27,7 @@ fn centre(id: &str, at: &str, level: &str) -> Value {
 }
 
 /// A hospital that leads a consortium, another, and a stroke centre at each; the one of the hospital is its ward's.
-async fn region(place: &Place) -> Routing {
+pub(crate) async fn region(place: &Place) -> Routing {
     found(&place.record).await;
     let mut all = vec![
         json!({

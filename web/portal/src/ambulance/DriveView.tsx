@@ -8,7 +8,7 @@ import { useLive, useNow } from "../live";
 import { newId } from "../patients/vitals";
 import { aboutRun, useMessages, useRun } from "../runs/reading";
 import { nameOf } from "../runs/RunPage";
-import { codingIn, say, showLength } from "../runs/words";
+import { codingIn, say } from "../runs/words";
 import { useSession } from "../session";
 import { encoded, LARGEST } from "../ecg/file";
 import { done, expect, measurement, photograph, positioned, pressure, refused, retried, scored, tracing, unsent, write, type Drive } from "./drive";
@@ -19,7 +19,7 @@ import { shrunk } from "./photo";
 import { Scores } from "./Scores";
 import { GCS, RTS, rtsItems, totalOf, type Score } from "./scores";
 import { stagesOf, type Stage } from "./stages";
-import { MINUTES } from "./WhoAndWhere";
+import { Arrival } from "./Arrival";
 
 /** How often it is told where the vehicle is, in milliseconds: at least every thirty seconds (院前预警). */
 const PLACED = 25_000;
@@ -101,25 +101,7 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
             </button>
           </div>
         )}
-        <section className="ambulance-eta" aria-label={t("ambulance.eta")}>
-          <h2>
-            {t("ambulance.eta")}{" "}
-            <strong>
-              {drive.eta === undefined
-                ? "–"
-                : Date.parse(drive.eta) > now
-                  ? `${timeAt(Date.parse(drive.eta)).slice(0, 5)} · ${showLength(texts, Date.parse(drive.eta) - now)}`
-                  : timeAt(Date.parse(drive.eta)).slice(0, 5)}
-            </strong>
-          </h2>
-          <div>
-            {MINUTES.map((minutes) => (
-              <button key={minutes} type="button" className="ambulance-key" onClick={() => arriving(minutes)}>
-                {t("length.minute", { count: minutes })}
-              </button>
-            ))}
-          </div>
-        </section>
+        <Arrival drive={drive} now={now} onMinutes={arriving} onLift={() => void keep((old) => reckonedAgain(old, taken()))} />
         <div className="ambulance-files">
           <Photo onPhoto={(data) => {
             const mark = taken();

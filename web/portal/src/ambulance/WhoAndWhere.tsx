@@ -42,12 +42,16 @@ export function WhoAndWhere(props: {
     if (!isPressed && recommended !== undefined && institutions.some(({ id }) => `Organization/${id}` === recommended)) setTo(recommended.replace("Organization/", ""));
   }, [isPressed, recommended, institutions]);
   const destination = institutions.find(({ id }) => id === to);
-  const go = (minutes: number) => {
+  // How long the way takes to the hospital that is chosen, as far as somebody knows where both are.
+  const sites = routed === undefined ? [] : [...(routed.chosen === undefined ? [] : [routed.chosen]), ...routed.alternatives, ...routed.rejected];
+  const reckoned = sites.filter(({ institution, way }) => institution === `Organization/${to ?? ""}` && way !== undefined).sort((one, other) => (one.way ?? 0) - (other.way ?? 0))[0];
+  const way = reckoned?.way === undefined ? undefined : Math.max(1, Math.ceil(reckoned.way));
+  const go = (minutes: number, isOwn = false) => {
     if (sex === undefined || destination?.id === undefined || isGoing) return;
     setIsGoing(true);
     localStorage.setItem(LAST, destination.id);
     const why = routed === undefined ? undefined : traceIn(texts, routed, `Organization/${destination.id}`);
-    onGo({ sex, age, isDrill, minutes, why }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
+    onGo({ sex, age, isDrill, minutes, why, isOwn }, { reference: `Organization/${destination.id}`, display: destination.name ?? "" }).catch((why: unknown) => {
       setIsGoing(false);
       setCause(why);
     });
@@ -115,7 +119,20 @@ export function WhoAndWhere(props: {
           </p>
         )}
         <h2>{sex === undefined ? t("ambulance.go.who") : t(isDrill ? "ambulance.go.drill" : "ambulance.go")}</h2>
-        <div className="ambulance-gos">
+        {way !== undefined && (
+          <button
+            type="button"
+            className={`ambulance-go is-reckoned${isDrill ? " is-drill" : ""}`}
+            disabled={sex === undefined || destination === undefined || isGoing}
+            aria-label={t("ambulance.go.reckoned", { count: way, place: destination?.name ?? "" })}
+            onClick={() => go(way)}
+          >
+            <strong>{t("ambulance.go.about", { count: way })}</strong>
+            <span>{t(`eta.${reckoned?.isByRoad === true ? "road" : "line"}`)}</span>
+          </button>
+        )}
+        {way !== undefined && <p className="ambulance-note">{t("ambulance.go.own")}</p>}
+        <div className={`ambulance-gos${way === undefined ? "" : " is-beside"}`}>
           {MINUTES.map((minutes) => (
             <button
               key={minutes}
@@ -123,7 +140,7 @@ export function WhoAndWhere(props: {
               className={`ambulance-go${isDrill ? " is-drill" : ""}`}
               disabled={sex === undefined || destination === undefined || isGoing}
               aria-label={t("ambulance.go.in", { count: minutes, place: destination?.name ?? "" })}
-              onClick={() => go(minutes)}
+              onClick={() => go(minutes, way !== undefined)}
             >
               {t("length.minute", { count: minutes })}
             </button>

@@ -17,6 +17,7 @@ import { DRILL, markOf } from "../board/board";
 import { codingsOf } from "../forms/filled";
 import { itemsOf } from "../forms/questionnaire";
 import { bloodPressure, LOINC, measured, type Measure } from "../patients/vitals";
+import { CREW, ETA_METHOD } from "../runs/position";
 import { missingRoles, ownRole, startsFor } from "../protocols/start";
 import { answered, type Known } from "./answers";
 import { QINGSHAN, type Score } from "./scores";
@@ -74,8 +75,9 @@ export interface Drive {
   sex: Sex;
   age: number | undefined;
   isDrill: boolean;
-  /** When the patient is expected, as an instant. */
+  /** When the patient is expected, as an instant, by what the crew said; and when it said so against what is worked out. */
   eta?: string;
+  etaSaid?: string;
   /** The ids the record gave, once it did. */
   patient?: string;
   visit?: string;
@@ -116,6 +118,8 @@ export interface Who {
   isDrill: boolean;
   /** In how many minutes they are expected at the door. */
   minutes: number;
+  /** The crew says so though something else was worked out. */
+  isOwn?: boolean;
   /** Why they are brought there, in words: what was recommended, and who was not and why. */
   why?: string | undefined;
 }
@@ -197,8 +201,9 @@ export function begin(
       },
     },
   ];
-  // Where no form says when the patient is expected, an observation does.
-  if (!tellsEta(warning.paper)) {
+  // Where no form says when the patient is expected, an observation does; and where the crew knows better than what is
+  // worked out, so that it stands against that.
+  if (!tellsEta(warning.paper) || who.isOwn === true) {
     const mark = { id: newId(), at };
     letters.push({ id: mark.id, at, kind: "finding", resource: expected(eta, undefined, mark) });
   }
@@ -214,6 +219,7 @@ export function begin(
     age: who.age,
     isDrill: who.isDrill,
     eta,
+    ...(who.isOwn === true && { etaSaid: at }),
     ...(suspected !== undefined && { suspected }),
     ...(warning.update !== undefined && { update: warning.update }),
     letters,
@@ -247,10 +253,17 @@ export function expect(
   words: string,
   mark: { id: string; at: string },
 ): Drive {
-  const next = { ...drive, eta };
+  const next = { ...drive, eta, etaSaid: mark.at };
   if (drive.update === undefined) return write(next, expected(eta, position, mark), mark.at);
   const response = answered(drive.update.paper, { [ETA]: eta, change: words }, mark.at);
   return { ...next, letters: [...next.letters, { id: mark.id, at: mark.at, kind: "act", step: drive.update.step, response }] };
+}
+
+/** Takes back what the crew said of when it arrives: what is worked out from where the vehicle is counts again. */
+export function reckonedAgain(drive: Drive, mark: { id: string; at: string }): Drive {
+  const { valueDateTime: _, ...rest } = expected("", undefined, mark) as Observation & { id: string; valueDateTime?: string };
+  const { eta: __, etaSaid: ___, ...others } = drive;
+  return write(others, { ...rest, status: "cancelled" } as Resource & { id: string }, mark.at);
 }
 
 /** Says that a step was done. */
@@ -304,6 +317,7 @@ export function expected(eta: string, position: { latitude: number; longitude: n
     code: { coding: [{ system: QINGSHAN, code: "eta" }] },
     effectiveDateTime: taken.at,
     valueDateTime: eta,
+    method: { coding: [{ system: ETA_METHOD, code: CREW }] },
     ...(position !== undefined && { component: [decimal("latitude", position.latitude), decimal("longitude", position.longitude)] }),
   } as Resource & { id: string };
 }
@@ -315,7 +329,7 @@ const isPosition = (letter: Letter) => letter.kind === "finding" && (letter.reso
 
 /** Tells where the vehicle is. What was told before is not kept, sent or not: only where it is now helps anybody. */
 export function positioned(drive: Drive, position: { latitude: number; longitude: number }, taken: { id: string; at: string }): Drive {
-  const { valueDateTime: _, ...rest } = expected("", position, taken) as Observation & { id: string; valueDateTime?: string };
+  const { valueDateTime: _, method: __, ...rest } = expected("", position, taken) as Observation & { id: string; valueDateTime?: string; method?: object };
   const resource = { ...rest, code: { coding: [{ system: QINGSHAN, code: POSITION }] } };
   return write({ ...drive, letters: drive.letters.filter((letter) => !isPosition(letter)) }, resource, taken.at);
 }

@@ -8,8 +8,8 @@ import { useShown } from "../patients/show";
 import { TroubleMarks } from "../paging/Pages";
 import { ClockBar, ClockMark } from "../runs/ClockMark";
 import { say, showLength } from "../runs/words";
-import { FRESH } from "../runs/position";
-import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case, type Next, type Place, type Road } from "./board";
+import { FRESH, type Way } from "../runs/position";
+import { isDrill, markOf, nextIn, openClocks, pathwaysOf, placeOf, shortened, suspectedOf, teamOf, worstOf, type Case, type Next, type Place, type Reckoned, type Road } from "./board";
 import { faceOf } from "./face";
 
 /** Clocks that stand in a row, where there is room and on a wall; what else runs is counted. */
@@ -155,13 +155,14 @@ function Where({ place, road, isCrewed, now }: { place: Place; road: Road | unde
     <span className="board-where">
       <span className="what">{t(isPast ? "board.coming.late" : "board.coming.at", { time: timeAt(place.at).slice(0, 5) })}</span>
       <strong>{isPast ? t("board.coming.past", { length: showLength(texts, now - place.at) }) : t("board.coming.in", { length: showLength(texts, place.at - now) })}</strong>
-      <Told said={place.said} road={road} isCrewed={isCrewed} now={now} />
+      <Told said={place.said} way={place.way} beside={place.beside} road={road} isCrewed={isCrewed} now={now} />
     </span>
   );
 }
 
-/** How old is what is known from the road: when it was said, and where the vehicle was when. */
-function Told({ said, road, isCrewed, now }: { said: number | undefined; road: Road | undefined; isCrewed: boolean; now: number }) {
+/** How old is what is known from the road: when it was said or how it was worked out, and where the vehicle was when. */
+function Told(props: { said: number | undefined; way?: Way | undefined; beside?: Reckoned | undefined; road: Road | undefined; isCrewed: boolean; now: number }) {
+  const { said, way, beside, road, isCrewed, now } = props;
   const texts = useTexts();
   const { t } = texts;
   const ago = (moment: number) => showLength(texts, Math.max(0, now - moment));
@@ -170,7 +171,8 @@ function Told({ said, road, isCrewed, now }: { said: number | undefined; road: R
   if (said === undefined && position === undefined && !isCrewed) return null;
   return (
     <span className="board-told what">
-      {said !== undefined && <span>{t("board.said", { ago: ago(said) })}</span>}
+      {way !== undefined ? <span>{t(`eta.${way}`)}</span> : said !== undefined && <span>{t("board.said", { ago: ago(said) })}</span>}
+      {beside !== undefined && <span>{t(`board.beside.${beside.way}`, { time: timeAt(beside.at).slice(0, 5) })}</span>}
       {position === undefined ? (
         isCrewed && <span>{t("board.position.none")}</span>
       ) : (

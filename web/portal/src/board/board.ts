@@ -1,7 +1,7 @@
 import type { ClockLevel, Observation, Patient, Protocol, RunClock, RunStep, RunView, Words } from "@qingshan/client";
 import { levelAt, mostUrgent } from "../runs/clock";
 import { latest, reachedBy, standing } from "../runs/graph";
-import { expectedOf, positionOf } from "../runs/position";
+import { expectedOf, liftedAt, positionOf, reckonedOf, type Way } from "../runs/position";
 import { SENT, UPDATED } from "../runs/warning";
 
 /** The milestone by which a protocol says that its runs belong on a board: the patient is at the door. */
@@ -111,19 +111,34 @@ export interface Road {
   position?: number;
   /** For when the patient was last expected by an observation, and when that was said. */
   expected?: { at: number; said: number };
+  /** When the vehicle arrives as worked out from where it was, when it was there, and by which way. */
+  reckoned?: Reckoned;
+  /** When the crew last took back what it had said. */
+  lifted?: number;
+}
+
+/** When a vehicle arrives by where it was at some moment. */
+export interface Reckoned {
+  at: number;
+  said: number;
+  way: Way;
 }
 
 /**
  * Where the patient is: in the house since a moment, expected at one, or neither is known. What is expected was said at
- * some moment too, if that is known.
+ * some moment too, if that is known; or it was worked out, by a way. What was worked out stands beside what was said.
  */
 export type Place =
   | { kind: "door"; since: number }
   | { kind: "here"; since: number }
-  | { kind: "coming"; at: number; said: number | undefined }
+  | { kind: "coming"; at: number; said: number | undefined; way?: Way; beside?: Reckoned }
   | { kind: "unknown" };
 
-/** Where the patient of these runs is. Of two who say when they are expected whoever said it later is believed. */
+/**
+ * Where the patient of these runs is. Of two who say when they are expected whoever said it later is believed. What is
+ * worked out from where the vehicle is takes the place of the guess that was sent first, and of what a crew took back; what
+ * a crew says otherwise stands.
+ */
 export function placeOf(runs: readonly RunView[], road: Road = {}): Place {
   const doors = runs.map((run) => standing(run, DOOR) ?? standing(run, ARRIVED)).filter((door) => door !== undefined);
   if (doors.length > 0) return { kind: "door", since: Math.min(...doors.map(({ at }) => Date.parse(at))) };
@@ -133,11 +148,13 @@ export function placeOf(runs: readonly RunView[], road: Road = {}): Place {
   if (at === undefined && here !== undefined) return { kind: "here", since: Date.parse(here.began) };
   const warned = runs.flatMap((run) => [SENT, UPDATED].map((code) => Date.parse(standing(run, code)?.at ?? ""))).filter((moment) => !Number.isNaN(moment));
   const said = warned.length > 0 ? Math.max(...warned) : undefined;
-  const { expected } = road;
-  if (expected !== undefined && (at === undefined || expected.at === at || said === undefined || expected.said > said)) {
-    return { kind: "coming", at: expected.at, said: expected.said };
-  }
-  return at === undefined ? { kind: "unknown" } : { kind: "coming", at, said };
+  const { expected, reckoned, lifted } = road;
+  const isBySaying = expected !== undefined && (at === undefined || expected.at === at || said === undefined || expected.said > said);
+  const known = isBySaying ? expected : at === undefined ? undefined : { at, said };
+  const isGuess = !isBySaying && runs.every((run) => standing(run, UPDATED) === undefined);
+  const isLifted = lifted !== undefined && (known?.said === undefined || known.said <= lifted);
+  if (reckoned !== undefined && (known === undefined || isGuess || isLifted)) return { kind: "coming", ...reckoned };
+  return known === undefined ? { kind: "unknown" } : { kind: "coming", ...known, ...(reckoned !== undefined && { beside: reckoned }) };
 }
 
 /** The newest of what was told of each patient. */
@@ -150,9 +167,16 @@ export function roadsOf(observations: readonly Observation[]): Map<string, Road>
   return new Map(
     [...by].map(([patient, all]): [string, Road] => {
       const position = positionOf(all)?.at;
-      const expected = expectedOf(all);
-      const at = Date.parse(expected?.eta ?? "");
-      return [patient, { ...(position !== undefined && { position }), ...(expected !== undefined && !Number.isNaN(at) && { expected: { at, said: expected.at } }) }];
+      const [expected, reckoned, lifted] = [expectedOf(all), reckonedOf(all), liftedAt(all)];
+      return [
+        patient,
+        {
+          ...(position !== undefined && { position }),
+          ...(expected !== undefined && { expected: { at: Date.parse(expected.eta), said: expected.at } }),
+          ...(reckoned !== undefined && { reckoned: { at: Date.parse(reckoned.eta), said: reckoned.at, way: reckoned.way } }),
+          ...(lifted !== undefined && { lifted }),
+        },
+      ];
     }),
   );
 }

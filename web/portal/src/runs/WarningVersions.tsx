@@ -13,7 +13,7 @@ import { Working } from "../Working";
 import { isNumber, valueOf, type Answer } from "./Answers";
 import { useCrewed } from "./crew";
 import { firstPapers } from "./Papers";
-import { CODES, expectedOf, FRESH, positionOf, sinceBefore } from "./position";
+import { CODES, expectedOf, FRESH, positionOf, reckonedOf, sinceBefore } from "./position";
 import { aboutRun, useProtocol, useRuns } from "./reading";
 import { nameOf } from "./RunPage";
 import { standing } from "./graph";
@@ -184,7 +184,8 @@ function Whereabouts({ run }: { run: RunView }) {
   if (standing(run, "arrived") !== undefined || run.end !== undefined) return null;
   const position = positionOf(found.data?.found ?? []);
   const eta = expectedOf(found.data?.found ?? []);
-  if (position === undefined && eta === undefined && (!isCrewed || !found.isSuccess)) return null;
+  const reckoned = reckonedOf(found.data?.found ?? []);
+  if (position === undefined && eta === undefined && reckoned === undefined && (!isCrewed || !found.isSuccess)) return null;
   const age = position === undefined ? undefined : Math.max(0, now - position.at);
   const isOld = age !== undefined && age > FRESH;
   return (
@@ -202,6 +203,8 @@ function Whereabouts({ run }: { run: RunView }) {
       )}
       {eta !== undefined && (position !== undefined || isCrewed) && " · "}
       {eta !== undefined && t("warning.eta", { at: showMoment(texts, eta.eta), ago: showLength(texts, Math.max(0, now - eta.at)) })}
+      {reckoned !== undefined && " · "}
+      {reckoned !== undefined && t(`warning.eta.${reckoned.way}`, { at: showMoment(texts, reckoned.eta), ago: showLength(texts, Math.max(0, now - reckoned.at)) })}
     </p>
   );
 }

@@ -27,13 +27,45 @@ export function positionOf(observations: readonly Observation[]): Position | und
   return all.reduce<Position | undefined>((newest, one) => (newest === undefined || one.at > newest.at ? one : newest), undefined);
 }
 
-/** When somebody is expected, by the newest observation that says so. */
-export function expectedOf(observations: readonly (Observation & { valueDateTime?: When })[]): { eta: When; at: number } | undefined {
+/** How it was worked out from where the vehicle is when it arrives: along roads, or in a straight line. */
+export type Way = "road" | "line";
+
+/** The system of the codes that say how it is known when somebody is expected, and those codes. */
+export const ETA_METHOD = "https://qingshan.dev/fhir/CodeSystem/eta-method";
+export const CREW = "crew";
+const WAYS: Readonly<Record<string, Way>> = { "by-road": "road", "straight-line": "line" };
+
+type Told = Observation & { valueDateTime?: When; method?: { coding?: { system?: string; code?: string }[] } };
+
+const methodOf = ({ method }: Told): string | undefined => method?.coding?.find(({ system }) => system === ETA_METHOD)?.code;
+const wayOf = (one: Told): Way | undefined => WAYS[methodOf(one) ?? ""];
+
+const newest = (observations: readonly Told[]): { eta: When; at: number; one: Told } | undefined => {
   const all = observations.flatMap((one) => {
     const at = Date.parse(one.effectiveDateTime ?? "");
-    return one.status === "entered-in-error" || one.valueDateTime === undefined || Number.isNaN(at) ? [] : [{ eta: one.valueDateTime, at }];
+    const isTold = one.status !== "entered-in-error" && one.status !== "cancelled" && one.valueDateTime !== undefined && !Number.isNaN(Date.parse(one.valueDateTime));
+    return isTold && !Number.isNaN(at) ? [{ eta: one.valueDateTime ?? "", at, one }] : [];
   });
   return all.sort((one, other) => other.at - one.at)[0];
+};
+
+/** When somebody is expected, by the newest observation in which somebody says so. */
+export function expectedOf(observations: readonly Told[]): { eta: When; at: number } | undefined {
+  const found = newest(observations.filter((one) => wayOf(one) === undefined));
+  return found && { eta: found.eta, at: found.at };
+}
+
+/** When somebody is expected, as it was worked out last from where the vehicle is; `at` is when it was there. */
+export function reckonedOf(observations: readonly Told[]): { eta: When; at: number; way: Way } | undefined {
+  const found = newest(observations.filter((one) => wayOf(one) !== undefined));
+  return found && { eta: found.eta, at: found.at, way: wayOf(found.one) ?? "line" };
+}
+
+/** When a crew last took back what it had said, so that what is worked out counts again. */
+export function liftedAt(observations: readonly Told[]): number | undefined {
+  const all = observations.filter((one) => one.status === "cancelled" && methodOf(one) === CREW).map(({ effectiveDateTime }) => Date.parse(effectiveDateTime ?? ""));
+  const known = all.filter((at) => !Number.isNaN(at));
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 /** How long before a run began a position still belongs to it, in milliseconds: the crew was under way before it warned. */
