@@ -4,6 +4,7 @@
 //! - `GET /paging/roster/people?institution=&call=`: who can be put on it
 //! - `POST /paging/roster`, `POST /paging/roster/{shift}/off`: a shift set, one taken off
 //! - `GET /paging/devices`, `POST /paging/devices`, `POST /paging/devices/{id}/off`: one's own devices
+//! - `GET /paging/number`, `POST /paging/number`: the number over which one is called oneself; `number`, empty for none
 //! - `POST /paging/devices/trial`: a page to all of them
 //! - `GET /paging/trouble`: runs whose pages do not all go out, of those the caller may see
 //!
@@ -63,6 +64,8 @@ enum Question {
     Add,
     Remove(String),
     Try,
+    Number,
+    SetNumber,
     Trouble,
 }
 
@@ -78,6 +81,8 @@ impl Question {
             ["paging", "devices"] => address.post(Self::Add),
             ["paging", "devices", "trial"] => address.post(Self::Try),
             ["paging", "devices", id, "off"] => address.post(Self::Remove((*id).to_owned())),
+            ["paging", "number"] if address.is_get() => Ok(Self::Number),
+            ["paging", "number"] => address.post(Self::SetNumber),
             ["paging", "trouble"] => address.get(Self::Trouble),
             _ => address.nowhere(),
         }
@@ -91,6 +96,8 @@ impl Question {
             Self::Roster | Self::People => search("Slot"),
             Self::Set | Self::Drop(_) => Ok(Interaction::Create(ResourceType::parse("Slot")?)),
             Self::Devices | Self::Add | Self::Remove(_) | Self::Try => search("Communication"),
+            Self::Number => search("Practitioner"),
+            Self::SetNumber => Ok(Interaction::Create(ResourceType::parse("Practitioner")?)),
             Self::Trouble => search("Task"),
         }
     }
@@ -130,8 +137,26 @@ async fn serve(app: &App, parts: &Parts, body: Body, name: &str) -> Result<Answe
             nothing()
         }
         Question::Try => json(StatusCode::OK, &paging.try_devices(theirs(&session)?.0).await?),
+        Question::Number => json(StatusCode::OK, &OwnNumber { number: paging.own_number(&session).await? }),
+        Question::SetNumber => {
+            let told: NewNumber = Sent::read(app, parts, body).await?.read_as("a number")?;
+            json(StatusCode::OK, &OwnNumber { number: paging.set_own_number(&session, &told.number).await? })
+        }
         Question::Trouble => trouble(app, &session).await,
     }
+}
+
+/// The number over which whoever asks is called.
+#[derive(Serialize)]
+struct OwnNumber {
+    number: Option<String>,
+}
+
+/// The number over which whoever asks is to be called; empty for none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewNumber {
+    number: String,
 }
 
 /// An answer that says that it was done.

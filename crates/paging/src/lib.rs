@@ -14,6 +14,7 @@ mod devices;
 mod gateway;
 mod hand;
 mod keep;
+mod number;
 mod page;
 mod people;
 mod push;

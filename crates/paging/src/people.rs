@@ -138,7 +138,7 @@ impl Paging {
     }
 }
 
-fn described(practitioner: &str, person: &Value, role: &Value) -> Person {
+pub(crate) fn described(practitioner: &str, person: &Value, role: &Value) -> Person {
     let organization = referred(&role["organization"]).unwrap_or_default().trim_start_matches("Organization/");
     let numbers: Vec<(&Value, &str)> = items(&role["telecom"])
         .chain(items(&person["telecom"]))
@@ -167,7 +167,7 @@ fn described(practitioner: &str, person: &Value, role: &Value) -> Person {
 }
 
 /// Whether a number is that of a mobile phone in China: eleven digits, the first a 1.
-fn is_mobile(number: &str) -> bool {
+pub(crate) fn is_mobile(number: &str) -> bool {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let own = digits.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(&digits);
     own.len() == 11 && own.starts_with('1')

@@ -122,6 +122,16 @@ export class Paging {
     await this.service.json("POST", `/paging/devices/${encodeURIComponent(id)}/off`, {});
   }
 
+  /** The number over which the one who asks is called, if they have one. */
+  async number(signal?: AbortSignal): Promise<string | undefined> {
+    return ((await this.service.json("GET", "/paging/number", undefined, signal)) as { number: string | null }).number ?? undefined;
+  }
+
+  /** Gives the one who asks another number to be called over; an empty text for none. */
+  async setNumber(number: string): Promise<void> {
+    await this.service.json("POST", "/paging/number", { number });
+  }
+
   /** Sends a message to every device of the one who asks, and says which took it. */
   async tryDevices(): Promise<{ device: string; taken: boolean; gone: boolean }[]> {
     return (await this.service.json("POST", "/paging/devices/trial", {})) as { device: string; taken: boolean; gone: boolean }[];

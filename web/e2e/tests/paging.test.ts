@@ -276,6 +276,22 @@ describe("with people whose numbers nobody knows yet", () => {
     await nurse.reload();
     await nurse.locator(".paging-numbers li:not(.is-missing)").nth(1).waitFor();
   });
+
+  test("somebody enters the number they are called over themselves", async () => {
+    const doctor = await window("hao");
+    await doctor.goto("/settings");
+    await doctor.locator(".paging-numbers .is-missing").first().waitFor();
+    await doctor.getByLabel("我的呼叫号码").fill("0730-555");
+    await doctor.getByRole("button", { name: "保存号码" }).click();
+    await doctor.getByText("请填写11位手机号码").waitFor();
+    await doctor.getByLabel("我的呼叫号码").fill("154 0000 0010");
+    await doctor.getByRole("button", { name: "保存号码" }).click();
+    await doctor.getByText("号码已保存，下一次呼叫就用它。").waitFor();
+    await doctor.locator(".paging-numbers li:not(.is-missing)").nth(1).waitFor();
+    await doctor.screenshot({ path: join(pictures, "own-number.png") });
+    await doctor.reload();
+    await doctor.waitForFunction(() => [...document.querySelectorAll("input")].some(({ value }) => value === "15400000010"));
+  });
 });
 
 describe("over a push service", () => {

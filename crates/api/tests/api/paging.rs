@@ -449,3 +449,49 @@ fn a_roster_is_kept_at_home() {
         assert_eq!(read(&stranger.get("/paging/roster?institution=hospital").await)["shifts"], json!([]));
     });
 }
+
+#[test]
+fn somebody_keeps_the_number_over_which_they_are_called_and_nobody_elses() {
+    on_both(async |place| {
+        let ward = Ward::of(place).await;
+        let (doctor, nurse) = (ward.enter("doctor-hospital").await, ward.enter("nurse-hospital").await);
+        assert_eq!(read(&nurse.get("/paging/number").await)["number"], json!(null));
+        let set = read(&nurse.post("/paging/number", &json!({"number": "+86 139-0000 0007"})).await);
+        assert_eq!(set["number"], "13900000007");
+        let (nurse_tree, _) =
+            record::tree::read(&ward.door.place.session(), "Practitioner/nurse-hospital").await.unwrap().unwrap();
+        assert_eq!(nurse_tree["telecom"], json!([{"system": "phone", "use": "mobile", "value": "13900000007"}]));
+        assert_ne!(read(&doctor.get("/paging/number").await)["number"], "13900000007", "one's own alone");
+        // Nobody else is named anywhere, and the directory is not theirs to write.
+        nurse
+            .post("/paging/number", &json!({"number": "13900000008", "who": "Practitioner/doctor-hospital"}))
+            .await
+            .refused(400, "structure");
+        let direct = nurse
+            .browser
+            .ask(&ward.door, axum::http::Method::PUT, "/fhir/Practitioner/nurse-hospital", &nurse_tree.to_string())
+            .await;
+        direct.refused(403, "forbidden");
+        for wrong in
+            ["23900000007", "1390000000", "139000000070", "0731-85550100", "1390000000a", "１３９００００００７７"]
+        {
+            nurse.post("/paging/number", &json!({"number": wrong})).await.refused(400, "value");
+        }
+        assert_eq!(read(&nurse.get("/paging/number").await)["number"], "13900000007");
+        // Whoever looks at the trail finds that it was they.
+        ward.door.place.record.settle().await.unwrap();
+        let auditor = ward.door.place.record.session(Caller::system("HOPERAT"));
+        let asked = [("agent", "Practitioner/nurse-hospital".to_owned()), ("_count", "200".to_owned())];
+        let request = record::SearchRequest::of("AuditEvent", &asked).unwrap();
+        let trail = record::tree::on(&auditor.search(&request).await.unwrap()).unwrap();
+        let changed = |one: &&serde_json::Value| {
+            one["action"] == "U" && one["entity"].to_string().contains("Practitioner/nurse-hospital")
+        };
+        assert_eq!(trail.iter().filter(changed).count(), 1, "{trail:?}");
+        assert_eq!(read(&nurse.post("/paging/number", &json!({"number": " "})).await)["number"], json!(null));
+        let patient = ward.enter("p").await;
+        patient.post("/paging/number", &json!({"number": "13900000007"})).await.refused(403, "forbidden");
+        patient.get("/paging/number").await.refused(403, "forbidden");
+        ward.door.get("/paging/number").await.refused(401, "login");
+    });
+}

@@ -8,6 +8,7 @@ import { useTexts } from "../language";
 import { FailureNotice, Loading } from "../states";
 import { Working } from "../Working";
 import { abilityOf, idOf, ownEndpoint, turnOff, turnOn } from "./device";
+import { OwnNumber } from "./OwnNumber";
 import { usePaging } from "./reading";
 import "./paging.css";
 
@@ -99,6 +100,7 @@ export function Notifications() {
               })}
             </ul>
           )}
+          <OwnNumber />
           <div className="form-end">
             <Link className="button-link" href="/roster">
               {t("roster.title")}
