@@ -34,6 +34,12 @@ const ELECTROCARDIOGRAMS: &[&str] = &[
     r#"<AnnotatedECG><series><effectiveTime><center value="202611221530"/></effectiveTime><sequenceSet><component><sequence><code code="TIME_RELATIVE"/><value><head value="-1.5" unit="ms"/><increment value="4" unit="ms"/></value></sequence></component><component><sequence><code code="MDC_ECG_LEAD_V3"/><value><origin value="+.5" unit="mV"/><scale value="0.001" unit="mV"/><digits>10 20 30</digits></value></sequence></component></sequenceSet><subjectOf><annotationSet><component><annotation><code code="MDC_ECG_HEART_RATE"/><value value="72" unit="bpm"/></annotation></component></annotationSet></subjectOf></series></AnnotatedECG>"#,
 ];
 
+/// The same electrocardiogram as a DICOM waveform, explicit and implicit.
+const WAVEFORMS: &[&[u8]] = &[
+    include_bytes!("../../crates/ecg/tests/twelve_leads.dcm"),
+    include_bytes!("../../crates/ecg/tests/twelve_leads_implicit.dcm"),
+];
+
 /// A small generator of numbers that only have to be varied.
 struct Dice(u64);
 
@@ -47,9 +53,9 @@ impl Dice {
 }
 
 /// A seed with one to four changes: bytes set, spans cut, doubled, or taken from another seed.
-fn changed(seeds: &[&str], dice: &mut Dice) -> Vec<u8> {
+fn changed<S: AsRef<[u8]>>(seeds: &[S], dice: &mut Dice) -> Vec<u8> {
     const BYTES: &[u8] = b"\0\"'\\/.,:;()[]{}|&=~<>!+-*%$@`0123456789eET_azAZ \n\xc3\xa9\xff";
-    let mut bytes = seeds[dice.roll(seeds.len())].as_bytes().to_vec();
+    let mut bytes = seeds[dice.roll(seeds.len())].as_ref().to_vec();
     for _ in 0..=dice.roll(4) {
         let start = dice.roll(bytes.len());
         let end = (start + 1 + dice.roll(16)).min(bytes.len());
@@ -62,7 +68,7 @@ fn changed(seeds: &[&str], dice: &mut Dice) -> Vec<u8> {
                 bytes.splice(start..start, span);
             }
             _ => {
-                let other = seeds[dice.roll(seeds.len())].as_bytes();
+                let other = seeds[dice.roll(seeds.len())].as_ref();
                 let from = dice.roll(other.len());
                 let span = other[from..(from + 1 + dice.roll(32)).min(other.len())].to_vec();
                 bytes.splice(start..end, span);
@@ -72,10 +78,10 @@ fn changed(seeds: &[&str], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-fn throw(seeds: &[&str], property: fn(&[u8])) {
+fn throw<S: AsRef<[u8]>>(seeds: &[S], property: fn(&[u8])) {
     let mut dice = Dice(0x5117_ca5e_0f4a_11ed);
     for seed in seeds {
-        property(seed.as_bytes());
+        property(seed.as_ref());
     }
     for _ in 0..ROUNDS {
         property(&changed(seeds, &mut dice));
@@ -100,4 +106,9 @@ fn no_document_makes_a_patch_panic_or_lose_anything() {
 #[test]
 fn no_bytes_make_an_electrocardiogram_panic_or_add_a_sample() {
     throw(ELECTROCARDIOGRAMS, hostile::ecg);
+}
+
+#[test]
+fn no_bytes_make_a_waveform_panic_or_add_a_sample() {
+    throw(WAVEFORMS, hostile::ecg);
 }

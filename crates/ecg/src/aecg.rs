@@ -163,7 +163,7 @@ fn samples_of(sequence: Node<'_, '_>) -> Result<Result<Samples, Absent>, Error> 
 }
 
 /// A number as it was written, in the letters that FHIR and JSON write it in.
-fn number(text: &str) -> Option<String> {
+pub(crate) fn number(text: &str) -> Option<String> {
     let text = text.trim();
     let text = text.strip_prefix('+').unwrap_or(text);
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
@@ -177,11 +177,11 @@ fn number(text: &str) -> Option<String> {
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
-fn is_zero(number: &str) -> bool {
+pub(crate) fn is_zero(number: &str) -> bool {
     number.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'))
 }
 
-fn unit_of(unit: &str) -> Option<&'static str> {
+pub(crate) fn unit_of(unit: &str) -> Option<&'static str> {
     Some(match unit.trim() {
         "uV" | "µV" | "μV" => "uV",
         "mV" => "mV",
@@ -206,7 +206,7 @@ fn milliseconds(node: Node<'_, '_>) -> Option<f64> {
 }
 
 /// A point in time as HL7 writes it, `20261122153000.250+0800`, in microseconds since 1970.
-fn moment(text: &str, zone: Offset) -> Option<i64> {
+pub(crate) fn moment(text: &str, zone: Offset) -> Option<i64> {
     let text = text.trim();
     if !text.is_ascii() {
         return None;
@@ -239,7 +239,7 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::from_seconds(if sign == "-" { -minutes * 60 } else { minutes * 60 }).ok()
 }
 
-fn words(text: &str) -> Option<String> {
+pub(crate) fn words(text: &str) -> Option<String> {
     let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_STATEMENTS.1).collect();
     (!words.is_empty()).then_some(words)
 }

@@ -37,6 +37,12 @@ const LEADS: &[(&str, u32)] = &[
 ];
 
 impl Named {
+    /// The lead of a number: of ISO/IEEE 11073 beside the code of the potential, which are those of SCP-ECG.
+    pub(crate) fn numbered(number: u32) -> Option<Self> {
+        let (name, number) = LEADS.iter().find(|(_, known)| *known == number)?;
+        Some(Self { name: (*name).to_owned(), code: Some(POTENTIAL + number) })
+    }
+
     /// The lead of a code such as `MDC_ECG_LEAD_aVR`; devices write the letters large or small.
     pub(crate) fn of(code: &str) -> Self {
         let bare = code.trim().trim_start_matches("MDC_ECG_LEAD_").trim_start_matches("MDC_ECG_ELEC_POTL_");

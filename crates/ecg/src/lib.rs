@@ -6,6 +6,7 @@
 //! and a sample that a device marks as none is told as `E`.
 
 mod aecg;
+mod dicom;
 mod lead;
 mod resources;
 
@@ -109,7 +110,8 @@ pub struct Measured {
     pub unit: &'static str,
 }
 
-/// Reads an electrocardiogram: HL7 annotated ECG (ANSI/HL7 V3 ECG, R1) in UTF-8 or UTF-16.
+/// Reads an electrocardiogram: HL7 annotated ECG (ANSI/HL7 V3 ECG, R1) in UTF-8 or UTF-16, or a DICOM waveform without
+/// compression (PS3.3 A.34.3).
 ///
 /// `zone` is where times are from that do not say. Fails with [`Category::TooLarge`] when there is more than a tracing at
 /// rest has, with [`Category::Unsupported`] when it is no format that is read here, and with [`Category::Invalid`] when it
@@ -118,9 +120,8 @@ pub fn read(bytes: &[u8], zone: Offset) -> Result<Tracing, Error> {
     if bytes.len() > LARGEST {
         return Err(too_large("The file is larger than an electrocardiogram at rest can be."));
     }
-    if bytes.get(128..132) == Some(b"DICM") {
-        let text = "DICOM waveforms are not read here; export the electrocardiogram as HL7 aECG (XML).";
-        return Err(Error::new(Category::Unsupported, IssueCode::NotSupported, text));
+    if dicom::is_one(bytes) {
+        return dicom::read(bytes, zone);
     }
     aecg::read(&text_of(bytes)?, zone)
 }

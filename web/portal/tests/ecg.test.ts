@@ -1,5 +1,6 @@
 import type { Observation, ObservationComponent } from "@qingshan/client";
 import { expect, test } from "vitest";
+import { fileOf } from "../src/ecg/file";
 import { factorAt } from "../src/ecg/ruler";
 import { isFlat, layout, lineOf, measure, tracingOf, type Lead } from "../src/ecg/tracing";
 
@@ -66,4 +67,14 @@ test("one value all along is a flat line", () => {
 
 test("a page that is enlarged twice needs half of its millimetres", () => {
   expect(factorAt({ factor: 1.2, dots: 1 }, 2)).toBe(0.6);
+});
+
+test("a file that is one of DICOM is sent as what it is, whatever it is called", () => {
+  const bytes = (letters: string) => Buffer.concat([Buffer.alloc(128), Buffer.from(letters), Buffer.alloc(60)]).toString("base64");
+  const kind = (data: string, type = "") => (fileOf({ name: "IM0001", type, data }).parameter?.[0] as { valueAttachment: { contentType: string } }).valueAttachment.contentType;
+  expect(kind(bytes("DICM"))).toBe("application/dicom");
+  expect(kind(bytes("MCID"))).toBe("application/xml");
+  expect(kind(Buffer.from("<AnnotatedECG/>").toString("base64"))).toBe("application/xml");
+  expect(kind("?")).toBe("application/xml");
+  expect(kind(bytes("DICM"), "text/xml")).toBe("text/xml");
 });

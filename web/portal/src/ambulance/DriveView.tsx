@@ -10,8 +10,8 @@ import { aboutRun, useMessages, useRun } from "../runs/reading";
 import { nameOf } from "../runs/RunPage";
 import { codingIn, say } from "../runs/words";
 import { useSession } from "../session";
-import { encoded, LARGEST } from "../ecg/file";
-import { done, expect, measurement, photograph, positioned, pressure, refused, retried, scored, tracing, unsent, write, type Drive } from "./drive";
+import { encoded, KINDS, LARGEST } from "../ecg/file";
+import { done, expect, measurement, photograph, positioned, pressure, reckonedAgain, refused, retried, scored, tracing, unsent, write, type Drive } from "./drive";
 import { here } from "./here";
 import { BREATHING, DIASTOLIC, measures, SYSTOLIC } from "./measures";
 import { Pad } from "./Pad";
@@ -264,7 +264,7 @@ function Electrocardiogram({ onFile, count }: { onFile(file: { name: string; typ
         ref={input}
         hidden
         type="file"
-        accept=".xml,application/xml,text/xml"
+        accept={KINDS}
         onChange={(event) => {
           const [file] = event.target.files ?? [];
           event.target.value = "";

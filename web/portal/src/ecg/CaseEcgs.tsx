@@ -10,7 +10,7 @@ import { FailureNotice, Loading } from "../states";
 import { showMoment } from "../views/Readable";
 import { Working } from "../Working";
 import { EcgSheet } from "./EcgSheet";
-import { encoded, fileOf, LARGEST } from "./file";
+import { encoded, fileOf, KINDS, LARGEST } from "./file";
 import { useEcg, useEcgs } from "./reading";
 import { useRuler } from "./ruler";
 import { standingOf } from "./tracing";
@@ -117,7 +117,7 @@ function Add({ patient, onDone }: { patient: string; onDone(): void }) {
         ref={input}
         hidden
         type="file"
-        accept=".xml,application/xml,text/xml"
+        accept={KINDS}
         onChange={({ target }) => {
           choose(target.files?.[0]);
           target.value = "";
