@@ -1,6 +1,7 @@
 import { Button, Input } from "antd";
 import { useId, useState, type ReactNode } from "react";
 import { minuteAt, dayAt, timeAt } from "../calendar";
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import { Scale, Several, YesNo } from "./Choices";
 import { FileAnswer } from "./FileAnswer";
@@ -233,7 +234,7 @@ function Fixed({ field, label }: { field: Field; label: ReactNode }) {
         </span>
       )}
       <Helps field={field} />
-      {source !== undefined && <p className="note note-help">{t("suggestions.source", { source })}</p>}
+      {source !== undefined && <p className="note note-help">{t("suggestions.source", { source: cited(locale, source) })}</p>}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { dayAt } from "../calendar";
+import { cited } from "../citations";
 import { postOf } from "../duties";
 import { useTexts } from "../language";
 import { nameOf } from "../patients/person";
@@ -84,7 +85,7 @@ export default function Figures({ protocol }: { protocol: Protocol }) {
             {(figures.data ?? []).map((figure) => (
               <li key={figure.code}>
                 <FigureLine figure={figure} open={open} opened={opened?.code === figure.code ? opened.part : undefined} />
-                {source.get(figure.code) !== undefined && <p className="what">{t("figures.source", { source: source.get(figure.code) ?? "" })}</p>}
+                {source.get(figure.code) !== undefined && <p className="what">{t("figures.source", { source: cited(locale, source.get(figure.code) ?? "") })}</p>}
                 {opened?.code === figure.code && <Behind ids={behind(figure, opened.part)} label={say(locale, figure.title)} />}
               </li>
             ))}

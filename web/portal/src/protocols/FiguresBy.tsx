@@ -1,6 +1,7 @@
 import type { FigureRow, Protocol } from "@qingshan/client";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import { useRuns } from "../runs/reading";
 import { say } from "../runs/words";
@@ -80,7 +81,7 @@ export function FiguresBy(props: { protocol: Protocol; period: { from: string; t
           {t("figures.csv")}
         </button>
       </div>
-      {row.source !== undefined && <p className="what">{t("figures.source", { source: row.source })}</p>}
+      {row.source !== undefined && <p className="what">{t("figures.source", { source: cited(locale, row.source) })}</p>}
       {row.recorded && <p className="what">{t("figures.recorded")}</p>}
       {isNothing ? (
         <Nothing title={t("figures.nothing")} help={t("figures.nothing.help")} />

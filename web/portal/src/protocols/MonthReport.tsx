@@ -4,6 +4,7 @@ import { Button } from "antd";
 import { useEffect, useState } from "react";
 import { useSearchParams } from "wouter";
 import { dayAt, minuteAt, showDate } from "../calendar";
+import { cited } from "../citations";
 import { pageStyle } from "../documents/sheet";
 import { postOf } from "../duties";
 import { useTexts, type Texts } from "../language";
@@ -232,7 +233,7 @@ function Sheet(props: {
               <tr key={figure.code}>
                 <th scope="row" className="month-indicator">
                   <span>{say(locale, figure.title)}</span>
-                  {source.get(figure.code) !== undefined && <span className="month-source">{source.get(figure.code)}</span>}
+                  {source.get(figure.code) !== undefined && <span className="month-source">{cited(locale, source.get(figure.code) ?? "")}</span>}
                 </th>
                 {children(figure)}
                 <td className="measure">

@@ -2,6 +2,7 @@ import type { Protocol } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { useSearchParams } from "wouter";
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import { Graph, Lanes } from "../runs/Graph";
 import { useProtocol, useRuns } from "../runs/reading";
@@ -160,7 +161,7 @@ function Drawn({ protocol }: { protocol: Protocol }) {
                       <td>{limit?.target !== undefined && showSpanOf({ t }, limit.target)}</td>
                       <td>{limit?.warn !== undefined && showSpanOf({ t }, limit.warn)}</td>
                       <td>{limit === undefined ? t("protocol.measured") : <strong>{showSpanOf({ t }, limit.breach)}</strong>}</td>
-                      <td className="what">{limit?.source}</td>
+                      <td className="what">{limit?.source !== undefined && cited(locale, limit.source)}</td>
                     </tr>
                   ));
                 })}

@@ -1,3 +1,4 @@
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import type { Routed, Site } from "./reading";
 import { minutes, nameIn, reasonIn, stepIn, termOf, wishIn } from "./words";
@@ -76,7 +77,7 @@ export function RoutingCard(props: { routed: Routed; to?: string | undefined; ow
             <li key={place}>
               <span aria-hidden>{step.held ? "✓ " : "– "}</span>
               {stepIn(texts, step)}
-              {step.source !== undefined && <span className="routing-source"> {t("routing.source", { source: step.source })}</span>}
+              {step.source !== undefined && <span className="routing-source"> {t("routing.source", { source: cited(texts.locale, step.source) })}</span>}
             </li>
           ))}
         </ol>

@@ -1,5 +1,6 @@
 import { Failure, type Element, type Resource, type RunView, type Service } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
+import { cited } from "../citations";
 import { textIn } from "../forms/questionnaire";
 import { useTexts, type Texts } from "../language";
 import { showGroup, showSpan, showTitle, showValues } from "../patients/show";
@@ -71,7 +72,7 @@ function Because({ run, grounds }: { run: RunView; grounds: NonNullable<RunView[
             ))}
           </ul>
           {found.data.hidden > 0 && <p className="what">{t("grounds.hidden", { count: found.data.hidden })}</p>}
-          {source !== undefined && <p className="what">{t("grounds.source", { source })}</p>}
+          {source !== undefined && <p className="what">{t("grounds.source", { source: cited(locale, source) })}</p>}
         </>
       )}
     </section>

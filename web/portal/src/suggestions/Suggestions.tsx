@@ -5,6 +5,7 @@ import { useState, type FormEvent } from "react";
 import { Link } from "wouter";
 import { Dialog } from "../Dialog";
 import { Field } from "../Field";
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import { useRuns } from "../runs/reading";
 import { say } from "../runs/words";
@@ -78,7 +79,7 @@ export function One(props: { one: Suggested; onTake?: ((one: Suggested) => void)
             <li key={shows.reference}>{showEvidence(texts, shows)}</li>
           ))}
       </ul>
-      <p className="what">{t("suggestions.source", { source: one.source })}</p>
+      <p className="what">{t("suggestions.source", { source: cited(locale, one.source) })}</p>
       <div className="suggestion-ways">
         {one.run !== undefined ? (
           <Link className="button-link" href={`/runs/${encodeURIComponent(one.run)}`}>

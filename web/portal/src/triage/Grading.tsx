@@ -1,6 +1,7 @@
 import type { Coding, Questionnaire, QuestionnaireItem, QuestionnaireResponse, RunStep, RunView } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
+import { cited } from "../citations";
 import { addressOf } from "../forms/draft";
 import { begin, type Filled, type Knowledge } from "../forms/filled";
 import { FormView, useFilling } from "../forms/FormView";
@@ -122,7 +123,7 @@ function Ready(props: {
                 return (
                   <li key={rule}>
                     {title(item)}
-                    {source !== undefined && <span className="what"> {t("suggestions.source", { source })}</span>}
+                    {source !== undefined && <span className="what"> {t("suggestions.source", { source: cited(locale, source) })}</span>}
                   </li>
                 );
               })}
