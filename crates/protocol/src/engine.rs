@@ -14,6 +14,7 @@ mod follow;
 mod library;
 mod make;
 mod migrate;
+mod own;
 mod scene;
 mod suggest;
 mod timers;
@@ -26,6 +27,7 @@ use fhir::path::Expression;
 use fhir::{Category, Error, IssueCode, Value, json};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use parking_lot::RwLock;
 use record::{
     Caller, Follower, HistoryRequest, HistoryScope, Key, Record, ResourceType, Session, Standing as As, Version, tree,
 };
@@ -43,6 +45,7 @@ use draft::{Draft, PLATFORM};
 pub use document::{Line as PrintedLine, Lines, Part, Printed, Shown, Signing};
 pub use library::Library;
 pub use migrate::Migrated;
+pub use own::OwnLimit;
 pub use suggest::{Shows, Suggested};
 
 /// How often an act is judged anew when others act on the same run meanwhile.
@@ -58,6 +61,8 @@ struct Inner {
     record: Record,
     library: Library,
     expressions: scene::Expressions,
+    /// What institutions keep to in place of what protocols say.
+    own: RwLock<Arc<[OwnLimit]>>,
     /// Follows what is written.
     follower: Follower,
 }
@@ -124,7 +129,8 @@ impl Engine {
     /// An engine that knows these protocols besides those that are stored.
     pub fn with(record: Record, library: Library) -> Self {
         let follower = Follower::new(&record, follow::NAME);
-        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), follower }))
+        let own = RwLock::new(Vec::new().into());
+        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), own, follower }))
     }
 
     /// The record it works on.
@@ -564,6 +570,7 @@ fn beginning(first: &Run) -> Run {
         response: first.response.clone(),
         grounds: first.grounds.clone(),
         traits: first.traits.clone(),
+        own: first.own.clone(),
         began: first.began,
         ..Run::default()
     }

@@ -250,7 +250,8 @@ impl<'p> Judge<'p> {
         let verdicts = self.tickings(clock, run).map(|ticking| {
             let limit = match indicator.within {
                 Some(span) => run.point(self.protocol, ticking, span, self.zone),
-                None => run.times(self.protocol, ticking, self.zone).breach,
+                // What an institution keeps to by itself does not change by what all are counted.
+                None => run.standard(self.protocol, ticking, self.zone),
             };
             let until = ticking.stopped.unwrap_or(self.now);
             match limit {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::criteria::Evidence;
-use crate::definition::{End, Next, Protocol};
+use crate::definition::{Clock, End, Limit, Next, Protocol};
 
 pub use judge::step;
 pub use migrate::{MovedPoint, moved_points};
@@ -49,6 +49,8 @@ pub struct Run {
     pub grounds: Option<Grounds>,
     /// What its protocol had told of it as it began, by code.
     pub traits: BTreeMap<String, String>,
+    /// The limits that its institution keeps to in place of the protocol's, as they were when it began.
+    pub own: Vec<Own>,
     /// When it began, in microseconds since 1970.
     pub began: i64,
     /// What has come about, in the order in which it became known.
@@ -70,6 +72,17 @@ pub struct Grounds {
     pub rule: String,
     /// What showed it then.
     pub evidence: Vec<Evidence>,
+}
+
+/// A limit of a clock as an institution keeps to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The clock.
+    pub clock: String,
+    /// The institution, such as `Organization/county`.
+    pub of: String,
+    /// The limit, in place of the protocol's for the same class.
+    pub limit: Limit,
 }
 
 /// Somebody a role is bound to.
@@ -479,6 +492,18 @@ impl Run {
             role = protocol.role(role.otherwise.as_deref()?)?;
         }
         None
+    }
+
+    /// The limit of a clock in this run: that of its institution where it has one of its own.
+    pub fn limit<'r>(&'r self, clock: &'r Clock) -> Option<&'r Limit> {
+        let limit = clock.limit(self.class.as_deref())?;
+        Some(self.own_limit(clock).map_or(limit, |own| &own.limit))
+    }
+
+    /// The limit that its institution keeps to in place of the one a clock has for this class of runs.
+    pub fn own_limit(&self, clock: &Clock) -> Option<&Own> {
+        let limit = clock.limit(self.class.as_deref())?;
+        self.own.iter().find(|own| own.clock == clock.code.as_str() && own.limit.class == limit.class)
     }
 
     /// Who is to do a step.

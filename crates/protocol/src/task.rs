@@ -18,8 +18,8 @@ use serde_json::{Value as Json, json};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::criteria::Evidence;
-use crate::definition::{End, Protocol, Words};
-use crate::run::{Parent, Reached, Run, Ticking, Work, WorkStatus};
+use crate::definition::{End, Limit, Protocol, Span, Words};
+use crate::run::{Own, Parent, Reached, Run, Ticking, Work, WorkStatus};
 use part::{EXTENSION, Part, Parts, date_time, reference};
 pub(crate) use part::{party, party_of};
 
@@ -278,6 +278,15 @@ fn extensions(run: &Run, due: Option<i64>, happened: &[Happened]) -> Vec<Json> {
         let part = ticking.fired.iter().fold(part, |part, point| part.number("fired", *point));
         all.push(part.extension("clock"));
     }
+    for own in &run.own {
+        let limit = &own.limit;
+        let span = |span: Option<Span>| span.map(|span| span.to_string());
+        let part = Part::default().code("clock", &own.clock).text("of", &own.of);
+        let part = part.some_text("class", limit.class.as_deref()).some_text("target", span(limit.target).as_deref());
+        let part = part.some_text("warn", span(limit.warn).as_deref()).text("breach", &limit.breach.to_string());
+        let part = if limit.always { part.flag("always", true) } else { part };
+        all.push(part.some_text("source", limit.source.as_deref()).extension("own-limit"));
+    }
     for (step, holds) in &run.answers {
         all.push(Part::default().code("step", step).flag("holds", *holds).extension("answer"));
     }
@@ -358,6 +367,7 @@ pub fn run(task: &Value) -> Result<Run, Error> {
     }
     run.steps = parts.each("step").map(work_of).collect::<Result<_, Error>>()?;
     run.clocks = parts.each("clock").map(ticking_of).collect::<Result<_, Error>>()?;
+    run.own = parts.each("own-limit").map(own_of).collect::<Result<_, Error>>()?;
     let answers = parts.each("answer").map(|one| Ok((one.text("step")?, one.flag("holds"))));
     run.answers = answers.collect::<Result<_, Error>>()?;
     let made = parts.each("made").map(|one| Ok((one.text("activity")?, one.text("what")?)));
@@ -434,6 +444,22 @@ fn ticking_of(parts: Parts<'_>) -> Result<Ticking, Error> {
         paused: parts.some_time("paused"),
         held: parts.length("held"),
         fired: parts.numbers("fired"),
+    })
+}
+
+fn own_of(parts: Parts<'_>) -> Result<Own, Error> {
+    let span = |name: &str| parts.some_text(name).map(|text| text.parse::<Span>()).transpose();
+    Ok(Own {
+        clock: parts.text("clock")?,
+        of: parts.text("of")?,
+        limit: Limit {
+            class: parts.some_text("class").map(Into::into),
+            target: span("target")?,
+            warn: span("warn")?,
+            breach: parts.text("breach")?.parse()?,
+            always: parts.flag("always"),
+            source: parts.some_text("source"),
+        },
     })
 }
 

@@ -377,11 +377,24 @@ pub struct ClockView<'v> {
     /// Its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breach: Option<Moment>,
+    /// The limit is the institution's own, and not the protocol's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnView<'v>>,
     /// How far it is.
     pub level: Level,
     /// When it next comes to a point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Moment>,
+}
+
+/// What an institution keeps to in place of what the protocol says.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct OwnView<'v> {
+    /// The institution, such as `Organization/county`.
+    pub of: &'v str,
+    /// Where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'v str>,
 }
 
 /// How a run can be taken back.
@@ -656,6 +669,7 @@ impl<'v> Eye<'v> {
             target: moment(times.target),
             warn: moment(times.warn),
             breach: moment(times.breach),
+            own: run.own_limit(clock).map(|own| OwnView { of: &own.of, source: own.limit.source.as_deref() }),
             level,
             next: run.next(protocol, ticking, zone).map(|due| self.moment(due.at)),
         })

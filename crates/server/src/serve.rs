@@ -33,11 +33,12 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     if settings.protocols.install {
         protocols::install_own(&engine).await?;
     }
+    engine.keep_to(own_limits(settings)).await.map_err(|error| place::describe(&error))?;
     let booking = booking::Booking::new(record.clone(), told.booking);
     booking.prepare().await.map_err(|error| place::describe(&error))?;
     let paging = paging::Paging::new(record.clone(), told.paging.clone());
-    // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
     let routing = routing(settings)?;
+    // Dropped, and so ended, when serving ends. What they were at is durable and is taken up again.
     let mut jobs = JoinSet::new();
     if settings.server.parts.contains(&Part::Jobs) {
         jobs.spawn(api::subscriptions::run(record.clone(), told.subscriptions.clone()));
@@ -55,8 +56,8 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
         }
         jobs.spawn(booking.keep());
         jobs.spawn(paging.keep());
-    }
         jobs.spawn(routing::Routing::new(record.clone(), routing.clone()).keep());
+    }
     if !settings.server.parts.contains(&Part::Api) {
         stop.await;
         return Ok(());
@@ -207,6 +208,25 @@ fn told(settings: &Settings) -> api::Settings {
         clock_skew: std::time::Duration::from_millis(settings.clocks.skew_ms),
         portal: None,
     }
+}
+
+/// What institutions keep to in place of what protocols say.
+fn own_limits(settings: &Settings) -> Vec<protocol::engine::OwnLimit> {
+    let own = settings.own_limit.iter().cloned().map(|own| protocol::engine::OwnLimit {
+        institution: own.institution,
+        protocol: own.protocol.into(),
+        role: own.role.map(Into::into),
+        clock: own.clock.into(),
+        limit: protocol::definition::Limit {
+            class: own.class.map(Into::into),
+            target: own.target,
+            warn: own.warn,
+            breach: own.breach,
+            always: own.always,
+            source: Some(own.source),
+        },
+    });
+    own.collect()
 }
 
 /// How places are held.

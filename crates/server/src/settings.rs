@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use protocol::definition::Span;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) oidc: Vec<api::Provider>,
     pub(crate) protocols: Protocols,
+    #[serde(default)]
+    pub(crate) own_limit: Vec<OwnLimit>,
     pub(crate) booking: Booking,
     pub(crate) routing: Routing,
     pub(crate) paging: Paging,
@@ -35,6 +38,23 @@ pub(crate) struct Settings {
     pub(crate) export: Export,
     pub(crate) import: Import,
     pub(crate) log: Log,
+}
+
+/// What one institution keeps to in place of a limit of a protocol. Lengths are written as in protocols: `45 min`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnLimit {
+    pub(crate) institution: String,
+    pub(crate) protocol: String,
+    pub(crate) role: Option<String>,
+    pub(crate) clock: String,
+    pub(crate) class: Option<String>,
+    pub(crate) target: Option<Span>,
+    pub(crate) warn: Option<Span>,
+    pub(crate) breach: Span,
+    #[serde(default)]
+    pub(crate) always: bool,
+    pub(crate) source: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -240,7 +260,7 @@ impl Settings {
         let mut settings: Table = DEFAULTS.parse().expect("the embedded defaults are TOML");
         let file: Table = text.parse().map_err(|error| format!("{place} is not TOML: {error}"))?;
         for (section, fields) in file {
-            if section == "oidc" && fields.is_array() {
+            if ["oidc", "own_limit"].contains(&section.as_str()) && fields.is_array() {
                 settings.insert(section, fields);
                 continue;
             }
@@ -362,6 +382,16 @@ mod tests {
         let settings = read(&provider.repeat(2), &[]).unwrap();
         assert_eq!(settings.oidc.len(), 2);
         assert!(read(&format!("{provider}sercet = 'x'"), &[]).unwrap_err().contains("sercet"));
+    }
+
+    #[test]
+    fn limits_of_institutions_are_listed_and_nothing_in_them_is_unknown() {
+        let own = "[[own_limit]]\ninstitution = 'county'\nprotocol = 'stroke'\nclock = 'dnt'\nbreach = '45 min'\nsource = '本院'\n";
+        let settings = read(&own.repeat(2), &[]).unwrap();
+        assert_eq!(settings.own_limit[1].breach, Span::minutes(45));
+        assert!(read(&own.replace("45 min", "45 minutes"), &[]).is_err());
+        assert!(read(&own.replace("breach", "braech"), &[]).unwrap_err().contains("braech"));
+        assert!(read(&own.replace("source = '本院'", ""), &[]).unwrap_err().contains("source"));
     }
 
     #[test]

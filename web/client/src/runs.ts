@@ -37,6 +37,8 @@ export interface RunClock extends Coded {
   target?: When;
   warn?: When;
   breach?: When;
+  /** Its limit is its institution's own, and where that comes from. */
+  own?: { of: string; source?: string };
   level: ClockLevel;
   /** When it next comes to a point. */
   next?: When;

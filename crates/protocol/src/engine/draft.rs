@@ -508,6 +508,7 @@ impl<'e> Draft<'e> {
         }
         self.bind(&protocol, &mut run, &frame).await?;
         run.traits = self.traits(&protocol, &run, &frame).await?;
+        run.own = self.engine.own_limits(&protocol, &run).await?;
         for code in way.into_iter().flat_map(|way| &way.reach) {
             if !reach.iter().any(|known| known.code == code.as_str()) {
                 reach.push((code.to_string(), self.now).into());

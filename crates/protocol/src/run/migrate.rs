@@ -84,6 +84,7 @@ impl Course<'_> {
                 (activity, what)
             })
             .collect();
+        self.run.own.iter_mut().for_each(|one| rename(&migration.clocks, &mut one.clock));
         let now = self.now;
         for work in self.run.steps.iter_mut().filter(|work| work.status.is_open()) {
             if self.protocol.step(&work.step).is_none() {

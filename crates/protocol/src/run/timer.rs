@@ -35,7 +35,7 @@ impl Run {
         self.clocks.iter().filter_map(|ticking| self.next(protocol, ticking, zone)).min()
     }
 
-    /// The instants of a clock.
+    /// The instants of a clock, by the limits its institution keeps to.
     pub fn times(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Times {
         let Some((reckoning, limit)) = self.reckoning(protocol, ticking, zone) else { return Times::default() };
         let at = |span: Option<Span>| span.map(|span| reckoning.after(reckoning.start, span));
@@ -61,14 +61,21 @@ impl Run {
 
     fn pace<'p>(&self, protocol: &'p Protocol, clock: &'p Clock, ticking: &Ticking, zone: Offset) -> Reckoning<'p> {
         let start = ticking.base.unwrap_or(ticking.began).saturating_add(ticking.held);
-        let always = clock.limit(self.class.as_deref()).is_some_and(|limit| limit.always);
+        let always = self.limit(clock).is_some_and(|limit| limit.always);
         let calendar = clock.calendar.as_deref().filter(|_| !always);
         let calendar = calendar.and_then(|code| protocol.calendar(code));
         Reckoning { calendar, clock, start, zone }
     }
 
+    /// When a clock comes to the limit that the protocol has for every institution; none while it is held.
+    pub fn standard(&self, protocol: &Protocol, ticking: &Ticking, zone: Offset) -> Option<i64> {
+        let (reckoning, _) = self.reckoning(protocol, ticking, zone)?;
+        let limit = reckoning.clock.limit(self.class.as_deref())?;
+        Some(reckoning.after(reckoning.start, limit.breach))
+    }
+
     fn reckoning<'p>(
-        &self,
+        &'p self,
         protocol: &'p Protocol,
         ticking: &Ticking,
         zone: Offset,
@@ -77,7 +84,7 @@ impl Run {
             return None;
         }
         let clock = protocol.clock(&ticking.clock)?;
-        let limit = clock.limit(self.class.as_deref())?;
+        let limit = self.limit(clock)?;
         Some((self.pace(protocol, clock, ticking, zone), limit))
     }
 

@@ -116,12 +116,29 @@ fn any_run(dice: &mut Dice) -> Run {
             evidence: some(dice, evidence),
         }),
         traits: pairs(dice, text),
+        own: some(dice, own),
         began: time(dice),
         milestones: some(dice, reached),
         steps: some(dice, step),
         clocks: some(dice, ticking),
         answers: pairs(dice, |dice| dice.chance(0.5)),
         made: pairs(dice, |dice| format!("Appointment/{}", dice.below(9))),
+    }
+}
+
+fn own(dice: &mut Dice) -> Own {
+    let span = |dice: &mut Dice| Span::minutes(1 + dice.below(90) as u32);
+    Own {
+        clock: code(dice),
+        of: format!("Organization/{}", dice.below(9)),
+        limit: Limit {
+            class: maybe(dice, code).map(Into::into),
+            target: maybe(dice, span),
+            warn: maybe(dice, span),
+            breach: span(dice),
+            always: dice.chance(0.5),
+            source: maybe(dice, |dice| format!("规定{}", dice.below(9))),
+        },
     }
 }
 

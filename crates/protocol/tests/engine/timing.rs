@@ -1,3 +1,5 @@
+use protocol::definition::{Limit, Span};
+use protocol::engine::OwnLimit;
 use protocol::{Engine, Start};
 use sonic_rs::JsonValueTrait;
 use testkit::place::{Place, on_both};
@@ -123,5 +125,70 @@ fn a_step_says_when_it_warns_and_when_it_is_due_and_the_list_is_in_that_order() 
         let period = step.get("restriction").and_then(|to| to.get("period")).unwrap();
         assert_eq!(text(period, "start"), "2026-05-04T01:01:10Z");
         assert_eq!(text(period, "end"), "2026-05-04T02:01:10Z");
+    });
+}
+
+/// What the hospital keeps to in place of two hours for what is urgent.
+fn own() -> OwnLimit {
+    OwnLimit {
+        institution: "medicine".to_owned(),
+        protocol: "referral".into(),
+        role: Some("receiver".into()),
+        clock: "decide".into(),
+        limit: Limit {
+            class: Some("urgent".into()),
+            warn: Some(Span::minutes(20)),
+            breach: Span::minutes(30),
+            source: Some("本院转诊管理规定".to_owned()),
+            ..Limit::default()
+        },
+    }
+}
+
+#[test]
+fn a_run_keeps_the_limits_its_institution_had_when_it_began_and_is_rebuilt_with_them() {
+    on_both(async |place| {
+        let town = town(place).await;
+        town.start().await;
+        town.engine.keep_to(vec![own()]).await.unwrap();
+        town.engine.start(&town.machine(), Start { id: Some("r2".to_owned()), ..beginning() }).await.unwrap();
+        // Another institution's limits are not this one's.
+        let others = OwnLimit { institution: "other".to_owned(), ..own() };
+        town.engine.keep_to(vec![others]).await.unwrap();
+        town.engine.start(&town.machine(), Start { id: Some("r3".to_owned()), ..beginning() }).await.unwrap();
+
+        let breach = async |id: &str| {
+            let standing = town.engine.load(id).await.unwrap().unwrap();
+            let (run, protocol) = (&standing.run, &standing.protocol);
+            let times = run.times(protocol, &run.clocks[0], jiff::tz::Offset::UTC);
+            let standard = run.standard(protocol, &run.clocks[0], jiff::tz::Offset::UTC);
+            let minutes = |at: Option<i64>| (at.unwrap() - run.clocks[0].began) / 60_000_000;
+            (minutes(times.breach), minutes(standard), run.own.first().map(|own| own.of.clone()))
+        };
+        assert_eq!(breach("r1").await, (120, 120, None), "what began before stays as it was");
+        assert_eq!(breach("r2").await, (30, 120, Some("Organization/medicine".to_owned())));
+        assert_eq!(breach("r3").await, (120, 120, None));
+        town.place.clock.pass(30 * 60);
+        assert_eq!(town.due().await, 2, "the warning and the limit of the one run");
+        town.is_as_it_came_about().await;
+    });
+}
+
+#[test]
+fn a_limit_of_an_institution_that_takes_the_place_of_nothing_is_refused() {
+    on_both(async |place| {
+        let town = town(place).await;
+        let refused = async |change: fn(&mut OwnLimit)| {
+            let mut wrong = own();
+            change(&mut wrong);
+            town.engine.keep_to(vec![own(), wrong]).await.unwrap_err().to_string()
+        };
+        assert!(refused(|own| own.protocol = "referal".into()).await.contains("no such protocol"));
+        assert!(refused(|own| own.clock = "decided".into()).await.contains("no clock"));
+        assert!(refused(|own| own.role = Some("nobody".into())).await.contains("no such role"));
+        assert!(refused(|own| own.limit.class = Some("red".into())).await.contains("no such class"));
+        assert!(refused(|own| own.limit.class = Some("routine".into())).await.contains("take the place"));
+        assert!(refused(|own| own.limit.source = Some(" ".to_owned())).await.contains("source"));
+        assert!(refused(|own| own.limit.warn = Some(Span::minutes(31))).await.contains("order"));
     });
 }

@@ -1,4 +1,5 @@
 import type { Protocol, RunClock, RunView } from "@qingshan/client";
+import { cited } from "../citations";
 import { useTexts } from "../language";
 import { ClockBar, ClockMark } from "./ClockMark";
 import { shortMinute } from "./Graph";
@@ -9,7 +10,8 @@ const isRunning = (clock: RunClock) => clock.stopped === undefined;
 /** Every clock of a run: how it stands, how far it has run, and when its points are. Those that run stand first. */
 export function Clocks({ run, now, protocol }: { run: RunView; now: number; protocol: Protocol | undefined }) {
   const { t } = useTexts();
-  const sourceOf = ({ code }: RunClock) => {
+  const sourceOf = ({ code, own }: RunClock) => {
+    if (own !== undefined) return own.source;
     const limits = protocol?.clock?.find((one) => one.code === code)?.limit ?? [];
     return (limits.find((limit) => limit.class !== undefined && limit.class === run.class?.code) ?? limits.find((limit) => limit.class === undefined))?.source;
   };
@@ -57,7 +59,9 @@ function Clock({ clock, now, source }: { clock: RunClock; now: number; source: s
           (point) => clock[point] !== undefined && ` · ${t(`clock.${point}`, at(clock[point]))}`,
         )}
         {clock.stopped !== undefined && ` · ${t("clock.stopped", at(clock.stopped))}`}
-        {source !== undefined && ` · ${t("suggestions.source", { source })}`}
+        {clock.own !== undefined && " · "}
+        {clock.own !== undefined && <strong>{t("clock.own")}</strong>}
+        {source !== undefined && ` · ${t("suggestions.source", { source: cited(locale, source) })}`}
       </span>
     </li>
   );
