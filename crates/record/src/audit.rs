@@ -41,7 +41,7 @@ use crate::{Caller, FeedEntry, HistoryScope, Key, Relation, Session, Standing, V
 use entry::{Entry, Item};
 use journal::Journal;
 
-pub(crate) use event::is_sought;
+pub(crate) use event::{is_on_the_trail, is_sought};
 pub(crate) use table::{append, reach, reached};
 
 /// How the trail is kept.

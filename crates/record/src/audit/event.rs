@@ -1,7 +1,8 @@
 //! The trail as FHIR AuditEvents, made when they are asked for. <http://hl7.org/fhir/R4/auditevent.html>
 //!
-//! An entry's id as an AuditEvent is `trail-CHAIN-POSITION`. Events come newest first, in the order in which they were
-//! chained.
+//! An entry's id as an AuditEvent is `trail-CHAIN-POSITION`, and nothing else is stored under such an id. Events come newest
+//! first, in the order in which they were chained, and after them the AuditEvents that other systems sent, in the order
+//! in which they came.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,8 +37,16 @@ pub(crate) fn is_asked_by(param: &Param) -> Option<bool> {
 /// How the id of an event that stands on the trail begins.
 const ID: &str = "trail-";
 
+/// Whether a resource has the name of an event that stands on the trail, under which nothing is stored.
+pub(crate) fn is_on_the_trail(key: &Key) -> bool {
+    key.type_.name() == TYPE && key.id.starts_with(ID)
+}
+
 /// The parameter that holds where a page begins.
 const CURSOR: &str = "_page";
+
+/// What the place of a page begins with that is past the trail, among what other systems sent.
+const SENT: char = 's';
 
 /// Blocks read at a time.
 const CHUNK: i64 = 32;
@@ -136,14 +145,54 @@ impl Session {
     }
 
     async fn events_of(&self, request: &SearchRequest) -> Result<SearchPage, Error> {
-        let (mut sought, understood, warnings) = self.understand(request)?;
+        let (mut sought, sent, understood, warnings) = self.understand(request)?;
         if let Some(compartment) = &request.compartment {
             match compartment.type_.name() {
                 "Patient" => (sought.patient, sought.narrow) = (Some(compartment.id.clone()), true),
                 _ => sought.agent = Some(compartment.to_string()),
             }
         }
-        self.tell(sought, understood, warnings).await
+        let count = sought.count;
+        let mut page = match sent {
+            None => self.tell(sought, understood, warnings).await?,
+            Some(_) => {
+                self.view(&mut sought).await?;
+                nothing(understood, warnings)
+            }
+        };
+        if page.next.is_some() {
+            return Ok(page);
+        }
+        // The trail has been told to its end. That something follows is looked for even where nothing of it fits here.
+        let left = count - page.matches.len();
+        let further = self.sent(request, left.max(1), sent.as_deref().unwrap_or_default()).await?;
+        let place = match left {
+            0 => (!further.matches.is_empty()).then(String::new),
+            _ => {
+                if !further.matches.is_empty() && request.parameters.iter().any(|(name, _)| name == "_sort") {
+                    let text =
+                        "What stands on the trail comes newest first, and after all of it what other systems sent.";
+                    page.warnings.push(fhir::Issue::warning(IssueCode::Informational, text));
+                }
+                page.matches.extend(further.matches);
+                place_of(further.next)?
+            }
+        };
+        page.next = place.map(|place| next_page(&page.understood, &format!("{SENT}{place}")));
+        Ok(page)
+    }
+
+    /// A page of the AuditEvents that other systems sent, as far as the caller may see them.
+    async fn sent(&self, request: &SearchRequest, count: usize, place: &str) -> Result<SearchPage, Error> {
+        let is_asked = |name: &str| PARAMETERS.contains(&name.split(':').next().unwrap_or(name));
+        let mut parameters: Vec<(String, String)> =
+            request.parameters.iter().filter(|(name, _)| is_asked(name)).cloned().collect();
+        parameters.push(("_count".to_owned(), count.to_string()));
+        if !place.is_empty() {
+            parameters.push((CURSOR.to_owned(), place.to_owned()));
+        }
+        let request = SearchRequest { parameters, ..request.clone() };
+        crate::search::run(&self.record, &request, self.sight().await?.as_deref()).await
     }
 
     /// One event by its id; `None` for an id that is not one of the trail.
@@ -193,11 +242,13 @@ impl Session {
     }
 
     /// What a search asks for, as it was understood, and what of it was not.
-    fn understand(&self, request: &SearchRequest) -> Result<(Sought, String, Vec<fhir::Issue>), Error> {
+    /// A page that is past the trail has its place there beside.
+    #[expect(clippy::type_complexity, reason = "it is taken apart at once, in one place")]
+    fn understand(&self, request: &SearchRequest) -> Result<(Sought, Option<String>, String, Vec<fhir::Issue>), Error> {
         let limits = &self.record.settings().limits;
         let zone = crate::store::zone(self.record.settings())?;
         let mut sought = Sought { count: limits.page, ..Sought::default() };
-        let (mut understood, mut warnings) = (Vec::new(), Vec::new());
+        let (mut understood, mut warnings, mut sent) = (Vec::new(), Vec::new(), None);
         for (name, value) in &request.parameters {
             let bad = || {
                 let text = format!("The value of “{name}” cannot be read.");
@@ -233,7 +284,10 @@ impl Session {
                 "_count" => sought.count = value.parse::<usize>().map_err(|_| bad())?.clamp(1, limits.page_max),
                 "_sort" if value == "-date" => {}
                 CURSOR => {
-                    sought.from = Some(Place::read(value)?);
+                    match value.strip_prefix(SENT) {
+                        Some(place) => sent = Some(place.to_owned()),
+                        None => sought.from = Some(Place::read(value)?),
+                    }
                     continue;
                 }
                 _ => {
@@ -250,7 +304,7 @@ impl Session {
             }
             understood.push(format!("{}={}", name, crate::search::encode(value)));
         }
-        Ok((sought, understood.join("&"), warnings))
+        Ok((sought, sent, understood.join("&"), warnings))
     }
 
     async fn tell(
@@ -272,21 +326,36 @@ impl Session {
             let json = write(&mut names, &key.id, entry, only).await?;
             matches.push(version(key, entry, json));
         }
-        let next = next.map(|place| {
-            let separator = if understood.is_empty() { "" } else { "&" };
-            format!("{understood}{separator}{CURSOR}={}", place.write())
-        });
-        Ok(SearchPage {
-            matches,
-            included: Vec::new(),
-            total: None,
-            understood,
-            next,
-            summary: None,
-            elements: Vec::new(),
-            warnings,
-        })
+        let next = next.map(|place| next_page(&understood, &place.write()));
+        Ok(SearchPage { matches, next, ..nothing(understood, warnings) })
     }
+}
+
+/// A page without events.
+fn nothing(understood: String, warnings: Vec<fhir::Issue>) -> SearchPage {
+    SearchPage {
+        matches: Vec::new(),
+        included: Vec::new(),
+        total: None,
+        understood,
+        next: None,
+        summary: None,
+        elements: Vec::new(),
+        warnings,
+    }
+}
+
+/// The query of the page at a place.
+fn next_page(understood: &str, place: &str) -> String {
+    let separator = if understood.is_empty() { "" } else { "&" };
+    format!("{understood}{separator}{CURSOR}={place}")
+}
+
+/// The place in the query of a page.
+fn place_of(next: Option<String>) -> Result<Option<String>, Error> {
+    let Some(next) = next else { return Ok(None) };
+    let pairs = SearchRequest::parameters_of(&next)?;
+    Ok(pairs.into_iter().find(|(name, _)| name == CURSOR).map(|(_, place)| place))
 }
 
 impl Default for Sought {

@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::access::facts::{Belongings, Derivation};
+use crate::audit;
 use crate::person::{self, Traits};
 use crate::store::batch::{IndexRow, Pointer, Word};
 use crate::store::names::{Address, Kind, Names, indexed, shard_of};
@@ -205,6 +206,10 @@ fn key_of(tools: &Tools, change: &Change) -> Result<(Key, bool), Error> {
 }
 
 fn check_id(key: &Key) -> Result<(), Error> {
+    if audit::is_on_the_trail(key) {
+        let text = "Under ids that begin with “trail-” stands what the record's own trail tells; nobody writes there.";
+        return Err(Error::new(Category::Forbidden, IssueCode::BusinessRule, text).at(format!("{}.id", key.type_)));
+    }
     if Key::is_id(&key.id) {
         return Ok(());
     }

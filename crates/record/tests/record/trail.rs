@@ -221,6 +221,85 @@ fn pages_of_the_trail_give_every_event_once_newest_first() {
     });
 }
 
+/// What another system did, as it tells it.
+fn sent(id: &str, patient: &str, action: &str) -> fhir::Value {
+    json(&format!(
+        r#"{{"resourceType":"AuditEvent","id":"{id}","type":{{"code":"rest"}},"action":"{action}","outcome":"0",
+        "recorded":"2026-05-04T08:00:00+08:00",
+        "agent":[{{"requestor":true,"who":{{"reference":"Practitioner/elsewhere"}}}}],
+        "source":{{"observer":{{"display":"another system"}}}},
+        "entity":[{{"what":{{"reference":"Patient/{patient}"}}}}]}}"#
+    ))
+}
+
+#[test]
+fn audit_events_of_other_systems_are_found_after_those_of_the_trail_page_by_page() {
+    on_both(async |place| {
+        let doctor = treating(&place);
+        for id in ["p", "q"] {
+            one(&doctor, update("Patient", id, patient(id, "林"), None)).await.unwrap();
+        }
+        for at in 0..9 {
+            let (id, about) = (format!("sent-{at}"), if at % 3 == 0 { "q" } else { "p" });
+            one(&doctor, update("AuditEvent", &id, sent(&id, about, "R"), None)).await.unwrap();
+            doctor.read(&key("Patient", about)).await.unwrap();
+        }
+        place.record.settle().await.unwrap();
+        let officer = officer(&place).await;
+        for (query, own, counts) in [
+            (vec![], 9, vec![1, 100]),
+            (vec![("patient", "p")], 6, vec![2, 7]),
+            (vec![("entity", "Patient/q"), ("action", "R")], 3, vec![3]),
+        ] {
+            for count in counts {
+                let mut asked = search("AuditEvent", &query);
+                asked.parameters.push(("_count".to_owned(), count.to_string()));
+                let (mut seen, mut turns) = (Vec::new(), 0);
+                loop {
+                    let page = officer.search(&asked).await.unwrap();
+                    assert!(page.matches.len() <= count && (!page.matches.is_empty() || page.next.is_none()));
+                    seen.extend(page.matches.iter().map(|version| version.key.id.clone()));
+                    // Others go on being looked at and heard of; that comes before the pages still to be seen, or after.
+                    if turns < 5 {
+                        doctor.read(&key("Patient", "p")).await.unwrap();
+                        place.record.settle().await.unwrap();
+                    }
+                    turns += 1;
+                    assert!(turns < 400, "{query:?}: paging comes to an end");
+                    let Some(next) = page.next else { break };
+                    asked.parameters = SearchRequest::parameters_of(&next).unwrap();
+                }
+                let begun = seen.iter().position(|id| id.starts_with("sent-")).unwrap();
+                assert!(begun > 0 && seen[begun..].iter().all(|id| id.starts_with("sent-")), "{seen:?}");
+                assert_eq!(seen.len() - begun, own, "{query:?} by {count}");
+                let mut distinct = seen.clone();
+                distinct.sort();
+                distinct.dedup();
+                assert_eq!(distinct.len(), seen.len(), "{query:?} by {count}");
+            }
+        }
+        let elsewhere = search("AuditEvent", &[("agent", "Practitioner/elsewhere")]);
+        assert_eq!(officer.search(&elsewhere).await.unwrap().matches.len(), 9);
+        // Nobody is told more of what was sent than the rules open.
+        let own = themself(&place, "p").search(&search("AuditEvent", &[("patient", "p"), ("_count", "1000")])).await;
+        let own = own.unwrap().matches.iter().filter(|event| event.key.id.starts_with("sent-")).count();
+        assert_eq!(own, 6);
+    });
+}
+
+#[test]
+fn nothing_is_stored_under_the_name_of_an_event_of_the_trail() {
+    on_both(async |place| {
+        let session = place.session();
+        let refused = one(&session, update("AuditEvent", "trail-1-1", sent("trail-1-1", "p", "R"), None)).await;
+        assert_eq!(refused.unwrap_err().error.category(), Category::Forbidden);
+        assert_eq!(
+            one(&session, delete("AuditEvent", "trail-1-1")).await.unwrap_err().error.category(),
+            Category::Forbidden
+        );
+    });
+}
+
 #[test]
 fn events_are_valid_audit_events() {
     on_both(async |place| {
