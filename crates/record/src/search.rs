@@ -414,12 +414,7 @@ impl<R: Rows> Search<'_, R> {
         }
         let count = self.query.count;
         let mut writer = self.writer();
-        let sql = self.plan.page(&mut writer, after, &[], whole(count) + 1);
-        let own = self.rows.dialect().resource("p.rid", "r");
-        let sql = format!(
-            "SELECT r.type, r.id, r.version, r.at, r.method, r.body, r.rid FROM ({sql}) p \
-             JOIN {own} ON r.rid = p.rid WHERE r.body IS NOT NULL ORDER BY p.rid"
-        );
+        let sql = self.plan.page_of_versions(&mut writer, after, whole(count) + 1);
         let arguments = writer.arguments;
         let mut found = self.ask(&sql, &arguments).await?;
         let more = found.len() > count;
@@ -450,7 +445,7 @@ impl<R: Rows> Search<'_, R> {
                 let rids: Vec<i64> = held.rids.drain(..wanted).collect();
                 taken += rids.len();
                 let still = if fresh { rids } else { self.still(&rids).await? };
-                matches.extend(reads::by_rid(self.rows, &still).await?);
+                matches.extend(reads::by_rid_on(self.rows, &still, self.plan.shard).await?);
             }
             if !held.rids.is_empty() || held.then == Then::End {
                 break;

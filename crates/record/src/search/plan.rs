@@ -137,6 +137,17 @@ impl<'q> Plan<'q> {
         format!("SELECT {one}{rid} AS rid FROM {from} WHERE {conditions} ORDER BY {rid} LIMIT {limit}")
     }
 
+    /// The same with the current version of each.
+    pub(super) fn page_of_versions(&self, writer: &mut Writer<'_>, after: Option<i64>, limit: i64) -> String {
+        let page = self.page(writer, after, &[], limit);
+        let shard = writer.shard_of_own(true);
+        let own = writer.dialect.resource_on("p.rid", "r", shard.as_deref());
+        format!(
+            "SELECT r.type, r.id, r.version, r.at, r.method, r.body, r.rid FROM ({page}) p \
+             JOIN {own} ON r.rid = p.rid WHERE r.body IS NOT NULL ORDER BY p.rid"
+        )
+    }
+
     /// How many match.
     pub(super) fn count(&self, writer: &mut Writer<'_>) -> String {
         if self.entry.is_none() {
@@ -217,7 +228,7 @@ impl<'q> Plan<'q> {
             let holds = writer.holds(criterion, &format!("{x}.rid"), true);
             conditions.push(holds);
         }
-        conditions.extend(writer.seen(&format!("{x}.rid"), self.types));
+        conditions.extend(writer.seen(&format!("{x}.rid"), self.types, true));
         let (sign, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
         if let Some((value, rid)) = after {
             let (value, rid) = (writer.argument(value), writer.argument(rid));
@@ -243,7 +254,7 @@ impl<'q> Plan<'q> {
             let holds = writer.holds(criterion, &source.rid, true);
             source.conditions.push(holds);
         }
-        let seen = writer.seen(&source.rid, self.types);
+        let seen = writer.seen(&source.rid, self.types, true);
         source.conditions.extend(seen);
         source
     }
@@ -302,11 +313,18 @@ fn hint(writer: &Writer<'_>, index: &str) -> String {
 
 /// The patient a criterion confines the search to.
 fn home_patient<'c>(catalog: &Catalog, criterion: &'c Criterion) -> Option<&'c str> {
-    let Criterion::Row(Sought { table: Table::Reference, params, tests, .. }) = criterion else { return None };
-    match (params.as_slice(), tests.as_slice()) {
-        ([param], [Test::Target(target)]) if target.starts_with("Patient/") => {
-            catalog.registry.leads_home(*param).then_some(target.as_str())
-        }
+    match criterion {
+        // A compartment into which one reference alone puts a resource.
+        Criterion::Any(either) => match either.as_slice() {
+            [only] => home_patient(catalog, only),
+            _ => None,
+        },
+        Criterion::Row(Sought { table: Table::Reference, params, tests, .. }) => match tests.as_slice() {
+            [Test::Target(target)] if target.starts_with("Patient/") && !params.is_empty() => {
+                params.iter().all(|param| catalog.registry.leads_home(*param)).then_some(target.as_str())
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -422,7 +440,7 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
         }
         Criterion::Chain { params, types, rest, .. } => {
             let mut inner = source(writer, rest, false)?;
-            inner.conditions.extend(writer.seen(&inner.rid, types));
+            inner.conditions.extend(writer.seen(&inner.rid, types, false));
             let x = writer.alias();
             let targets = select(&inner);
             let mut conditions = vec![
@@ -449,7 +467,7 @@ fn source(writer: &mut Writer<'_>, criterion: &Criterion, own: bool) -> Option<S
         }
         Criterion::Has { types, params, rest, .. } => {
             let mut inner = source(writer, rest, false)?;
-            inner.conditions.extend(writer.seen(&inner.rid, &writer.types_of(params)));
+            inner.conditions.extend(writer.seen(&inner.rid, &writer.types_of(params), false));
             let (x, y) = (writer.alias(), writer.alias());
             let referring = select(&inner);
             let conditions = vec![
@@ -486,7 +504,7 @@ pub(super) fn referred_by_url(
         let conditions = vec![of, format!("{s}.body IS NOT NULL"), holds];
         Source { from: format!("resource {s}"), rid: format!("{s}.rid"), conditions }
     });
-    referring.conditions.extend(writer.seen(&referring.rid, &types));
+    referring.conditions.extend(writer.seen(&referring.rid, &types, false));
     let (x, y, z) = (writer.alias(), writer.alias(), writer.alias());
     let (from, param, url) = (select(&referring), writer.params(params, &x), writer.params(urls, &z));
     format!(

@@ -148,9 +148,10 @@ impl<'w> Writer<'w> {
     }
 
     /// The condition that the caller may see the resource `rid`, which is of one of these types; none where they may
-    /// see everything.
-    pub(super) fn seen(&mut self, rid: &str, types: &[&'static str]) -> Option<String> {
+    /// see everything. `own` says that `rid` is the resource searched for.
+    pub(super) fn seen(&mut self, rid: &str, types: &[&'static str], own: bool) -> Option<String> {
         let sight = self.sight?;
+        let shard = self.shard_of_own(own);
         let types: Types =
             types.iter().filter_map(|name| ResourceType::named(name)).map(ResourceType::number).collect();
         let arguments = &mut self.arguments;
@@ -160,25 +161,25 @@ impl<'w> Writer<'w> {
         };
         let mut conditions = Conditions { sight, dialect: self.dialect, argument: &mut argument };
         let readable = conditions.readable(&Columns::of("s"), Some(types));
-        let own = self.dialect.resource(rid, "s");
+        let own = self.dialect.resource_on(rid, "s", shard.as_deref());
         let each = self.dialect.each();
         Some(format!("EXISTS (SELECT 1 FROM {own} WHERE s.rid = {rid} AND s.body IS NOT NULL AND {readable}{each})"))
     }
 
     /// The same as a further condition, or nothing.
     fn and_seen(&mut self, rid: &str, types: &[&'static str]) -> String {
-        self.seen(rid, types).map_or_else(String::new, |seen| format!(" AND {seen}"))
+        self.seen(rid, types, false).map_or_else(String::new, |seen| format!(" AND {seen}"))
     }
 
     /// The condition that ties a table to the known shard. SQLite has one, so there it would only cost.
     pub(super) fn shard(&mut self, table: &str, own: bool) -> String {
-        match self.shard {
-            Some(shard) if own && self.dialect == Dialect::Postgres => {
-                let shard = self.argument(shard);
-                format!(" AND {table}.shard = {shard}")
-            }
-            _ => String::new(),
-        }
+        self.shard_of_own(own).map_or_else(String::new, |shard| format!(" AND {table}.shard = {shard}"))
+    }
+
+    /// The known shard as an argument, where `own` says that a resource searched for is meant.
+    pub(super) fn shard_of_own(&mut self, own: bool) -> Option<String> {
+        let shard = self.shard.filter(|_| own && self.dialect == Dialect::Postgres)?;
+        Some(self.argument(shard))
     }
 
     /// `column` is one of these numbers.

@@ -86,21 +86,36 @@ fn earlier(key: Key, version: u64, row: &Row) -> Result<Version, Error> {
 
 /// Current versions by rid, in the order asked; what was deleted meanwhile is left out.
 pub(crate) async fn by_rid(rows: &mut impl Rows, rids: &[i64]) -> Result<Vec<(i64, Version)>, Error> {
+    by_rid_on(rows, rids, None).await
+}
+
+/// The same, of resources that lie on one shard, where it is known.
+pub(crate) async fn by_rid_on(
+    rows: &mut impl Rows,
+    rids: &[i64],
+    shard: Option<i64>,
+) -> Result<Vec<(i64, Version)>, Error> {
     if rids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = match rows.dialect() {
-        Dialect::Sqlite => {
+    let mut arguments = vec![SqlValue::Ints(rids.to_vec())];
+    let sql = match (rows.dialect(), shard) {
+        (Dialect::Sqlite, _) => {
             "SELECT type, id, version, at, method, body, rid FROM resource \
              WHERE rid IN (SELECT value FROM rarray($1)) AND body IS NOT NULL"
         }
-        Dialect::Postgres => {
-            // The list is put where the planner cannot see it: with it, it would think each time anew.
+        // The list is put where the planner cannot see it: with it, it would think each time anew.
+        (Dialect::Postgres, None) => {
             "SELECT type, id, version, at, method, body, rid FROM resource \
              WHERE rid = ANY((SELECT $1::int8[])::int8[]) AND body IS NOT NULL"
         }
+        (Dialect::Postgres, Some(shard)) => {
+            arguments.push(shard.into());
+            "SELECT type, id, version, at, method, body, rid FROM resource \
+             WHERE rid = ANY((SELECT $1::int8[])::int8[]) AND shard = $2 AND body IS NOT NULL"
+        }
     };
-    let found = rows.rows(sql, &[SqlValue::Ints(rids.to_vec())]).await?;
+    let found = rows.rows(sql, &arguments).await?;
     let mut versions = rustc_hash::FxHashMap::default();
     for row in &found {
         versions.insert(row.int(6)?, version(row)?);

@@ -106,10 +106,16 @@ impl Dialect {
     /// PostgreSQL would make a join of it. Where a long condition on that row follows, it guesses its price so high that
     /// it no longer tells ways to the row apart, and reads a whole index for each; the offset keeps the row by itself.
     pub(crate) fn resource(self, rid: &str, alias: &str) -> String {
+        self.resource_on(rid, alias, None)
+    }
+
+    /// The same, of a resource on a shard that is known, an argument as it is written.
+    pub(crate) fn resource_on(self, rid: &str, alias: &str, shard: Option<&str>) -> String {
         match self {
             Self::Sqlite => format!("resource {alias}"),
             Self::Postgres => {
-                format!("LATERAL (SELECT * FROM resource own WHERE own.rid = {rid} OFFSET 0) {alias}")
+                let shard = shard.map_or_else(String::new, |shard| format!(" AND own.shard = {shard}"));
+                format!("LATERAL (SELECT * FROM resource own WHERE own.rid = {rid}{shard} OFFSET 0) {alias}")
             }
         }
     }

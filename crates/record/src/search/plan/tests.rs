@@ -4,6 +4,8 @@ use fhir::search::Registry;
 use rusqlite::Connection;
 
 use super::*;
+use crate::access::rules::Rules;
+use crate::access::sight::{Clauses, Sight};
 use crate::search::known::Known;
 use crate::search::parse::{self, Reading, Scope};
 use crate::settings::Limits;
@@ -91,13 +93,18 @@ fn read(text: &str) -> Query {
 
 /// Every statement a search may become.
 fn statements(query: &Query, dialect: Dialect) -> Vec<(String, Vec<SqlValue>)> {
+    statements_for(query, dialect, None)
+}
+
+/// The same for a caller who may see this.
+fn statements_for(query: &Query, dialect: Dialect, sight: Option<&Sight>) -> Vec<(String, Vec<SqlValue>)> {
     let known = Known::everything(&query.criteria);
     let chosen = Plan::new(&CATALOG, &query.types, &query.criteria);
     let mut all = Vec::new();
     // Reading the type in order is for pages only.
     for (plan, only_pages) in [(chosen.in_order(), true), (chosen, false)] {
         let mut write = |statement: &dyn Fn(&mut Writer<'_>) -> String| {
-            let mut writer = Writer::new(dialect, &CATALOG, &known, None, plan.shard);
+            let mut writer = Writer::new(dialect, &CATALOG, &known, sight, plan.shard);
             let text = statement(&mut writer);
             all.push((text, writer.arguments));
         };
@@ -106,6 +113,7 @@ fn statements(query: &Query, dialect: Dialect) -> Vec<(String, Vec<SqlValue>)> {
         if only_pages {
             continue;
         }
+        write(&|writer| plan.page_of_versions(writer, None, 21));
         write(&|writer| plan.count(writer));
         write(&|writer| plan.probe(writer, 100));
         if !query.sort.is_empty() {
@@ -183,6 +191,29 @@ fn a_search_begins_where_the_fewest_candidates_are() {
     }
 }
 
+/// The tables a statement reads, with their names in it.
+fn tables(sql: &str) -> Vec<(&str, &str)> {
+    let words: Vec<&str> = sql.split([' ', '(', ')', ',']).filter(|word| !word.is_empty()).collect();
+    let named = words.windows(3).filter(|three| matches!(three[0], "FROM" | "JOIN"));
+    let known = ["resource", "locator", "tok", "ref", "str", "date", "qty", "tie", "history", "feed"];
+    named.filter(|three| known.contains(&three[1])).map(|three| (three[1], three[2])).collect()
+}
+
+/// Every table of every statement of a search is on the shard of the patient `p`, but for those in `besides`.
+fn stays_with_the_patient(search: &str, sight: Option<&Sight>, besides: &[&str]) {
+    let query = read(search);
+    let plan = Plan::new(&CATALOG, &query.types, &query.criteria);
+    assert_eq!(plan.shard, Some(i64::from(shard_of("Patient/p"))), "{search}");
+    for (sql, _) in statements_for(&query, Dialect::Postgres, sight) {
+        let tables = tables(&sql);
+        assert!(!tables.is_empty(), "{search}: {sql}");
+        for (table, name) in tables.into_iter().filter(|(table, _)| !besides.contains(table)) {
+            let (reads, bound) = (format!("{table} {name} "), format!("{name}.shard = $"));
+            assert!(sql.matches(&reads).count() <= sql.matches(&bound).count(), "{search}: {table} {name} in {sql}");
+        }
+    }
+}
+
 #[test]
 fn a_search_within_one_patient_names_the_shard_for_every_table_of_its_resources() {
     for search in [
@@ -190,24 +221,107 @@ fn a_search_within_one_patient_names_the_shard_for_every_table_of_its_resources(
         "Observation?subject=Patient/p&code=1",
         "Observation?patient=p&date=ge2026&status=final&_sort=-date",
         "Condition?patient=p&code:missing=true",
+        "?_type=Observation,Condition&patient=p",
     ] {
-        let query = read(search);
-        let plan = Plan::new(&CATALOG, &query.types, &query.criteria);
-        assert_eq!(plan.shard, Some(i64::from(shard_of("Patient/p"))), "{search}");
-        for (sql, _) in statements(&query, Dialect::Postgres) {
-            let tables = sql.matches(" x").count();
-            let aliases: std::collections::BTreeSet<&str> = sql
-                .split(|letter: char| !letter.is_ascii_alphanumeric())
-                .filter(|word| word.starts_with('x') && word[1..].parse::<u32>().is_ok())
-                .collect();
-            assert!(tables > 0 && !aliases.is_empty());
-            for alias in aliases {
-                assert!(sql.contains(&format!("{alias}.shard = $")), "{search}: {alias} in {sql}");
-            }
-        }
+        stays_with_the_patient(search, None, &[]);
     }
     let two = read("Observation?patient=p,q");
     assert_eq!(Plan::new(&CATALOG, &two.types, &two.criteria).shard, None);
+}
+
+/// What lies in the compartment of a patient by a reference that does not decide where a resource lies: such a resource
+/// may belong to another patient, or to none, and lie with them. A search in the compartment looks for it everywhere, by
+/// the index of what refers to the patient; one by `patient=` does not.
+const LIES_WITH_OTHERS: &[&str] = &[
+    "Account: subject",
+    "AllergyIntolerance: recorder asserter",
+    "Appointment: actor",
+    "AuditEvent: patient",
+    "Basic: author",
+    "CarePlan: performer",
+    "CareTeam: participant",
+    "Claim: payee",
+    "Communication: sender recipient",
+    "CommunicationRequest: sender recipient requester",
+    "Composition: author attester",
+    "Condition: asserter",
+    "Coverage: policy-holder subscriber payor",
+    "DeviceRequest: performer",
+    "DocumentManifest: author recipient",
+    "DocumentReference: author",
+    "ExplanationOfBenefit: payee",
+    "Group: member",
+    "Invoice: recipient",
+    "List: source",
+    "MedicationAdministration: performer",
+    "MedicationDispense: receiver",
+    "Observation: performer",
+    "Person: patient",
+    "Procedure: performer",
+    "Provenance: patient",
+    "QuestionnaireResponse: author",
+    "RequestGroup: participant",
+    "Schedule: actor",
+    "ServiceRequest: performer",
+];
+
+/// `$everything` asks for each type of the compartment so, for the first page and, with `_page`, for those after it.
+#[test]
+fn a_search_in_the_compartment_of_a_patient_stays_on_their_shard_but_for_what_lies_with_others() {
+    let compartment = fhir::definitions::r4().compartments().iter().find(|found| found.code == "Patient").unwrap();
+    let mut with_others = Vec::new();
+    for (type_, codes) in compartment.params.iter().filter(|(name, codes)| !codes.is_empty() && *name != "Patient") {
+        let params = codes.iter().filter_map(|code| CATALOG.registry.param(type_, code));
+        let away: Vec<&str> =
+            params.filter(|param| !CATALOG.registry.leads_home(param.id)).map(|param| &*param.code).collect();
+        let searches = ["", "?_lastUpdated=ge2026&_count=500"].map(|rest| format!("Patient/p/{type_}{rest}"));
+        if away.is_empty() {
+            searches.iter().for_each(|search| stays_with_the_patient(search, None, &[]));
+        } else {
+            with_others.push(format!("{type_}: {}", away.join(" ")));
+            for search in &searches {
+                let query = read(search);
+                let plan = Plan::new(&CATALOG, &query.types, &query.criteria);
+                assert_eq!(plan.shard, None, "{search}");
+                let known = Known::everything(&query.criteria);
+                let mut writer = Writer::new(Dialect::Postgres, &CATALOG, &known, None, plan.shard);
+                let sql = plan.page(&mut writer, None, &[], 20);
+                assert!(sql.contains("FROM ref x1 WHERE") && sql.contains("x1.target = $"), "{search}: {sql}");
+            }
+        }
+    }
+    with_others.sort();
+    assert_eq!(with_others, LIES_WITH_OTHERS);
+}
+
+/// Whoever may not see everything asks of each resource whose it is, which stands beside it, and which ties there are.
+///
+/// Ties alone are not asked for on a shard: most are made by resources of the patient and lie there with them, but a Task
+/// is in no compartment, so the referral or the access in an emergency that it makes lies where the Task does. They are
+/// found by the patient, by an index, whichever shard they are on.
+#[test]
+fn what_a_caller_may_see_is_decided_on_the_shard_of_the_patient_but_for_the_ties() {
+    let rules = Rules::parse(crate::access::rules::DEFAULT).unwrap();
+    for (duty, purpose) in [("doctor", "TREAT"), ("nurse", "TREAT"), ("registrar", "TREAT"), ("patient", "PATRQT")] {
+        let clauses = Arc::new(Clauses::compile(&rules.grants, rules.keeper_only, &[duty], purpose));
+        let (parties, house, group, own) = (vec![1, 2], vec![3], vec![4], vec![5]);
+        let sight = Sight { clauses, parties, house, group, own, ..Sight::default() };
+        for search in [
+            "Observation?patient=p",
+            "Observation?subject=Patient/p&code=1&_sort=-date",
+            "Encounter?patient=p&status=finished",
+            "Patient/p/Immunization",
+        ] {
+            stays_with_the_patient(search, Some(&sight), &["tie"]);
+            for (sql, _) in statements_for(&read(search), Dialect::Postgres, Some(&sight)) {
+                for (_, name) in tables(&sql).into_iter().filter(|(table, _)| *table == "tie") {
+                    let found_by = ["subject = s.subject", "rid = s.rid", "rid = d.rid"];
+                    let is_found = found_by.iter().any(|by| sql.contains(&format!("tie {name} WHERE {name}.{by}")));
+                    assert!(is_found, "{duty} {search}: {name} in {sql}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
