@@ -75,11 +75,12 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
-    /// The HTTP door.
+    /// The HTTP door, and nothing that happens by itself.
     Api,
-    /// Work that writes cause: subscriptions, exports, re-indexing.
+    /// What happens by itself within: care processes and their clocks, places, people, subscriptions, exports, re-indexing,
+    /// seals.
     Jobs,
-    /// Translators from and to other wire formats.
+    /// What goes to other systems' wires: people are called by Web Push, text message and telephone.
     Gateways,
 }
 
