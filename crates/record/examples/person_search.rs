@@ -15,6 +15,8 @@ use testkit::people::{Errors, Generator, Person};
 /// Patients in one transaction, and transactions on their way at once.
 const BATCH: usize = 500;
 const AHEAD: usize = 4;
+/// People after which it is said how far the filling is; a million take minutes.
+const TOLD: usize = 50_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -69,7 +71,8 @@ async fn fill(record: &Record, people: usize, queries: usize, seed: u64) -> Resu
     let type_ = ResourceType::parse("Patient")?;
     let today = jiff::civil::date(2026, 5, 4);
     let mut dice = Dice::new(seed).apart(2);
-    let (mut chosen, mut batch, mut done) = (Vec::new(), Vec::new(), 0);
+    let (mut chosen, mut batch, mut done, mut told) = (Vec::new(), Vec::new(), 0, TOLD);
+    let begun = Instant::now();
     let mut under_way = tokio::task::JoinSet::new();
     for home in Generator::new(seed, today) {
         for person in &home {
@@ -91,6 +94,10 @@ async fn fill(record: &Record, people: usize, queries: usize, seed: u64) -> Resu
             }
             let (session, changes) = (session.clone(), std::mem::take(&mut batch));
             under_way.spawn(async move { session.transact(changes).await.map(drop).map_err(Error::from) });
+        }
+        if done >= told {
+            eprintln!("{done} of {people} after {:.0} s", begun.elapsed().as_secs_f64());
+            told += TOLD;
         }
         if done >= people {
             break;
