@@ -43,7 +43,7 @@ export function Bonds({ institution, register, mayEdit }: { institution: Organiz
                 {!bond.isNow && ` ${t(bond.isOver ? "bond.over" : "bond.ahead")}`}
               </span>
             </span>
-            {mayEdit && !bond.isOver && !bond.isLead && (
+            {mayEdit && !bond.isOver && !bond.isLead && bond.kind !== "member" && (
               <Button aria-label={`${t("bond.end")} ${words(bond)}`} onClick={() => setEnding(bond.tie.id)}>
                 {t("bond.end")}
               </Button>
