@@ -85,14 +85,20 @@ impl Institutions {
         let mut found = Self { known_to, ..Self::default() };
         let mut above: FxHashMap<i64, i64> = FxHashMap::default();
         for (rid, _, value) in &all {
-            if value.get("active").and_then(|active| active.as_bool()) == Some(false) {
+            let is_active = value.get("active").and_then(|active| active.as_bool()) != Some(false);
+            // What a closed department wrote is still its institution's.
+            if departments.contains(rid) {
+                if let Some(parent) = named(value, "partOf") {
+                    above.insert(*rid, parent);
+                }
+                continue;
+            }
+            if !is_active {
                 continue;
             }
             if text(value, "resourceType") == "Organization" {
-                match named(value, "partOf") {
-                    Some(parent) if departments.contains(rid) => drop(above.insert(*rid, parent)),
-                    Some(parent) if !consortia.contains(&parent) => found.manage(parent, *rid, (i64::MIN, i64::MAX)),
-                    _ => {}
+                if let Some(parent) = named(value, "partOf").filter(|parent| !consortia.contains(parent)) {
+                    found.manage(parent, *rid, (i64::MIN, i64::MAX));
                 }
             } else if let (Some(one), Some(other)) =
                 (named(value, "organization"), named(value, "participatingOrganization"))

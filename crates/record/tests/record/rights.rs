@@ -58,6 +58,26 @@ fn a_nurse_cannot_open_an_hiv_result_by_taking_its_label_off() {
 }
 
 #[test]
+fn what_a_closed_department_wrote_is_still_its_institutions() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let found = result("found", "final", "718-7", "").replace("Organization/hospital", "Organization/ward");
+        let ended = r#"{"resourceType":"Encounter","id":"e","status":"entered-in-error","class":{"code":"IMP"},
+            "subject":{"reference":"Patient/p"},"serviceProvider":{"reference":"Organization/hospital"}}"#;
+        let closed = r#"{"resourceType":"Organization","id":"ward","name":"ward","active":false,
+            "partOf":{"reference":"Organization/hospital"},
+            "type":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/organization-type","code":"dept"}]}]}"#;
+        place.session().transact(vec![put(&found), put(ended), put(closed)]).await.unwrap();
+        let sees = async |organization: &str| {
+            let session = on_duty(&place.record, "doctor", organization, "TREAT");
+            session.read(&key("Observation", "found")).await.unwrap().is_some()
+        };
+        assert!(sees("hospital").await);
+        assert!(!sees("other").await);
+    });
+}
+
+#[test]
 fn what_was_deleted_does_not_come_back_without_its_label() {
     on_both(async |place| {
         on_a_visit(&place).await;
