@@ -591,8 +591,8 @@ fn those_who_work_on_a_run_are_told_what_it_keeps_under_another_protocol_and_let
         answerer.post("/runs/run-1/acts", &switch(" ")).await.refused(400, "required");
         let left = read(&answerer.post("/runs/run-1/acts", &switch("病情加重")).await);
         assert_eq!((&left["end"], left.get("switch")), (&json!("cancelled"), None));
-        let path = "/fhir/Task?group-identifier=https://qingshan.dev/fhir/sid/chain|run-1&status=in-progress\
-                    &_tag=https://qingshan.dev/fhir/CodeSystem/run|root";
+        let path = "/fhir/Task?group-identifier=https://qingshan.dev/fhir/sid/chain%7Crun-1&status=in-progress\
+                    &_tag=https://qingshan.dev/fhir/CodeSystem/run%7Croot";
         let found = read(&answerer.get(path).await);
         let next = found["entry"][0]["resource"]["id"].as_str().unwrap().to_owned();
         let next = read(&answerer.get(&format!("/runs/{next}")).await);
