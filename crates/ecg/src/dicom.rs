@@ -221,7 +221,7 @@ fn named(channel: &Elements<'_>) -> Named {
 
 fn subject_of(whole: &Elements<'_>, set: &str) -> Subject {
     // A name has up to three ways of being written, and parts of each; PS3.5 6.2.1.
-    let name = whole.words(NAME, set).map(|name| name.replace('^', " ").replace('=', " "));
+    let name = whole.words(NAME, set).map(|name| name.replace(['^', '='], " "));
     let born = whole.text(BORN).filter(|day| day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()));
     let sex = match whole.text(SEX).as_deref() {
         Some("M") => Some("male"),
