@@ -110,7 +110,11 @@ impl<'w> Writer<'w> {
                 let x = self.alias();
                 let (param, shard) = (self.params(params, &x), self.shard(&x, own));
                 let to = self.types(types, &format!("{x}.ttype"));
-                let seen = self.and_seen(&format!("{x}.target"), types);
+                let seen = match self.and_seen(&format!("{x}.target"), types) {
+                    // What may be seen is there. Where everything may be, a reference that leads nowhere is told apart.
+                    none if none.is_empty() && holds_of_nothing(rest) => self.and_there(&format!("{x}.target")),
+                    seen => seen,
+                };
                 let inner = self.holds(rest, &format!("{x}.target"), false);
                 let literal = format!(
                     "EXISTS (SELECT 1 FROM ref {x} WHERE {x}.rid = {rid} AND {param} AND {to}{shard}{seen} AND {inner}{each})"
@@ -169,6 +173,12 @@ impl<'w> Writer<'w> {
     /// The same as a further condition, or nothing.
     fn and_seen(&mut self, rid: &str, types: &[&'static str]) -> String {
         self.seen(rid, types, false).map_or_else(String::new, |seen| format!(" AND {seen}"))
+    }
+
+    /// The further condition that a resource is there.
+    fn and_there(&mut self, rid: &str) -> String {
+        let x = self.alias();
+        format!(" AND EXISTS (SELECT 1 FROM resource {x} WHERE {x}.rid = {rid} AND {x}.body IS NOT NULL)")
     }
 
     /// The condition that ties a table to the known shard. SQLite has one, so there it would only cost.
@@ -430,6 +440,15 @@ impl<'w> Writer<'w> {
                 format!("({table}.lo <= {hi} AND {table}.hi >= {lo})")
             }
         }
+    }
+}
+
+/// Whether a criterion as it is written may hold of a resource that is not there, which has no index rows of its own.
+fn holds_of_nothing(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::Any(either) => either.iter().any(holds_of_nothing),
+        Criterion::Not(_) | Criterion::Ids { .. } | Criterion::Updated(_) | Criterion::Has { .. } => true,
+        Criterion::Row(_) | Criterion::Together(_) | Criterion::Chain { .. } => false,
     }
 }
 

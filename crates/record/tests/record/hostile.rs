@@ -1,11 +1,11 @@
 //! Any text as a search. The fuzz target `search` throws more of it for longer.
 
-use fhir::search::Registry;
+use fhir::search::{OwnAddresses, Registry};
 use record::{ResourceType, SearchRequest};
 use testkit::dice::Dice;
 
 /// What is changed at random: every modifier, prefix and way to write a value.
-const SEARCHES: [&str; 24] = [
+const SEARCHES: [&str; 26] = [
     "Patient?identifier=urn:mrn|100&name:exact=M%C3%BCller&birthdate=ge1980&_sort=-birthdate,family&_count=5",
     "Patient?identifier:of-type=urn:type|MR|100&gender:not=male&deceased:missing=true&_total=accurate",
     "Patient?_has:Observation:patient:_has:Provenance:target:agent=Practitioner/d&_has:Observation:patient:code=1",
@@ -18,6 +18,8 @@ const SEARCHES: [&str; 24] = [
     "Observation?_include=Observation:subject&_include:iterate=Patient:*&_revinclude=Provenance:target:Observation&_include=*",
     "Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed&_revinclude=QuestionnaireResponse:questionnaire",
     "QuestionnaireResponse?questionnaire.title=falls&questionnaire=http://example.org/form|1",
+    "QuestionnaireResponse?questionnaire:below=http://example.org/form|1.,http://example.org/form&questionnaire:above=http://a|1",
+    "Procedure?location:below=42,Location/1,http://own.example/fhir/Location/2&encounter:above=21&subject:Group:below=x",
     "ValueSet?url:above=http://a/b/c&url:below=http://a/&version=1",
     "RiskAssessment?probability=gt0.8&probability=ne1.&probability=-1e-400",
     "?_type=Patient,Observation&_summary=true&_elements=id,name&_tag=school",
@@ -54,7 +56,8 @@ fn changed(dice: &mut Dice) -> String {
 
 #[test]
 fn any_text_is_a_search_or_an_error_and_what_is_understood_is_understood_again() {
-    let registry = Registry::base(jiff::tz::offset(8));
+    let own = OwnAddresses::new(["http://own.example/fhir"]);
+    let registry = Registry::base(jiff::tz::offset(8)).known_as(own);
     let mut dice = Dice::new(0x7a11);
     let own = SEARCHES.iter().map(|text| (*text).to_owned());
     let (mut read, mut refused) = (0, 0);

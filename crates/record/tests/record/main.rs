@@ -14,6 +14,7 @@ mod layout;
 mod links;
 mod load;
 mod moving;
+mod naive;
 mod outages;
 mod own;
 mod papers;
