@@ -76,7 +76,7 @@ pub(crate) async fn apply(holder: &Holder, consortium: &Consortium, manner: &Man
 ///
 /// # Errors
 /// A sentence: there is no such consortium, or it says something a file cannot say.
-pub(crate) async fn show(holder: &Holder, id: Option<&str>) -> Outcome<String> {
+pub(crate) async fn show(holder: &Holder, id: Option<&str>, today: Date) -> Outcome<String> {
     let id = match id {
         Some(id) => id.to_owned(),
         None => only(holder).await?,
@@ -84,7 +84,7 @@ pub(crate) async fn show(holder: &Holder, id: Option<&str>) -> Outcome<String> {
     let mut found = tagged(holder, &id).await?;
     // Posts that were given in the portal belong to it as well.
     found.extend(untagged_posts(holder, &found).await?);
-    resources::read(&id, &found).map(|consortium| show::written(&consortium))
+    resources::read(&id, &found, today).map(|consortium| show::written(&consortium))
 }
 
 async fn difference(holder: &Holder, consortium: &Consortium, today: Date) -> Outcome<Difference> {

@@ -121,7 +121,7 @@ async fn obey(command: Command, mut settings: Settings) -> Outcome<()> {
         }
         Command::Consortium(arguments::Consortium::Show { holder, id }) => {
             let holder = hold(&mut settings, holder).await?;
-            say(consortium::show(&holder, id.as_deref()).await?.trim_end())
+            say(consortium::show(&holder, id.as_deref(), today(&settings)?).await?.trim_end())
         }
         Command::Protocol(arguments::Protocol::Check { consortium, folders }) => {
             let duties = match consortium {

@@ -297,8 +297,25 @@ mod tests {
     #[test]
     fn a_consortium_reads_back_from_its_resources_as_the_file_it_came_from() {
         let consortium = file::read(EXAMPLE).unwrap();
-        let back = resources::read("qingshan", &stored(wanted(EXAMPLE))).unwrap();
+        let back = resources::read("qingshan", &stored(wanted(EXAMPLE)), TODAY).unwrap();
         assert_eq!(back, consortium);
         assert_eq!(file::read(&show::written(&back)).unwrap(), consortium);
+    }
+
+    #[test]
+    fn a_tie_that_was_ended_in_the_portal_does_not_come_back_with_the_file_of_the_record() {
+        let consortium = file::read(EXAMPLE).unwrap();
+        let count =
+            |consortium: &file::Consortium| consortium.institutions.iter().map(|one| one.manages.len()).sum::<usize>();
+        let mut resources = stored(wanted(EXAMPLE));
+        let managed = |one: &&mut Value| one["code"][0]["coding"][0]["code"] == "direct-management";
+        let tie = resources.iter_mut().find(managed).unwrap();
+        tie["period"] = json!({ "end": "2026-05-03" });
+        let back = resources::read("qingshan", &resources, TODAY).unwrap();
+        assert_eq!(count(&back), count(&consortium) - 1);
+        // Through its last day it holds.
+        let tie = resources.iter_mut().find(managed).unwrap();
+        tie["period"] = json!({ "end": "2026-05-04" });
+        assert_eq!(count(&resources::read("qingshan", &resources, TODAY).unwrap()), count(&consortium));
     }
 }

@@ -257,18 +257,19 @@ fn period(from: Option<Day>, until: Option<Day>) -> Option<Value> {
     (!said.is_empty()).then_some(Value::Object(said))
 }
 
-/// The consortium that resources tell of; those that have ended are no part of it.
+/// The consortium that resources tell of as of `today`; those that have ended are no part of it.
 ///
 /// # Errors
 /// A sentence that names the resource which cannot be written in a file, and why.
-pub(crate) fn read(id: &str, resources: &[Value]) -> Result<Consortium, String> {
-    let reader = Reader { id, resources };
+pub(crate) fn read(id: &str, resources: &[Value], today: Date) -> Result<Consortium, String> {
+    let reader = Reader { id, resources, today: today.to_string() };
     reader.consortium()
 }
 
 struct Reader<'r> {
     id: &'r str,
     resources: &'r [Value],
+    today: String,
 }
 
 impl<'r> Reader<'r> {
@@ -302,6 +303,11 @@ impl<'r> Reader<'r> {
         self.of("OrganizationAffiliation").filter(move |one| codes(&one["code"], AFFILIATION).any(|each| each == code))
     }
 
+    /// Whether the last day of a tie is past: such a one would come back to life if it stood in the file without its period.
+    fn is_over(&self, tie: &Value) -> bool {
+        tie["period"]["end"].as_str().is_some_and(|end| end.get(..10).unwrap_or(end) < self.today.as_str())
+    }
+
     fn institutions(&self) -> Result<Vec<Institution>, String> {
         let mut institutions = Vec::new();
         for one in self.of("Organization") {
@@ -310,6 +316,7 @@ impl<'r> Reader<'r> {
             let Some(level) = level else { continue };
             let id = text(&one["id"])?;
             let managed = self.affiliations(DIRECT_MANAGEMENT).filter(|tie| id_of(&tie["organization"]) == Some(&id));
+            let managed = managed.filter(|tie| !self.is_over(tie));
             let departments = self.of("Organization").filter(|part| {
                 id_of(&part["partOf"]) == Some(&id) && codes(&part["type"], OFFICIAL_TYPE).any(|code| code == "dept")
             });
@@ -347,8 +354,12 @@ impl<'r> Reader<'r> {
                 continue;
             }
             let id = text(&one["id"])?;
-            let ties: Vec<&Value> =
+            let mut ties: Vec<&Value> =
                 self.affiliations(ALLIANCE).filter(|tie| id_of(&tie["network"][0]) == Some(&id)).collect();
+            // Who has left is no member; an alliance that is over for all stands in the file with its period.
+            if ties.iter().any(|tie| !self.is_over(tie)) {
+                ties.retain(|tie| !self.is_over(tie));
+            }
             let Some(first) = ties.first() else { continue };
             let lead = id_of(&first["organization"]).ok_or_else(|| format!("The alliance {id} has no lead."))?;
             alliances.push(Alliance {
