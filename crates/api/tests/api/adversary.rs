@@ -2,6 +2,7 @@
 //! question just as one that never held them: the same matches, counts, pages, errors and texts.
 
 mod beyond;
+mod offered;
 mod probe;
 pub(crate) mod region;
 
@@ -48,6 +49,26 @@ impl Pair {
         let bare = region.door(place().await, &hidden).await;
         let at_bare = Browser::enter(&bare, login).await;
         Self { login: login.to_owned(), whole, bare, at_whole, at_bare, seen, hidden }
+    }
+
+    /// Every operation that is offered, about what is hidden.
+    async fn try_each_operation(&self, region: &Region) {
+        let statement = self.at_whole.ask(&self.whole, Method::GET, "/fhir/metadata", "").await;
+        let offers = offered::offers(&serde_json::from_slice(&statement.body).unwrap());
+        assert!(offers.len() > 40, "{} operations are offered", offers.len());
+        let hidden: Vec<&Value> = region.records.iter().filter(|one| self.hidden.contains(&name(one))).collect();
+        for probe in offered::each_offered(&offers, &hidden) {
+            self.compare(&probe).await;
+        }
+        let session = self.whole.place.record.session(Caller::system("SYSADMIN"));
+        for hidden in &hidden {
+            let key = Key::new(
+                ResourceType::named(hidden["resourceType"].as_str().unwrap()).unwrap(),
+                name(hidden).split('/').nth(1).unwrap(),
+            );
+            let version = session.read(&key).await.unwrap().unwrap();
+            assert!(version.version == 1 && version.body.is_some(), "{} changed {}", self.login, name(hidden));
+        }
     }
 
     fn clues<'r>(&self, registry: &'r fhir::search::Registry, region: &'r Region) -> Clues<'r> {
@@ -188,6 +209,16 @@ fn no_role_finds_any_trace_of_what_is_hidden() {
 fn no_trace_is_left_by_postgresql_either() {
     let some = ["radiologist", "proxy"].map(str::to_owned);
     run(ask_everything(&some, 0.2, QUESTIONS / 2, Place::postgres));
+}
+
+#[test]
+fn no_operation_that_is_offered_tells_or_changes_what_is_hidden() {
+    run(async {
+        let region = Region::new(SEED);
+        for login in everyone() {
+            Pair::new(&region, &login, &mut Place::embedded).await.try_each_operation(&region).await;
+        }
+    });
 }
 
 #[test]
