@@ -6,6 +6,7 @@ mod half_year;
 mod hostile;
 mod import;
 mod killed;
+mod parts;
 mod protocols;
 mod real_input;
 mod serve;

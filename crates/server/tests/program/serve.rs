@@ -42,6 +42,15 @@ impl Server {
         server
     }
 
+    /// Starts one that runs other parts than the door; it is at work when this returns.
+    pub(crate) fn without_a_door(words: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut child = Self::command(words, settings).spawn().expect("the program starts");
+        let log = BufReader::new(child.stderr.take().expect("its log is a pipe"));
+        let mut lines = log.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("working without a door")), "it says that it is at work");
+        Self { child, address: String::new(), log: Some(std::thread::spawn(move || lines.collect())), clock: None }
+    }
+
     fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qingshan"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(words).envs(settings.iter().copied());
