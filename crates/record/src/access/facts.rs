@@ -290,7 +290,9 @@ impl Derivation<'_> {
     /// The organization the resource names as its own.
     fn named_organization(&self) -> Option<Pointer> {
         let asks = REQUESTS.contains(&self.key.type_.name());
-        let names = KEEPERS.into_iter().filter(|name| !(asks && *name == "performer"));
+        // An Account is its owner's; of a Task an owner is somebody who is asked.
+        let owner = (self.key.type_.name() == "Account").then_some("owner");
+        let names = owner.into_iter().chain(KEEPERS).filter(|name| !(asks && *name == "performer"));
         let mut found = names.flat_map(|name| self.actors(name)).map(|found| self.address(found));
         found.find(|address| is(address, "Organization")).map(|address| self.pointer(address))
     }

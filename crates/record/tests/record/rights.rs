@@ -355,3 +355,28 @@ fn people_correct_what_they_measured_and_leave_what_an_institution_found() {
 fn with_id(resource: &str, id: &str) -> String {
     resource.replacen('{', &format!(r#"{{"id":"{id}","#), 1).replace("138", "136")
 }
+
+#[test]
+fn an_account_is_its_owners_so_that_the_office_there_sees_what_is_owed_after_the_visit() {
+    on_both(async |place| {
+        found(&place.record).await;
+        let account = r#"{"resourceType":"Account","id":"a","status":"active","subject":[{"reference":"Patient/p"}],
+            "owner":{"reference":"Organization/hospital"}}"#;
+        let task = r#"{"resourceType":"Task","id":"t","status":"requested","intent":"order","for":{"reference":"Patient/p"},
+            "owner":{"reference":"Organization/hospital"}}"#;
+        let patient = r#"{"resourceType":"Patient","id":"p"}"#;
+        // The platform opens it, and nobody is treated any more.
+        place.session().transact(vec![put(patient), put(account), put(task)]).await.unwrap();
+        for (duty, at, sees) in
+            [("registrar", "hospital", true), ("registrar", "other", false), ("nurse", "hospital", false)]
+        {
+            let session = on_duty(&place.record, duty, at, "TREAT");
+            let seen = session.read(&key("Account", "a")).await.unwrap().is_some();
+            assert_eq!(seen, sees, "{duty} at {at}");
+        }
+        // Of a Task the owner is whoever is asked, and it is not theirs by that.
+        let doctor = on_duty(&place.record, "doctor", "hospital", "TREAT");
+        let told = doctor.relations(&key("Patient", "p")).await.unwrap().unwrap();
+        assert!(!told.held.iter().any(|held| held.relation == Relation::Keeper));
+    });
+}
