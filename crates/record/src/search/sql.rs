@@ -178,7 +178,8 @@ impl<'w> Writer<'w> {
     /// The further condition that a resource is there.
     fn and_there(&mut self, rid: &str) -> String {
         let x = self.alias();
-        format!(" AND EXISTS (SELECT 1 FROM resource {x} WHERE {x}.rid = {rid} AND {x}.body IS NOT NULL)")
+        let each = self.each;
+        format!(" AND EXISTS (SELECT 1 FROM resource {x} WHERE {x}.rid = {rid} AND {x}.body IS NOT NULL{each})")
     }
 
     /// The condition that ties a table to the known shard. SQLite has one, so there it would only cost.
