@@ -408,9 +408,12 @@ impl<R: Rows> Search<'_, R> {
             Some(Cursor::Held(_)) => return Err(Error::invalid("The link belongs to another search.").at("http._page")),
         };
         // Candidates that do not come in the order of rids must all be read for the first page.
-        let scattered = self.plan.is_scattered();
-        if (scattered || self.query.criteria.len() > 1) && self.begins_wide().await? && scattered {
-            self.plan = self.plan.in_order();
+        if self.plan.is_scattered() {
+            if self.begins_wide().await? {
+                self.plan = self.plan.in_order();
+            }
+        } else if self.query.criteria.len() > 1 {
+            self.begins_wide().await?;
         }
         let count = self.query.count;
         let mut writer = self.writer();

@@ -100,8 +100,8 @@ impl Pair {
     }
 }
 
-/// An answer without what is by chance: ids the record made, where in the index a page ends, and in which order things
-/// stand that were stored at once.
+/// An answer without what is by chance: ids the record made, where in the index a page ends, in which order things stand
+/// that were stored at once, and in which order the members of an object do.
 fn plain(reply: &Reply) -> String {
     let text = reply.text();
     let Ok(mut answer) = serde_json::from_str::<Value>(&text) else { return without_uuids(&text) };
@@ -110,7 +110,21 @@ fn plain(reply: &Reply) -> String {
     {
         entries.sort_by_key(|entry| entry["fullUrl"].to_string());
     }
-    without_uuids(&without_positions(&answer.to_string()))
+    without_uuids(&without_positions(&by_name(answer).to_string()))
+}
+
+/// The same with the members of each object in the order of their names.
+fn by_name(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<(String, Value)> =
+                members.into_iter().map(|(name, value)| (name, by_name(value))).collect();
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(by_name).collect()),
+        other => other,
+    }
 }
 
 /// The text without the values of `_page`, which are positions among all that is stored.

@@ -243,7 +243,6 @@ impl Session {
 
     /// What a search asks for, as it was understood, and what of it was not.
     /// A page that is past the trail has its place there beside.
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once, in one place")]
     fn understand(&self, request: &SearchRequest) -> Result<(Sought, Option<String>, String, Vec<fhir::Issue>), Error> {
         let limits = &self.record.settings().limits;
         let zone = crate::store::zone(self.record.settings())?;

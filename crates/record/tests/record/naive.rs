@@ -25,8 +25,11 @@ struct Thing {
 
 type World = BTreeMap<Name, Thing>;
 
+/// A parameter and the codes it is asked for.
+type Coded = (&'static str, &'static [&'static str]);
+
 /// The types, how many of each there may be, and by which parameters they are asked for codes.
-const TYPES: [(&str, usize, &[(&str, &[&str])]); 3] = [
+const TYPES: [(&str, usize, &[Coded]); 3] = [
     ("Organization", 5, &[("active", &["true", "false"])]),
     ("Patient", 7, &[("gender", &["male", "female"])]),
     ("Observation", 12, &[("status", &["final", "preliminary"]), ("code", &["x", "y"])]),

@@ -670,7 +670,7 @@ fn long_orders_are_kept_between_pages_without_growing_the_link() {
 #[test]
 fn what_is_open_is_looked_for_among_what_is_open_and_not_among_all_that_was_ever_done() {
     on_both(async |place| {
-        let session = settle(&place, &[r#"{"resourceType":"Organization","id":"ward"}"#]).await;
+        let session = settle(&place, &[r#"{"resourceType":"Organization","id":"ward","name":"Ward"}"#]).await;
         let task = |number: usize, status: &str| {
             let due = format!("2026-03-01T08:{:02}:00+08:00", number % 60);
             let text = format!(
