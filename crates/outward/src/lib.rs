@@ -16,7 +16,7 @@ use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
 /// Why an address is not one that is spoken to.
@@ -105,6 +105,10 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// How long a connection is kept for the next request. Servers close idle ones after five seconds or more, and what is sent
+/// at that moment is lost with them.
+const IDLE: Duration = Duration::from_secs(2);
+
 type Inner = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Why nothing was answered.
@@ -149,7 +153,10 @@ impl Client {
             .with_native_roots()
             .map(|builder| {
                 let connector = builder.https_or_http().enable_http1().wrap_connector(http);
-                hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector)
+                hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .pool_idle_timeout(IDLE)
+                    .build(connector)
             })
             .map_err(|error| format!("The certificates this machine trusts cannot be read: {error}"));
         Self { inner, attempt_time }
