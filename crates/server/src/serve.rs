@@ -55,10 +55,10 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
             None => drop(jobs.spawn(engine.clone().keep())),
         }
         jobs.spawn(booking.keep());
+        jobs.spawn(routing::Routing::new(record.clone(), routing.clone()).keep());
     }
     if settings.server.parts.contains(&Part::Gateways) {
         jobs.spawn(paging.keep());
-        jobs.spawn(routing::Routing::new(record.clone(), routing.clone()).keep());
     }
     if !settings.server.parts.contains(&Part::Api) {
         tracing::info!("working without a door");
