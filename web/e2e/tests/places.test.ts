@@ -100,7 +100,7 @@ test("a clinic doctor has the slot in the referral before the patient leaves, an
   const answer = async (question: string, option: string) => {
     await doctor.getByRole("group", { name: question }).getByText(option, { exact: true }).first().click();
   };
-  await doctor.getByLabel("转诊原因").fill("血压控制不佳");
+  await doctor.getByRole("textbox", { name: "转诊原因" }).fill("血压控制不佳");
   await doctor.getByLabel("病情描述").fill("三种药物足量三个月，血压仍高");
   await answer("转诊类别", "门诊");
   await answer("主要原因", "连续两次随访控制不满意");

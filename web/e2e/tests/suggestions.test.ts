@@ -48,7 +48,7 @@ test("what the record suggests is followed in one press, with how urgent it is a
   expect(await panel.locator(".suggestion-class").first().innerText()).toBe("急诊（绿色通道）");
   await page.screenshot({ path: join(pictures, "suggestions.png") });
   await panel.getByRole("link", { name: "按此上转" }).first().click();
-  const reason = page.getByLabel("转诊原因");
+  const reason = page.getByRole("textbox", { name: "转诊原因" });
   await reason.waitFor();
   expect(await reason.inputValue()).toContain("血糖≥16.7");
   expect(await reason.inputValue()).toContain("17.2");
