@@ -672,7 +672,7 @@ fn what_is_open_is_looked_for_among_what_is_open_and_not_among_all_that_was_ever
     on_both(async |place| {
         let session = settle(&place, &[r#"{"resourceType":"Organization","id":"ward","name":"Ward"}"#]).await;
         let task = |number: usize, status: &str| {
-            let due = format!("2026-03-01T08:{:02}:00+08:00", number % 60);
+            let due = format!("2026-03-01T08:{:02}:{:02}+08:00", number / 60 % 60, number % 60);
             let text = format!(
                 r#"{{"resourceType":"Task","id":"t{number}","status":"{status}","intent":"order",
                     "owner":{{"reference":"Organization/ward"}},"authoredOn":"{due}"}}"#
@@ -686,11 +686,13 @@ fn what_is_open_is_looked_for_among_what_is_open_and_not_among_all_that_was_ever
         check(&session, &[(open, &["t9003", "t9004", "t9005"])]).await;
         assert_eq!(ids(&session, &format!("{open}&_sort=authored-on")).await, ["t9003", "t9004", "t9005"]);
         let kept = ids(&session, "Task?owner=Organization/ward&status=completed&_sort=-authored-on&_count=3").await;
-        assert_eq!(kept, ["t2099", "t2039", "t1979"]);
+        assert_eq!(kept, ["t2099", "t2098", "t2097"]);
         for query in [open.to_owned(), format!("{open}&_sort=authored-on")] {
             let plans = session.explain(&request(&query)).await.unwrap();
-            let first = plans.last().and_then(|plan| plan.lines().find(|step| step.contains("SEARCH x"))).unwrap_or("");
-            assert!(place.is_shared() || first.contains("INDEX tok_value"), "{query} begins by {first}");
+            // Before it come the questions where to begin, after it may come the reading of what was found.
+            let begins = |plan: &String| plan.lines().find(|step| step.contains("SEARCH x")).map(str::to_owned);
+            let first = plans.iter().rev().find_map(begins).unwrap_or_default();
+            assert!(place.is_shared() || first.contains("INDEX tok_value"), "{query} begins by {first} in {plans:#?}");
         }
     });
 }
