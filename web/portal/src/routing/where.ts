@@ -24,6 +24,9 @@ export const isThere = (run: RunView): boolean => THERE.some((code) => standing(
 /** By what the way is counted from: the vehicle, the own house, or the device. */
 export type From = "vehicle" | "own" | "here";
 
+/** How often it is asked whether the vehicle has said where it is, in milliseconds, until it has. */
+const AGAIN = 5_000;
+
 /** Where the patient of a run is best brought from where they are now. */
 export function useWhere(run: RunView, pathway: string) {
   const service = useService();
@@ -32,6 +35,8 @@ export function useWhere(run: RunView, pathway: string) {
   const inHouse = isThere(run);
   const place = useQuery({
     queryKey: ["position", run.id, inHouse, post?.organization],
+    // Whoever asks before the first position has come is not left with none.
+    refetchInterval: ({ state }) => (inHouse || state.data?.from === "vehicle" ? false : AGAIN),
     queryFn: async ({ signal }): Promise<(Position & { from: From }) | null> => {
       const house = post?.organization;
       const found = inHouse
