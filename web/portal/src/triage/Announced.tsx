@@ -85,12 +85,15 @@ export function Announced({ hospital, now, onArrived }: { hospital: string; now:
   );
 }
 
-/** What somebody said of themselves before they came, for whoever grades them; it is looked at, and proves nothing. */
+/**
+ * What somebody said of themselves before they came, for whoever grades them; it is looked at, and proves nothing. That they
+ * came may be noted only after their grading is open, or not at all, so it is not waited for.
+ */
 export function Said({ patient }: { patient: string }) {
   const service = useService();
   const found = useQuery({
     queryKey: ["triage", "said", patient],
-    queryFn: async ({ signal }) => (await service.search<One>("Communication", { ...searchFor({ patient }, Date.now()), status: "completed", _count: "1" }, signal)).found[0] ?? null,
+    queryFn: async ({ signal }) => (await service.search<One>("Communication", { ...searchFor({ patient }, Date.now()), status: "in-progress,completed", _count: "1" }, signal)).found[0] ?? null,
   });
   return found.data == null ? null : <Words one={found.data} />;
 }
