@@ -90,7 +90,7 @@ test("the tablet recommends a hospital, says why not elsewhere, and sends that w
   );
   expect(sent).toContain("患者选择示范县医院");
   // The vehicle has said where it is before the tablet is put away.
-  await page.locator(".ambulance-eta").getByText(/前的位置$/).waitFor();
+  await page.locator(".ambulance-eta").getByRole("button", { name: /^改用定位/ }).waitFor();
 });
 
 test("the desk reads line by line why somebody comes, and a hospital to divert to is chosen by its name with the reasons against the others", async () => {

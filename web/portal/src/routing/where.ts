@@ -33,11 +33,11 @@ export function useWhere(run: RunView, pathway: string) {
   const post = postOf(useSession());
   const patient = run.patient?.reference;
   const inHouse = isThere(run);
-  const place = useQuery({
+  const place = useQuery<(Position & { from: From }) | null>({
     queryKey: ["position", run.id, inHouse, post?.organization],
     // Whoever asks before the first position has come is not left with none.
     refetchInterval: ({ state }) => (inHouse || state.data?.from === "vehicle" ? false : AGAIN),
-    queryFn: async ({ signal }): Promise<(Position & { from: From }) | null> => {
+    queryFn: async ({ signal }) => {
       const house = post?.organization;
       const found = inHouse
         ? house === undefined
