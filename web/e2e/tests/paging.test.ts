@@ -161,7 +161,7 @@ describe("under a clock that is moved", () => {
     // They have boards before them, and one of them wants to hear.
     await neurologist.goto("/board");
     await neurologist.locator(".tone").tap();
-    await neurologist.locator(".tone[aria-pressed=true]", { hasText: "♪" }).waitFor();
+    await neurologist.locator(".tone.is-heard[aria-pressed=true]").waitFor();
     await chief.goto("/board");
     const heard = await notes(neurologist);
     const emergency = await arrives(nurse, "钟急来");

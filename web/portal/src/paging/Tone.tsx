@@ -35,9 +35,22 @@ export function Tone({ called, isWhole }: { called: readonly string[]; isWhole: 
     if (!isOn) void sound().then(setIsAwake);
   };
   return (
-    <button type="button" className="button-link tone" aria-pressed={isOn} onClick={turn}>
-      <span aria-hidden>{isOn ? (isAwake ? "♪" : "♪?") : "∅"}</span>
+    <button type="button" className={isOn && isAwake ? "button-link tone is-heard" : "button-link tone"} aria-pressed={isOn} onClick={turn}>
+      <Speaker isOn={isOn} isAwake={isAwake} />
       <span className="tone-text">{isOn ? t(isAwake ? "tone.on" : "tone.asleep") : t("tone.off")}</span>
     </button>
+  );
+}
+
+/** A loudspeaker: with waves when it sounds, with a question when nobody has touched the page yet, crossed out when it is off. */
+function Speaker({ isOn, isAwake }: { isOn: boolean; isAwake: boolean }) {
+  return (
+    <>
+      <svg className="tone-mark" viewBox="0 0 24 24" aria-hidden>
+        <path className="is-full" d="M3 9h4l5-4.5v15L7 15H3z" />
+        {isOn ? isAwake && <path d="M15.5 8.5a5 5 0 0 1 0 7M18.5 5.5a9.2 9.2 0 0 1 0 13" /> : <path d="m15.5 9 6 6m0-6-6 6" />}
+      </svg>
+      {isOn && !isAwake && <span aria-hidden>?</span>}
+    </>
   );
 }
