@@ -1,15 +1,15 @@
 import type { Organization } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Button, Input } from "antd";
+import { Input } from "antd";
 import { useRef, useState, type FormEvent } from "react";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Choice, Field } from "../Field";
 import { useTexts } from "../language";
 import { newId } from "../patients/vitals";
 import { useService } from "../session";
 import { FailureNotice } from "../states";
 import { useUnsaved } from "../unsaved";
-import { Working } from "../Working";
 import { joining, levels, type Level } from "./tree";
 
 /** Takes an institution into the consortium. */
@@ -59,14 +59,9 @@ export function AddMember({ head, onClose }: { head: Organization; onClose(): vo
           {(field) => <Input {...field} maxLength={18} value={creditCode} onChange={(event) => setCreditCode(event.target.value)} />}
         </Field>
         {add.isError && <FailureNotice cause={add.error} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("register.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={add.isPending ? t("state.saving") : undefined}>
-            {t("consortium.submit")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={add.isPending}>
+          {t("consortium.submit")}
+        </DialogEnd>
       </form>
     </Dialog>
   );

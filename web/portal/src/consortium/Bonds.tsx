@@ -3,11 +3,11 @@ import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
 import { dayAt, readDay, showDate } from "../calendar";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Choice, Field } from "../Field";
 import { useTexts } from "../language";
 import { useOnce } from "../once";
 import { useService } from "../session";
-import { Working } from "../Working";
 import { nameIn, NotChanged, useChange, type Register } from "./Changed";
 import { bondOf, bondsOf, endedOn, managedBy, type Bond, type NewBond } from "./edits";
 import { AFFILIATION, codesOf, idOf, isAlliance, isInstitution } from "./tree";
@@ -80,14 +80,9 @@ function End({ bond, words, onClose }: { bond: Bond; words: string; onClose(): v
           {(field) => <Input {...field} className="measure" autoFocus value={last} onChange={(event) => setLast(event.target.value)} />}
         </Field>
         {save.isError && <NotChanged cause={save.error} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("register.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={save.isPending ? t("state.saving") : undefined}>
-            {t("bond.end")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={save.isPending}>
+          {t("bond.end")}
+        </DialogEnd>
       </form>
     </Dialog>
   );
@@ -160,14 +155,9 @@ function Add({ institution, register, onClose }: { institution: Organization; re
           </Field>
         </div>
         {save.isError && <NotChanged cause={save.error} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("register.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={save.isPending ? t("state.saving") : undefined}>
-            {t("bond.add.submit")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={save.isPending}>
+          {t("bond.add.submit")}
+        </DialogEnd>
       </form>
     </Dialog>
   );

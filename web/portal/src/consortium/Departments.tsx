@@ -4,6 +4,7 @@ import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
 import { Link } from "wouter";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { useOnce } from "../once";
@@ -98,14 +99,9 @@ function Name({ institution, department, onClose }: { institution: Organization;
           {(field) => <Input {...field} autoFocus autoComplete="off" value={name} onChange={(event) => setTyped(event.target.value)} />}
         </Field>
         {save.isError && <NotChanged cause={save.error} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("register.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={save.isPending ? t("state.saving") : undefined}>
-            {t("consortium.save")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={save.isPending}>
+          {t("consortium.save")}
+        </DialogEnd>
       </form>
     </Dialog>
   );
@@ -137,7 +133,7 @@ function Switch({ department, isOpening, onClose }: { department: Organization; 
       {save.isError && <NotChanged cause={save.error} />}
       <div className="form-end">
         <Button size="large" autoFocus onClick={onClose}>
-          {t("register.cancel")}
+          {t("dialog.cancel")}
         </Button>
         <Working type="primary" busy={save.isPending ? t("state.saving") : undefined} onClick={() => save.mutate()}>
           {t(isOpening ? "department.open" : "department.close")}

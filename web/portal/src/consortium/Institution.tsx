@@ -2,11 +2,11 @@ import type { Organization } from "@qingshan/client";
 import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Choice, Field } from "../Field";
 import { useTexts } from "../language";
 import { useService } from "../session";
 import { useUnsaved } from "../unsaved";
-import { Working } from "../Working";
 import { Bonds } from "./Bonds";
 import { NotChanged, useChange, type Register } from "./Changed";
 import { Departments } from "./Departments";
@@ -98,14 +98,9 @@ function Change({ chosen, onClose }: { chosen: Organization; onClose(): void }) 
           />
         )}
         {save.isError && <NotChanged cause={save.error} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("register.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={save.isPending ? t("state.saving") : undefined}>
-            {t("consortium.save")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={save.isPending}>
+          {t("consortium.save")}
+        </DialogEnd>
       </form>
     </Dialog>
   );

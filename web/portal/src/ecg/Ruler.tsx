@@ -31,7 +31,7 @@ export function RulerDialog({ ruler, onClose }: { ruler: number | undefined; onC
           {t("ecg.ruler.larger")}
         </Button>
         <Button size="large" onClick={onClose}>
-          {t("milestone.correct.cancel")}
+          {t("dialog.cancel")}
         </Button>
         <Button size="large" type="primary" onClick={save}>
           {t("ecg.ruler.save")}

@@ -1,15 +1,15 @@
 import { Failure, type Call, type Shift } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Input } from "antd";
+import { Alert, Input } from "antd";
 import { useState } from "react";
 import { bounds, dayAt, minuteAt, readMinute } from "../calendar";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { say } from "../runs/words";
 import { later } from "../sessions/reading";
 import { FailureNotice, Loading } from "../states";
-import { Working } from "../Working";
 import { usePaging } from "./reading";
 
 const ALL_DAY = 86_400_000;
@@ -106,14 +106,9 @@ export function SetShift(props: { call: Call; day: string; instead?: Shift; inst
       {dayAt(Date.parse(to ?? "") || 0) < dayAt(Date.now()) && isTried && <Alert showIcon type="warning" title={t("roster.past")} />}
       {isTwice && <Alert role="alert" showIcon type="warning" title={t("roster.twice")} />}
       {setting.isError && !isTwice && <FailureNotice cause={setting.error} unsaved={t("roster.notSet")} />}
-      <div className="form-end">
-        <Button size="large" onClick={onClose}>
-          {t("experts.close")}
-        </Button>
-        <Working type="primary" busy={setting.isPending ? t("state.saving") : undefined} onClick={send}>
-          {t("roster.set")}
-        </Working>
-      </div>
+      <DialogEnd onClose={onClose} isBusy={setting.isPending} onDone={send}>
+        {t("roster.set")}
+      </DialogEnd>
     </Dialog>
   );
 }

@@ -1,9 +1,10 @@
 import type { RunMilestone, RunView } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Button, Input } from "antd";
+import { Input } from "antd";
 import { useState, type FormEvent } from "react";
 import { bounds, minuteAt, readMinute } from "../calendar";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Field } from "../Field";
 import { useTexts, type Texts } from "../language";
 import { showSkew } from "../sources/SourcesPage";
@@ -13,7 +14,6 @@ import { useSession } from "../session";
 import { FailureNotice } from "../states";
 import { useUnsaved } from "../unsaved";
 import { showMoment } from "../views/Readable";
-import { Working } from "../Working";
 import { occurrences, type Occurrence } from "./graph";
 import { aboutRun, useRuns } from "./reading";
 import { nameOf } from "./RunPage";
@@ -169,14 +169,9 @@ function Correct({ run, milestone, onClose }: { run: RunView; milestone: RunMile
           {(field) => <Input {...field} autoComplete="off" maxLength={100} value={signature} onChange={(event) => setSignature(event.target.value)} />}
         </Field>
         {correct.isError && <FailureNotice cause={correct.error} unsaved={t("milestone.correct.unsaved")} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("milestone.correct.cancel")}
-          </Button>
-          <Working type="primary" htmlType="submit" busy={correct.isPending ? t("state.saving") : undefined}>
-            {t("milestone.correct.save")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={correct.isPending}>
+          {t("milestone.correct.save")}
+        </DialogEnd>
       </form>
     </Dialog>
   );

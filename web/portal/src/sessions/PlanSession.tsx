@@ -1,16 +1,16 @@
 import { Failure, type Practitioner, type PractitionerRole } from "@qingshan/client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Input } from "antd";
+import { Alert, Input } from "antd";
 import { useState } from "react";
 import { dayAt, readMinute } from "../calendar";
 import { Dialog } from "../Dialog";
+import { DialogEnd } from "../DialogEnd";
 import { Field } from "../Field";
 import { useTexts } from "../language";
 import { nameOf } from "../patients/person";
 import { useInstitutions } from "../protocols/Figures";
 import { useService } from "../session";
 import { FailureNotice } from "../states";
-import { Working } from "../Working";
 import { later, plan } from "./reading";
 
 /** Plans a session: who, where, when, and how long each visit is. */
@@ -95,14 +95,9 @@ export function PlanSession({ place, onClose }: { place: string | undefined; onC
         <Field label={t("experts.note.en")}>{(field) => <Input {...field} value={told["note-en"]} onChange={set("note-en")} />}</Field>
         {isElsewhere && <Alert role="alert" type="warning" showIcon title={t("experts.elsewhere")} description={t("experts.elsewhere.help")} />}
         {planning.isError && !isElsewhere && <FailureNotice cause={planning.error} unsaved={t("experts.notPlanned")} />}
-        <div className="form-end">
-          <Button size="large" onClick={onClose}>
-            {t("experts.close")}
-          </Button>
-          <Working type="primary" busy={planning.isPending ? t("state.saving") : undefined} onClick={send}>
-            {t("experts.plan.submit")}
-          </Working>
-        </div>
+        <DialogEnd onClose={onClose} isBusy={planning.isPending} onDone={send}>
+          {t("experts.plan.submit")}
+        </DialogEnd>
       </div>
     </Dialog>
   );
