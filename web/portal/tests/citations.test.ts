@@ -14,6 +14,11 @@ function* files(folder: string): Generator<string> {
 }
 
 const sourcesIn = (path: string) => [...readFileSync(path, "utf8").matchAll(/\bsource = "([^"]*)"/g)].map(([, source]) => source ?? "");
+/** The titles a protocol or a form lists at its head as what it is made from. */
+const headsIn = (path: string) => {
+  const lists = [...readFileSync(path, "utf8").matchAll(/^sources = \[([^\]]*)\]/gm)];
+  return lists.flatMap(([, list]) => [...(list ?? "").matchAll(/"([^"]*)"/g)].map(([, title]) => title ?? ""));
+};
 const isChinese = (text: string) => /[\u4e00-\u9fff]/.test(text);
 
 test("where a limit, a rule or a score of a line comes from is said in English on English screens", () => {
@@ -22,6 +27,12 @@ test("where a limit, a rule or a score of a line comes from is said in English o
   const untold = [...new Set(sources)].filter((source) => isChinese(cited("en", source)));
   expect(untold).toEqual([]);
   expect(sources.filter((source) => cited("zh-CN", source) !== source)).toEqual([]);
+});
+
+test("what a protocol or a form is made from is listed in English on English screens", () => {
+  const titles = [...files(join(root, "lines"))].flatMap(headsIn);
+  expect(titles.length).toBeGreaterThan(80);
+  expect([...new Set(titles)].filter((title) => isChinese(cited("en", title)))).toEqual([]);
 });
 
 test("where the rules of routing come from is said in Chinese on Chinese screens", () => {

@@ -175,7 +175,7 @@ function Drawn({ protocol }: { protocol: Protocol }) {
           <h2>{t("protocol.sources")}</h2>
           <ul>
             {(protocol.sources ?? []).map((source) => (
-              <li key={source}>{source}</li>
+              <li key={source}>{cited(locale, source)}</li>
             ))}
           </ul>
         </section>
