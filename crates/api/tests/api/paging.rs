@@ -462,6 +462,12 @@ fn somebody_keeps_the_number_over_which_they_are_called_and_nobody_elses() {
             record::tree::read(&ward.door.place.session(), "Practitioner/nurse-hospital").await.unwrap().unwrap();
         assert_eq!(nurse_tree["telecom"], json!([{"system": "phone", "use": "mobile", "value": "13900000007"}]));
         assert_ne!(read(&doctor.get("/paging/number").await)["number"], "13900000007", "one's own alone");
+        // The directory is written by the platform, and the trail tells for whom.
+        let officer = ward.enter("privacy-officer-hospital").await;
+        let trail = read(&officer.get("/fhir/AuditEvent?entity=Practitioner/nurse-hospital&action=U").await);
+        let event = &trail["entry"][0]["resource"];
+        assert_eq!(event["agent"][0]["who"]["reference"], "Practitioner/nurse-hospital", "{trail}");
+        assert_eq!(event["entity"][0]["what"]["reference"], "Practitioner/nurse-hospital/_history/2", "{trail}");
         // Nobody else is named anywhere, and the directory is not theirs to write.
         nurse
             .post("/paging/number", &json!({"number": "13900000008", "who": "Practitioner/doctor-hospital"}))
