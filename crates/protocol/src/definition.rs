@@ -693,6 +693,27 @@ pub struct Assignment {
     pub path: Code,
     /// Its value as FHIRPath.
     pub value: Code,
+    /// Where there are any, each thing that `value` finds becomes one item of the list at `path`, made of these: a medicine
+    /// of a form one activity of a plan. What several find for the same path is one list, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Element>,
+}
+
+/// One element of an item of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Element {
+    /// The element of the item, such as `detail.status`.
+    pub path: Code,
+    /// Its value as FHIRPath on the thing the item is made of; the variables are those of the activity.
+    pub value: Code,
+}
+
+impl Activity {
+    /// All FHIRPath of which its elements are made.
+    pub fn values(&self) -> impl Iterator<Item = &Code> {
+        self.set.iter().flat_map(|set| std::iter::once(&set.value).chain(set.set.iter().map(|inner| &inner.value)))
+    }
 }
 
 /// What is counted over runs.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::criteria::Evidence;
-use crate::definition::{Clock, End, Limit, Next, Protocol};
+use crate::definition::{Activity, Clock, End, Limit, Next, Protocol};
 
 pub use judge::step;
 pub use migrate::{MovedPoint, moved_points};
@@ -479,6 +479,13 @@ impl Run {
     /// The steps that can be done now.
     pub fn open(&self) -> impl Iterator<Item = &Work> {
         self.steps.iter().filter(|one| one.status.is_open())
+    }
+
+    /// What its activities created or took over, besides what it is about, in the order of the protocol.
+    pub fn created<'r>(&'r self, protocol: &'r Protocol) -> impl Iterator<Item = (&'r Activity, &'r str)> {
+        let created = protocol.activities.iter().filter(|activity| activity.create.is_some());
+        let made = created.filter_map(|activity| Some((activity, self.made.get(activity.code.as_str())?.as_str())));
+        made.filter(|(_, what)| self.focus.as_deref() != Some(what))
     }
 
     /// Whom a role is bound to, or the role it falls back to.

@@ -44,6 +44,8 @@ pub const NOTICE: &str = "https://qingshan.dev/fhir/CodeSystem/notice";
 pub const PAPER: &str = "https://qingshan.dev/fhir/CodeSystem/run-paper";
 /// The system of the roles that `input` binds.
 pub const ROLE: &str = "https://qingshan.dev/fhir/CodeSystem/role";
+/// The system of the codes of activities, `PROTOCOL.ACTIVITY`, by which `output` names what they made.
+pub const ACTIVITY: &str = "https://qingshan.dev/fhir/CodeSystem/activity";
 /// The system of the traits that `input` holds.
 pub const TRAIT: &str = "https://qingshan.dev/fhir/CodeSystem/trait";
 /// The system of the identifiers of chains.
@@ -181,9 +183,17 @@ pub fn root(protocol: &Protocol, run: &Run, frame: &Frame, happened: &[Happened]
         json!({ "type": concept(TRAIT, code, title), "valueString": value })
     });
     put_list(&mut task, "input", class.chain(response).chain(grounds(run)).chain(traits).chain(bound).collect());
-    let reached = run.milestones.iter().map(|one| milestone(protocol, run, one)).collect();
-    put_list(&mut task, "output", reached);
+    let reached = run.milestones.iter().map(|one| milestone(protocol, run, one));
+    put_list(&mut task, "output", reached.chain(created(protocol, run)).collect());
     tree::resource(&task)
+}
+
+/// What activities created besides the focus, for readers that know only FHIR; the run itself is read from its extensions.
+fn created<'r>(protocol: &'r Protocol, run: &'r Run) -> impl Iterator<Item = Json> + use<'r> {
+    run.created(protocol).map(|(activity, what)| {
+        let code = format!("{}.{}", run.protocol, activity.code);
+        json!({ "type": concept(ACTIVITY, &code, activity.title.as_ref()), "valueReference": reference(what) })
+    })
 }
 
 /// Why a run began, among its input: the rule, and what showed that it held.
@@ -347,6 +357,9 @@ pub fn run(task: &Value) -> Result<Run, Error> {
         }
     }
     for output in items("output") {
+        if output.get("type").is_some_and(|type_| code_in(type_, ACTIVITY).is_some()) {
+            continue;
+        }
         let code = output.get("type").and_then(|type_| code_in(type_, MILESTONE));
         let code = code.and_then(|code| code.strip_prefix(protocol)?.strip_prefix('.'));
         let at = output.get("valueDateTime").and_then(|at| at.as_str()).and_then(micros);

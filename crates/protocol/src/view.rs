@@ -111,6 +111,9 @@ pub struct View<'v> {
     pub clocks: Vec<ClockView<'v>>,
     /// What a worklist says of it.
     pub summary: Vec<SummaryView<'v>>,
+    /// What its activities created that has a name, such as a plan of care, in the order of the protocol.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<MadeView<'v>>,
     /// Why it began, where a criterion did that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grounds: Option<&'v Grounds>,
@@ -429,6 +432,17 @@ pub struct KeptView<'v> {
     pub at: Moment,
 }
 
+/// A resource that a run wrote.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MadeView<'v> {
+    /// The code of the activity.
+    pub code: &'v str,
+    /// What it is called.
+    pub title: &'v Words,
+    /// The reference.
+    pub reference: &'v str,
+}
+
 /// A line of the summary.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryView<'v> {
@@ -463,6 +477,7 @@ pub fn view<'v>(protocol: &'v Protocol, run: &'v Run, viewer: Viewer<'v>) -> Vie
         steps: protocol.steps.iter().flat_map(|step| eye.steps(step)).collect(),
         clocks: run.clocks.iter().filter_map(|ticking| eye.clock(ticking)).collect(),
         summary: eye.summary(),
+        made: eye.made(),
         grounds: run.grounds.as_ref(),
         cancel: viewer
             .may_cancel
@@ -694,6 +709,13 @@ impl<'v> Eye<'v> {
             }
         }
         SwitchView { code: &other.code, title: &other.title, keeps, leaves }
+    }
+
+    fn made(&self) -> Vec<MadeView<'v>> {
+        let named = self.run.created(self.protocol).filter_map(|(activity, reference)| {
+            Some(MadeView { code: &activity.code, title: activity.title.as_ref()?, reference })
+        });
+        named.collect()
     }
 
     fn summary(&self) -> Vec<SummaryView<'v>> {

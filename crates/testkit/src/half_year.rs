@@ -239,7 +239,11 @@ impl List {
         self.does(arrived, "arrive", None, None);
         let contacted = self.after(arrived, 600, 13_000);
         self.does(contacted, "contact", Some("managed"), None);
-        let read = self.after(contacted, 10, 4_000);
+        // Most plans are carried out; some people move away before the day of their review.
+        let reviewed = self.after(contacted, 1_440, 30_000);
+        let (outcome, reason) = if self.dice.below(10) == 0 { ("stopped", Some("moved")) } else { ("executed", None) };
+        self.does(reviewed, "plan-review", Some(outcome), reason);
+        let read = self.after(reviewed, 10, 4_000);
         self.does(read, "acknowledge", None, None);
     }
 }

@@ -11,9 +11,9 @@ use testkit::place::{Place, on_both};
 use crate::folders;
 use crate::recorded::value;
 
-struct Hospital {
-    place: Place,
-    engine: Engine,
+pub(crate) struct Hospital {
+    pub(crate) place: Place,
+    pub(crate) engine: Engine,
 }
 
 const UP: &str = r#"{"item": [
@@ -47,7 +47,19 @@ const DOWN: &str = r#"{"item": [
         {"linkId": "dose", "answer": [{"valueString": "90 mg，每日两次"}]},
         {"linkId": "stop", "answer": [{"valueDate": "2027-05-01"}]},
         {"linkId": "prescriber", "answer": [{"valueString": "家庭医生"}]}]},
-    {"linkId": "red-flags", "answer": [{"valueString": "胸痛超过15分钟拨打120"}]},
+    {"linkId": "red-flag", "item": [
+        {"linkId": "flag", "answer": [{"valueString": "胸痛超过15分钟不缓解"}]},
+        {"linkId": "flag-action", "answer": [{"valueString": "立即拨打120"}]}]},
+    {"linkId": "red-flag", "item": [
+        {"linkId": "flag", "answer": [{"valueString": "黑便、牙龈出血"}]},
+        {"linkId": "flag-action", "answer": [{"valueString": "当日到医院就诊，不要自行停药"}]}]},
+    {"linkId": "rehabilitation", "answer": [{"valueString": "心脏康复门诊每周两次"}]},
+    {"linkId": "goal", "item": [
+        {"linkId": "goal-what", "answer": [{"valueString": "六分钟步行400米"}]},
+        {"linkId": "goal-date", "answer": [{"valueDate": "2026-08-01"}]}]},
+    {"linkId": "pending-result", "item": [
+        {"linkId": "pending", "answer": [{"valueString": "血小板功能"}]},
+        {"linkId": "pending-owner", "answer": [{"valueString": "心内科高原医生"}]}]},
     {"linkId": "review", "item": [
         {"linkId": "review-date", "answer": [{"valueDate": "2026-06-01"}]},
         {"linkId": "review-place", "answer": [{"valueString": "社区卫生服务中心"}]}]},
@@ -59,7 +71,7 @@ const DOWN: &str = r#"{"item": [
 ]}"#;
 
 impl Hospital {
-    async fn open(place: Place) -> Self {
+    pub(crate) async fn open(place: Place) -> Self {
         let engine = Engine::new(place.record.clone());
         engine.install(&folders::line("referral")).await.expect("the line is sound");
         let here = Self { place, engine };
@@ -81,7 +93,7 @@ impl Hospital {
         here
     }
 
-    async fn put(&self, resource: Json) {
+    pub(crate) async fn put(&self, resource: Json) {
         let text = |name: &str| resource[name].as_str().expect("a resource is named").to_owned();
         let target =
             Target::Key(Key::new(ResourceType::parse(&text("resourceType")).expect("R4 has the type"), text("id")));
@@ -89,7 +101,7 @@ impl Hospital {
         self.place.session().transact(vec![Change::new(action)]).await.expect("it is valid");
     }
 
-    async fn start(&self, id: &str, way: &str, form: &str, answers: &str) {
+    pub(crate) async fn start(&self, id: &str, way: &str, form: &str, answers: &str) {
         let (from, to) = if way == "up" { ("clinic", "heart") } else { ("heart", "clinic") };
         let mut response: Json = answers.parse().expect("the answers are JSON");
         response["resourceType"] = "QuestionnaireResponse".into();
@@ -108,7 +120,7 @@ impl Hospital {
         self.engine.start(&Caller::system("HOPERAT"), start).await.expect("it starts");
     }
 
-    async fn read(&self, reference: &str) -> Json {
+    pub(crate) async fn read(&self, reference: &str) -> Json {
         let key = Key::of(reference).expect("it is a reference");
         let version = self.place.session().read(&key).await.expect("the record answers").expect("it is there");
         serde_json::from_slice(&version.body.expect("it is not deleted")).expect("it is JSON")
@@ -199,6 +211,11 @@ fn a_slip_back_down_carries_each_medicine_with_who_prescribes_it_next() {
         assert_eq!(rows[1][3], [Shown::Date("2027-05-01".to_owned())]);
         assert_eq!(rows[1][4], [text("家庭医生")]);
         assert_eq!(line(&slip, "复查日期"), [Shown::Date("2026-06-01".to_owned())]);
+        let flags = table(&slip, "red-flags");
+        assert_eq!(flags[1], [vec![text("黑便、牙龈出血")], vec![text("当日到医院就诊，不要自行停药")]]);
+        let goals = table(&slip, "goals");
+        assert_eq!(goals, [vec![vec![text("六分钟步行400米")], vec![Shown::Date("2026-08-01".to_owned())]]]);
+        assert_eq!(table(&slip, "pending")[0][1], [text("心内科高原医生")]);
     });
 }
 

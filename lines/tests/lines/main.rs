@@ -5,6 +5,7 @@ mod criteria;
 mod documents;
 mod folders;
 mod paths;
+mod plan;
 mod reasons;
 mod recorded;
 mod replay;

@@ -61,7 +61,7 @@ fn asked(line: &Line, items: &[Asked], answers: &BTreeMap<String, Answer>) -> Ve
         let mut entry = json!({ "linkId": item.code.as_str() });
         let inner = asked(line, &item.items, answers);
         let answer = answers.get(item.code.as_str());
-        if !inner.is_empty() && !item.repeats {
+        if !inner.is_empty() && (!item.repeats || item.required) {
             entry["item"] = inner.into();
         } else if answer.is_some() || (item.required && item.kind != Kind::Group) {
             entry["answer"] = json!([typed(line, item, answer)]);

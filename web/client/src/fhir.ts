@@ -462,6 +462,42 @@ export interface Communication extends Resource {
   payload?: { contentString?: string; _contentString?: Element }[];
 }
 
+/** What is planned for somebody. */
+export interface CarePlan extends Resource {
+  resourceType: "CarePlan";
+  status: string;
+  intent: string;
+  title?: string;
+  description?: string;
+  period?: Period;
+  author?: Reference;
+  careTeam?: Reference[];
+  goal?: Reference[];
+  activity?: { detail?: PlannedActivity }[];
+}
+
+/** One thing that is to be done, or to be kept in mind. */
+export interface PlannedActivity {
+  kind?: string;
+  code?: CodeableConcept;
+  reasonCode?: CodeableConcept[];
+  status: string;
+  scheduledPeriod?: Period;
+  scheduledString?: string;
+  location?: Reference;
+  performer?: Reference[];
+  productCodeableConcept?: CodeableConcept;
+  description?: string;
+}
+
+/** What is aimed at. */
+export interface Goal extends Resource {
+  resourceType: "Goal";
+  lifecycleStatus: string;
+  description: CodeableConcept;
+  target?: { measure?: CodeableConcept; detailString?: string; dueDate?: When }[];
+}
+
 export interface AuditEvent extends Resource {
   resourceType: "AuditEvent";
   type: Coding;

@@ -142,6 +142,8 @@ export interface RunView {
   steps: RunStep[];
   clocks: RunClock[];
   summary: (Coded & { value: string })[];
+  /** What it wrote that has a name, such as a plan of care: the reference. */
+  made?: (Coded & { reference: string })[];
   /** Why it began, where a criterion did that: `PROTOCOL.RULE`, and the entries of the record and the values that showed it. */
   grounds?: { rule: string; evidence: ({ resource: string } | { value: string })[] };
   /** How it can be taken back, for whoever may: the list one of whose reasons is given. */

@@ -35,7 +35,7 @@ export const down = [
   text("condition-now", "无胸痛，生命体征平稳"),
   medicine("阿司匹林肠溶片", "100 mg，每日一次"),
   medicine("替格瑞洛片", "90 mg，每日两次"),
-  text("red-flags", "胸痛超过15分钟不缓解，立即拨打120"),
+  { linkId: "red-flag", item: [text("flag", "胸痛超过15分钟不缓解"), text("flag-action", "立即拨打120")] },
   { linkId: "review", item: [answer("review-date", { valueDate: "2027-01-05" }), text("review-place", "示范镇卫生院")] },
   text("contact", "高原医生，心内科门诊"),
   consent,

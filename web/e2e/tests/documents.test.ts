@@ -54,6 +54,36 @@ test("a slip back down lists each medicine, and a reader of English has English 
   expect(english).toContain("Medicines");
 });
 
+test("the plan of a referral down is read on the page of its run and in the record, in both languages and on a phone", async () => {
+  const page = await window("wu");
+  await wear(page, "示范县医院");
+  const id = await refer(page, "down", "county", "town", down);
+  const picture = (name: string) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  await page.goto(`/runs/${id}`);
+  const plan = page.locator(".plan");
+  const medicines = plan.locator(".plan-parts > div", { has: page.locator("dt", { hasText: "用药" }) });
+  await medicines.getByText("替格瑞洛片").waitFor();
+  expect(await medicines.locator("li").count()).toBe(2);
+  await medicines.getByText("今后由家庭医生开方").first().waitFor();
+  await plan.getByText("示范镇卫生院").first().waitFor();
+  await plan.getByText("立即拨打120").waitFor();
+  await plan.getByText("待接收").waitFor();
+  await picture("plan");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await picture("plan-phone");
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await page.goto("/patients/shan");
+  await page.locator(".entry-CarePlan button").first().click();
+  await page.locator(".details .plan").getByText("替格瑞洛片").waitFor();
+  await picture("plan-record");
+  await page.goto(`/runs/${id}`);
+  await page.getByRole("button", { name: "切换为英文" }).click();
+  await plan.getByText("Red flags").waitFor();
+  await plan.getByText("not taken on yet").waitFor();
+  await picture("plan-en");
+  await page.getByRole("button", { name: "Switch to Chinese" }).click();
+});
+
 test("the patient has the slip on their own phone, and nobody finds a document that is not there", async () => {
   const doctor = await window("wu");
   await wear(doctor, "示范镇卫生院");

@@ -180,7 +180,8 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
       "出院（目前）诊断": "复杂性热性惊厥",
       诊治经过: "止惊、退热，腰穿和头颅影像未见异常，观察五天无再发。",
       目前情况: "体温正常三天，神志清，进食好。",
-      "出现哪些情况须立即就医，怎么办": "再次抽搐超过五分钟，立即拨打 120。",
+      出现什么情况: "再次抽搐超过五分钟",
+      怎么办: "立即拨打 120，侧卧，不要往嘴里塞东西。",
       日期: minute(14 * 24 * 60).slice(0, 10),
       地点: "示范镇卫生院",
       咨询医生及电话: "罗衣 0799-0000120",
@@ -196,7 +197,13 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
   await take(clinic, child, "审核转诊申请");
   await clinic.locator(".papers .answers", { hasText: "再次抽搐超过五分钟" }).first().waitFor();
   await decide(clinic, "接收", { asks: true });
-  await done(clinic);
+  await clinic.locator(".task-done").waitFor();
+  await clinic.getByRole("link", { name: "查看流程" }).click();
+  const plan = clinic.locator(".plan");
+  await plan.getByText("再次抽搐超过五分钟").waitFor();
+  await plan.getByText("执行中").waitFor();
+  await keep(clinic, "plan");
+  await toWork(clinic);
   await settle(clinic, child, "登记到诊", "完成");
   await told(mother, "您已转回基层，家庭医生会按计划联系您。");
   await row(clinic, child, "家庭医生首次随访").waitFor();
@@ -216,6 +223,17 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
   });
   await done(clinic);
   await told(mother, "本次诊治结果已反馈给您的医生。");
+  await told(mother, "您的家庭医生已与您联系，之后的复查和用药由社区负责。");
+  await settle(clinic, child, "按下转计划复查", "已按计划复查", {
+    asks: true,
+    answers: {
+      复查日期: minute(0).slice(0, 10),
+      复查结果: "两周无发热、无抽搐，神经系统检查正常。",
+      按清单用药: "是",
+      目前转归: "治愈",
+      今后管理: "结束本次下转计划，按儿童健康管理随访。",
+    },
+  });
   await settle(ward, child, "阅看转诊回复", "完成");
   await settle(ward, child, "填写转诊回复", "完成", {
     answers: {

@@ -108,9 +108,10 @@ impl Desk<'_> {
         }
     }
 
-    /// The place in a resource that an activity writes to, such as `participant[0].actor`.
-    pub(super) fn place(&mut self, path: &Code, type_: &str) {
-        let Some(mut at) = r4().type_(type_) else { return };
+    /// The place in a resource that an activity writes to, such as `participant[0].actor`; the type of what stands there,
+    /// none where that cannot be said.
+    pub(super) fn place(&mut self, path: &Code, type_: &str) -> Option<&'static str> {
+        let mut at = r4().type_(type_)?;
         for step in path.split('.') {
             let (name, index) = step.split_once('[').map_or((step, None), |(name, index)| (name, Some(index)));
             let fits = index.is_none_or(|index| index.strip_suffix(']').is_some_and(|it| it.parse::<u8>().is_ok()));
@@ -118,10 +119,12 @@ impl Desk<'_> {
                 let known: Vec<String> = at.elements().iter().map(|element| element.name.to_owned()).collect();
                 let near = nearest(name, known.iter().map(String::as_str));
                 let near = near.map_or_else(String::new, |near| format!(" Did you mean `{near}`?"));
-                return self.error(path, format!("{} has no element `{step}`.{near}", at.name));
+                self.error(path, format!("{} has no element `{step}`.{near}", at.name));
+                return None;
             };
             at = r4().type_at(child.type_id);
         }
+        Some(at.name)
     }
 }
 

@@ -416,8 +416,17 @@ impl<'a> Desk<'a> {
             self.expression(when, "Element", &variables);
         }
         for set in &activity.set {
-            self.place(&set.path, made_by(protocol, activity));
+            let made = made_by(protocol, activity);
             self.expression(&set.value, "Element", &variables);
+            let Some(item) = self.place(&set.path, made) else { continue };
+            for inner in &set.set {
+                self.expression(&inner.value, "Element", &variables);
+                self.place(&inner.path, item);
+            }
+            if !set.set.is_empty() && set.path.ends_with(']') {
+                let told = "is one item of a list, and what has elements of its own becomes the whole list; leave the number out";
+                self.error(&set.path, format!("`{}` {told}.", set.path));
+            }
         }
     }
 
@@ -667,7 +676,7 @@ pub(super) fn nexts(protocol: &Protocol) -> impl Iterator<Item = &Next> {
 
 /// All FHIRPath of a protocol.
 pub(super) fn expressions(protocol: &Protocol) -> Vec<&str> {
-    let mut all: Vec<&Code> = protocol.activities.iter().flat_map(|one| &one.set).map(|set| &set.value).collect();
+    let mut all: Vec<&Code> = protocol.activities.iter().flat_map(crate::definition::Activity::values).collect();
     let adopted = protocol.activities.iter().filter_map(|one| one.adopt.as_ref());
     all.extend(adopted.flat_map(|adopt| adopt.when.iter().chain([&adopt.from])));
     all.extend(protocol.steps.iter().filter_map(|step| step.when.as_ref()));

@@ -339,6 +339,12 @@ fn codes_that_are_not_there_are_found() {
     changed("reasons = \"why\"", "reasons = \"whys\"", "There is no list `whys`");
     let adopting = |from: &str| format!("create = \"Communication\"\nadopt = {{ from = \"{from}\" }}");
     changed("create = \"Communication\"", &adopting("%nothing"), "%nothing");
+    let listing =
+        |path: &str, inner: &str| format!("path = \"{path}\"\nset = [{{ path = \"{inner}\", value = \"$this\" }}]");
+    let content = "path = \"payload[0].contentString\"";
+    changed(content, &listing("payload", "contentText"), "has no element `contentText`");
+    changed(content, &listing("payload[0]", "contentString"), "leave the number out");
+    assert!(found(&folder(&PROTOCOL.replace(content, &listing("payload", "contentString")), FORM, CODES)).is_empty());
     changed("clock = \"length\"", "clock = \"lenght\"", "There is no clock `lenght`");
     changed("ends = \"completed\"", "ends = \"completed\"\nswitch = \"other\"", "There is no protocol `other`");
     changed("tell = [\"ward\"]", "tell = [\"chief\"]", "There is no role `chief`");

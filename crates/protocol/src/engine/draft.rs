@@ -13,6 +13,7 @@ use jiff::tz::Offset;
 use record::{Action, Change, Key, Session, Target, tree};
 use serde_json::{Map, Value as Json};
 
+use super::make::{all_to_json, put_items};
 use super::scene::{self, About, Pending, Scene, key};
 use super::{Engine, Standing};
 use crate::definition::{Activity, Adopt, Next, Protocol, Start, StartKind, Step};
@@ -321,7 +322,7 @@ impl<'e> Draft<'e> {
             run.made.remove(code);
             run.made.extend(adopted.as_ref().map(|(reference, ..)| (code.to_owned(), reference.clone())));
         }
-        let texts = activity.set.iter().map(|set| &set.value).chain(&activity.when);
+        let texts = activity.values().chain(&activity.when);
         let texts: Vec<&str> = texts.map(crate::Code::as_str).collect();
         let mut scene = self.scene(protocol, &run, frame, &texts).await?;
         if let Some(when) = &activity.when
@@ -339,10 +340,25 @@ impl<'e> Draft<'e> {
             let number = self.draw(series, protocol, &run).await?;
             scene.put(&series.code, vec![Value::from(number.as_str())]);
         }
+        let mut begun: Vec<&str> = Vec::new();
         for set in &activity.set {
             let expression = self.engine.expression(&set.value)?;
-            let values = scene.evaluate(&expression, |items| items.iter().map(super::make::to_json).collect())?;
-            super::make::put(&mut resource, &set.path, values)?;
+            if set.set.is_empty() {
+                super::make::put(&mut resource, &set.path, scene.evaluate(&expression, all_to_json)?)?;
+                continue;
+            }
+            let inner: Vec<Expression> =
+                set.set.iter().map(|inner| self.engine.expression(&inner.value)).collect::<Result<_, Error>>()?;
+            let paths = || set.set.iter().map(|inner| inner.path.as_str());
+            let mut items = Vec::new();
+            for row in scene.table(&expression, &inner, |_, found| all_to_json(found))? {
+                let values: Vec<Vec<Json>> = row.into_iter().collect::<Result<_, Error>>()?;
+                items.push(paths().zip(values).collect());
+            }
+            // What several find for one path is one list; what stood there before is done away with once.
+            if put_items(&mut resource, &set.path, items, !begun.contains(&set.path.as_str()))? {
+                begun.push(&set.path);
+            }
         }
         self.write(&reference, tree::resource(&Json::Object(resource))?, if_match, is_new);
         Ok(Some(reference))

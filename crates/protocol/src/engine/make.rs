@@ -32,6 +32,11 @@ pub(super) fn to_json(item: &Item<'_>) -> Result<Json, Error> {
     })
 }
 
+/// The JSON of all a FHIRPath expression gives.
+pub(super) fn all_to_json(items: Vec<Item<'_>>) -> Result<Vec<Json>, Error> {
+    items.iter().map(to_json).collect()
+}
+
 /// Puts values into a resource at a path such as `status` or `participant[0].actor`. Where FHIR has a list, all values
 /// become the list, or the one item that is named; elsewhere there can be one value only. No value changes nothing.
 pub(super) fn put(resource: &mut Map<String, Json>, path: &str, values: Vec<Json>) -> Result<(), Error> {
@@ -42,6 +47,46 @@ pub(super) fn put(resource: &mut Map<String, Json>, path: &str, values: Vec<Json
     let type_ = resource.get("resourceType").and_then(|name| name.as_str()).and_then(|name| r4.type_(name));
     let steps: Vec<(&str, Option<usize>)> = path.split('.').map(step).collect::<Result<_, Error>>()?;
     set(resource, type_, &steps, values)
+}
+
+/// Puts items at the end of the list at a path, each made of elements whose paths begin at the item. `anew` does away with
+/// what stood in the list before; no items change nothing. An item of which nothing is known is left out. Answers whether
+/// anything was put.
+pub(super) fn put_items(
+    resource: &mut Map<String, Json>,
+    path: &str,
+    items: Vec<Vec<(&str, Vec<Json>)>>,
+    anew: bool,
+) -> Result<bool, Error> {
+    let items: Vec<_> = items.into_iter().filter(|item| item.iter().any(|(_, values)| !values.is_empty())).collect();
+    if items.is_empty() {
+        return Ok(false);
+    }
+    let r4 = definitions::r4();
+    let type_ = resource.get("resourceType").and_then(|name| name.as_str()).and_then(|name| r4.type_(name));
+    let mut to: Vec<(&str, Option<usize>)> = path.split('.').map(step).collect::<Result<_, Error>>()?;
+    let Some((last, _)) = to.pop() else { return Ok(false) };
+    if anew {
+        within(resource, &to).map(|holder| holder.remove(last));
+    }
+    let first = within(resource, &to).and_then(|holder| holder.get(last)?.as_array()).map_or(0, Vec::len);
+    for (at, item) in items.into_iter().enumerate() {
+        for (path, values) in item.into_iter().filter(|(_, values)| !values.is_empty()) {
+            let mut steps = to.clone();
+            steps.push((last, Some(first + at)));
+            steps.extend(path.split('.').map(step).collect::<Result<Vec<_>, Error>>()?);
+            set(resource, type_, &steps, values)?;
+        }
+    }
+    Ok(true)
+}
+
+/// What stands at a path, where it has elements.
+fn within<'o>(object: &'o mut Map<String, Json>, steps: &[(&str, Option<usize>)]) -> Option<&'o mut Map<String, Json>> {
+    steps.iter().try_fold(object, |object, (name, index)| match object.get_mut(*name)? {
+        Json::Array(list) => list.get_mut(index.unwrap_or(0))?.as_object_mut(),
+        one => one.as_object_mut(),
+    })
 }
 
 fn step(text: &str) -> Result<(&str, Option<usize>), Error> {
@@ -124,6 +169,28 @@ mod tests {
             "serviceType": [{ "coding": [{ "code": "x" }] }], "reasonCode": [{ "text": "a" }],
         });
         assert_eq!(made.unwrap(), expected);
+    }
+
+    #[test]
+    fn items_stand_one_after_the_other_and_the_first_take_the_place_of_those_before() {
+        let text = |text: &str| vec![Json::from(text)];
+        let item = |code: &str, words: &str| {
+            let words = if words.is_empty() { Vec::new() } else { text(words) };
+            vec![("detail.status", text(code)), ("detail.description", words)]
+        };
+        let mut plan = Map::from_iter([("resourceType".to_owned(), Json::from("CarePlan"))]);
+        put(&mut plan, "activity[0].detail.status", text("unknown")).unwrap();
+        put_items(&mut plan, "activity", Vec::new(), true).unwrap();
+        assert_eq!(plan["activity"], json!([{ "detail": { "status": "unknown" } }]), "nothing found changes nothing");
+        put_items(&mut plan, "activity", vec![item("scheduled", "a"), item("on-hold", "")], true).unwrap();
+        put_items(&mut plan, "activity", vec![item("completed", "b"), Vec::new()], false).unwrap();
+        let expected = json!([
+            { "detail": { "status": "scheduled", "description": "a" } },
+            { "detail": { "status": "on-hold" } },
+            { "detail": { "status": "completed", "description": "b" } },
+        ]);
+        assert_eq!(plan["activity"], expected);
+        assert!(put_items(&mut plan, "activity", vec![vec![("state", text("x"))]], false).is_err());
     }
 
     #[test]

@@ -234,7 +234,9 @@ impl Stage {
             }
             What::Does { step, outcome, reason, answers } => {
                 let who = match *step {
-                    "review" | "arbitrate" | "offer-down" | "close" | "contact" => doctor(&run.receiver),
+                    "review" | "arbitrate" | "offer-down" | "close" | "contact" | "plan-review" => {
+                        doctor(&run.receiver)
+                    }
                     "bed" | "reserve" | "arrive" | "follow-up" => office(&run.receiver),
                     _ => doctor(&run.referrer),
                 };
@@ -317,7 +319,7 @@ impl Stage {
             let code = item["linkId"].as_str().expect("a question has a code");
             let inner = self.given(&item["item"], answers);
             let mut entry = json!({"linkId": code});
-            if !inner.is_empty() && item["repeats"] != true {
+            if !inner.is_empty() && (item["repeats"] != true || item["required"] == true) {
                 entry["item"] = inner.into();
             } else if answers.contains_key(code) || (item["required"] == true && item["type"] != "group") {
                 entry["answer"] = json!([self.answer(item, answers.get(code))]);

@@ -21,6 +21,7 @@ import { Grounds } from "./Grounds";
 import { latest } from "./graph";
 import { Milestones } from "./Milestones";
 import { Papers } from "./Papers";
+import { Plans } from "./Plans";
 import { aboutRun, useChain, useMessages, useProtocol, useRun, useRuns } from "./reading";
 import { useSummary } from "./summary";
 import { SwitchRun } from "./SwitchRun";
@@ -109,6 +110,7 @@ function Standing({ run, behind, mark, label }: { run: RunView; behind: number; 
         </Suspense>
       )}
       {run.clocks.length > 0 && <Clocks run={run} now={now} protocol={protocol.data} />}
+      <Plans run={run} />
       <Papers run={run} />
       <section className="card" aria-label={t("graph.title")}>
         <h2>{t("graph.title")}</h2>

@@ -1,4 +1,4 @@
-import type { CodeableConcept, Observation, Resource } from "@qingshan/client";
+import type { CarePlan, CodeableConcept, Observation, Resource } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { Drawer } from "antd";
 import { useState } from "react";
@@ -9,6 +9,7 @@ import { showConcept, showValue } from "../patients/show";
 import { entryOf, type Value } from "../patients/timeline";
 import { useService } from "../session";
 import { Loading, within } from "../states";
+import PlanView from "./PlanView";
 import { Readable, showMoment, showSimple } from "./Readable";
 import { ScoreSheet } from "./ScoreSheet";
 import { Sparkline, type Point } from "./Sparkline";
@@ -50,10 +51,14 @@ export default function Details(props: {
         {place !== undefined && ` · ${place}`}
       </p>
       {isObservation && <Measured observation={resource as Observation} patients={patients} />}
-      <Readable
-        resource={resource}
-        without={isObservation ? ["code", "valueQuantity", "component", "interpretation", "referenceRange", "category"] : []}
-      />
+      {resource.resourceType === "CarePlan" ? (
+        <PlanView plan={resource as CarePlan} />
+      ) : (
+        <Readable
+          resource={resource}
+          without={isObservation ? ["code", "valueQuantity", "component", "interpretation", "referenceRange", "category"] : []}
+        />
+      )}
       <footer className="details-end">
         {lastUpdated !== undefined && (
           <p className="what">{t("details.kept", { at: showMoment(texts, lastUpdated), version: versionId ?? "–" })}</p>

@@ -337,7 +337,11 @@ impl Chance {
                 change: c.maybe(Self::code),
                 adopt: c.maybe(|c| Adopt { from: c.path(), when: c.maybe(Self::path) }),
                 when: c.maybe(Self::path),
-                set: c.some(|c| Assignment { path: "status".into(), value: c.path() }),
+                set: c.some(|c| Assignment {
+                    path: "status".into(),
+                    value: c.path(),
+                    set: c.some(|c| Element { path: "detail.status".into(), value: c.path() }),
+                }),
             }),
             indicators: self.each(3, Self::indicator),
             summaries: self.each(1, |c, code| Summary { code, title: c.words(), value: c.path() }),
