@@ -34,7 +34,8 @@ const UP: &str = r#"{"item": [
         {"linkId": "sharing", "answer": [{"valueBoolean": true}]}]}
 ]}"#;
 
-const DOWN: &str = r#"{"item": [
+pub(crate) const DOWN: &str = r#"{"item": [
+    {"linkId": "reason-code", "answer": [{"valueCoding": {"system": "https://qingshan.dev/fhir/CodeSystem/referral-down-reason", "code": "heart"}}]},
     {"linkId": "diagnosis", "answer": [{"valueString": "不稳定型心绞痛，支架术后"}]},
     {"linkId": "course", "answer": [{"valueString": "住院行支架植入。"}]},
     {"linkId": "condition-now", "answer": [{"valueString": "平稳"}]},
@@ -242,7 +243,12 @@ fn a_referral_tells_its_reason_and_how_complete_it_was_from_when_it_is_sent_on()
         };
         let up = told(&[("reason", "unclear"), ("elements-given", "12"), ("elements-wanted", "19")]);
         assert_eq!(traits("r4").await, up);
-        assert_eq!(traits("r5").await, told(&[("elements-given", "13"), ("elements-wanted", "22")]));
+        let down = told(&[("down-reason", "heart"), ("elements-given", "15"), ("elements-wanted", "23")]);
+        assert_eq!(traits("r5").await, down);
+        let focus = here.engine.load("r5").await.unwrap().unwrap().run.focus.unwrap();
+        let request = here.read(&focus).await;
+        assert_eq!(request["reasonCode"][0]["coding"][0]["code"], "heart");
+        assert_eq!(request["reasonCode"][0]["text"], "不稳定型心绞痛，支架术后");
         let focus = here.engine.load("r4").await.unwrap().unwrap().run.focus.unwrap();
         let request = here.read(&focus).await;
         assert_eq!(request["reasonCode"][0]["coding"][0]["code"], "unclear");

@@ -30,6 +30,7 @@ const medicine = (name: string, dose: string) => ({
 
 /** A referral back down as a ward fills it in. */
 export const down = [
+  answer("reason-code", code("referral-down-reason", "heart")),
   text("diagnosis", "不稳定型心绞痛，冠脉支架术后"),
   text("course", "入院行冠脉造影及支架植入，术后平稳。"),
   text("condition-now", "无胸痛，生命体征平稳"),

@@ -44,7 +44,7 @@ test("a slip back down lists each medicine, and a reader of English has English 
   const id = await refer(page, "down", "county", "town", down);
   await page.goto(`/runs/${id}/documents/slip-down`);
   const all = bare((await print(page, "slip-down")).join(""));
-  for (const said of ["双向转诊单（下转/回转）", "阿司匹林肠溶片", "100 mg，每日一次", "替格瑞洛片", "90 mg，每日两次", "立即拨打120", "2027-01-05"]) {
+  for (const said of ["双向转诊单（下转/回转）", "阿司匹林肠溶片", "100 mg，每日一次", "替格瑞洛片", "90 mg，每日两次", "心血管介入术后或心功能稳定", "胸痛超过15分钟不缓解", "立即拨打120", "2027-01-05"]) {
     expect(all, said).toContain(bare(said));
   }
   await page.getByRole("button", { name: "切换为英文" }).click();

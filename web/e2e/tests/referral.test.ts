@@ -177,6 +177,7 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
   await settle(ward, child, "核对转运过程", "过程平稳");
   await settle(ward, child, "病情稳定，发起下转", "完成", {
     answers: {
+      下转主要原因: "病情稳定，治疗方案基层可落实",
       "出院（目前）诊断": "复杂性热性惊厥",
       诊治经过: "止惊、退热，腰穿和头颅影像未见异常，观察五天无再发。",
       目前情况: "体温正常三天，神志清，进食好。",
