@@ -17,7 +17,7 @@ pub use calendar::{Calendar, Day, TimeOfDay, Weekday};
 pub use document::{Document, PaperSize, Row, Section, Signature};
 pub use series::Series;
 pub use span::{Span, Unit};
-pub use traits::{Trait, Weigh};
+pub use traits::{Need, Trait, Weigh};
 
 /// A code that remembers where in its text it stands. Two codes are equal when they read the same.
 #[derive(Clone, Default)]
@@ -745,6 +745,9 @@ pub struct Indicator {
     /// Of a share: within how long the clock must have stopped; otherwise within its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
+    /// Of a share: everything that is asked of a run, instead of `clock` and `reached`.
+    #[serde(default, rename = "need", skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// Of a share: numbers of runs that are summed, instead of runs that are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weigh: Option<Weigh>,

@@ -6,7 +6,7 @@ use fhir::time::SECOND;
 use jiff::tz::Offset;
 use serde::Serialize;
 
-use crate::definition::{Code, Indicator, IndicatorKind, Protocol, Weigh, Words};
+use crate::definition::{Code, Indicator, IndicatorKind, Need, Protocol, Span, Weigh, Words};
 use crate::run::{Run, Ticking};
 
 pub use report::report;
@@ -44,6 +44,20 @@ pub struct Figure<'p> {
     pub runs: Vec<String>,
     /// The ids of the runs of the numerator; of a time, the longest first.
     pub counted: Vec<String>,
+    /// Of a share that asks for several things: each, with the runs of the denominator that lack it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Lacked<'p>>,
+}
+
+/// One thing that a share asks for, and who lacks it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lacked<'p> {
+    /// Its code.
+    pub code: &'p str,
+    /// What it is called.
+    pub title: &'p Words,
+    /// The ids of the runs that lack it, the oldest first.
+    pub lacking: Vec<String>,
 }
 
 /// Counts the indicators of a protocol over runs of it, at a time in microseconds since 1970. What the record counts is
@@ -51,6 +65,9 @@ pub struct Figure<'p> {
 ///
 /// An indicator is about the runs of its classes that reached all it names under `having` and none of what it names under
 /// `without`. A milestone that was superseded by its correction has still been reached.
+///
+/// Where it asks for several things, a run that lacks one counts against the share as soon as that is known, and one of
+/// which not all is known yet says nothing and is left out.
 ///
 /// Where it weighs, a run adds its own numbers above and below the line, and is among those that count when both are the
 /// same.
@@ -93,6 +110,8 @@ struct Part {
     /// The runs of the denominator and of the numerator, each with what it is sorted by.
     runs: Vec<(i64, String)>,
     behind: Vec<(i64, String)>,
+    /// Those that lack each thing that is asked for, in the order of the indicator.
+    lacking: Vec<Vec<(i64, String)>>,
 }
 
 /// What one run says for one indicator.
@@ -103,6 +122,8 @@ struct Verdict {
     time: Option<i64>,
     /// What it adds above and below the line, where that is not one.
     weights: Option<(usize, usize)>,
+    /// Which of the things that are asked for it lacks, by their place.
+    lacks: Vec<usize>,
 }
 
 impl<'p> Tally<'p> {
@@ -130,6 +151,10 @@ impl<'p> Tally<'p> {
             part.times.extend(verdict.time);
             if self.names && verdict.of {
                 part.runs.push((run.began, run.id.clone()));
+            }
+            for at in verdict.lacks.iter().copied().filter(|_| self.names) {
+                part.lacking.resize(indicator.needs.len(), Vec::new());
+                part.lacking[at].push((run.began, run.id.clone()));
             }
             if self.names && verdict.counts {
                 part.behind.push((verdict.time.map_or(run.began, |time| -time), run.id.clone()));
@@ -180,6 +205,11 @@ impl Part {
             IndicatorKind::P90 => ("min", nine_in_ten(&self.times.iter().copied().map(minutes).collect::<Vec<f64>>())),
         };
         let ids = |runs: Vec<(i64, String)>| runs.into_iter().map(|(_, id)| id).collect();
+        self.lacking.resize(indicator.needs.len(), Vec::new());
+        let needs = indicator.needs.iter().zip(self.lacking).map(|(need, mut lacking)| {
+            lacking.sort();
+            Lacked { code: &need.code, title: &need.title, lacking: ids(lacking) }
+        });
         Figure {
             code: &indicator.code,
             title: &indicator.title,
@@ -194,6 +224,7 @@ impl Part {
             source: indicator.source.as_deref(),
             runs: ids(runs),
             counted: ids(self.behind),
+            needs: needs.collect(),
         }
     }
 }
@@ -221,12 +252,23 @@ impl<'p> Judge<'p> {
             (IndicatorKind::Share, None) if indicator.weigh.is_some() => {
                 match indicator.weigh.as_ref().and_then(|weigh| weights(weigh, run)).filter(|_| about) {
                     Some((above, below)) => {
-                        Verdict { of: true, counts: above == below, weights: Some((above, below)), time: None }
+                        let weights = Some((above, below));
+                        Verdict { of: true, counts: above == below, weights, ..Verdict::default() }
                     }
                     None => Verdict::default(),
                 }
             }
-            (IndicatorKind::Share, Some(clock)) => match self.kept(indicator, clock, run).filter(|_| about) {
+            (IndicatorKind::Share, _) if !indicator.needs.is_empty() => {
+                let met: Vec<Option<bool>> = indicator.needs.iter().map(|need| self.met(need, run)).collect();
+                match all_of(&met).filter(|_| about) {
+                    Some(counts) => {
+                        let lacks = (0..met.len()).filter(|at| met[*at] == Some(false)).collect();
+                        Verdict { of: true, counts, lacks, ..Verdict::default() }
+                    }
+                    None => Verdict::default(),
+                }
+            }
+            (IndicatorKind::Share, Some(clock)) => match self.kept(indicator.within, clock, run).filter(|_| about) {
                 Some(kept) => Verdict { of: true, counts: kept && reached(), ..Verdict::default() },
                 None => Verdict::default(),
             },
@@ -245,10 +287,23 @@ impl<'p> Judge<'p> {
         run.clocks.iter().filter(move |ticking| ticking.clock == clock.as_str())
     }
 
-    /// Whether a clock kept within its limit every time it ran; none where that cannot be said yet.
-    fn kept(self, indicator: &Indicator, clock: &Code, run: &'p Run) -> Option<bool> {
+    /// Whether a run has one of the things that are asked for; none where that cannot be said yet.
+    fn met(self, need: &Need, run: &'p Run) -> Option<bool> {
+        let kept = need.clock.as_ref().map(|clock| self.kept(need.within, clock, run));
+        let reached = (!need.reached.is_empty()).then(|| {
+            let is_missed = || need.missed.iter().any(|code| run.reached(code).is_some());
+            match need.reached.iter().all(|code| run.reached(code).is_some()) {
+                true => Some(true),
+                false => is_missed().then_some(false),
+            }
+        });
+        all_of(&[kept, reached].into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// Whether a clock kept within a time, or its limit, every time it ran; none where that cannot be said yet.
+    fn kept(self, within: Option<Span>, clock: &Code, run: &'p Run) -> Option<bool> {
         let verdicts = self.tickings(clock, run).map(|ticking| {
-            let limit = match indicator.within {
+            let limit = match within {
                 Some(span) => run.point(self.protocol, ticking, span, self.zone),
                 // What an institution keeps to by itself does not change by what all are counted.
                 None => run.standard(self.protocol, ticking, self.zone),
@@ -260,10 +315,7 @@ impl<'p> Judge<'p> {
                 _ => None,
             }
         });
-        let verdicts: Vec<Option<bool>> = verdicts.collect();
-        let broken = verdicts.contains(&Some(false));
-        let all_said = !verdicts.is_empty() && verdicts.iter().all(Option::is_some);
-        if broken { Some(false) } else { all_said.then_some(true) }
+        all_of(&verdicts.collect::<Vec<_>>())
     }
 
     /// The longest time a clock took, in microseconds; none while it runs.
@@ -282,6 +334,12 @@ fn weights(weigh: &Weigh, run: &Run) -> Option<(usize, usize)> {
     let number = |code: &Code| run.traits.get(code.as_str())?.parse::<usize>().ok();
     let below = number(&weigh.below).filter(|below| *below > 0)?;
     Some((number(&weigh.above)?.min(below), below))
+}
+
+/// Whether all of some things are so: not as soon as one is not, and unknown as long as one is, or where there is none.
+fn all_of(said: &[Option<bool>]) -> Option<bool> {
+    let all_said = !said.is_empty() && said.iter().all(Option::is_some);
+    if said.contains(&Some(false)) { Some(false) } else { all_said.then_some(true) }
 }
 
 fn is_of_class(indicator: &Indicator, run: &Run) -> bool {

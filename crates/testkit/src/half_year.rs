@@ -308,6 +308,8 @@ struct Leg {
     decided: Option<i64>,
     times: BTreeMap<&'static str, i64>,
     outcome: Option<&'static str>,
+    /// The plan it went down with was carried out.
+    reviewed: bool,
 }
 
 /// What an indicator must come to.
@@ -354,6 +356,7 @@ impl Legs {
                     if matches!(*step, "review" | "arbitrate") && !matches!(*outcome, Some("cannot" | "ask")) {
                         (leg.decided, leg.outcome) = (Some(entry.at), *outcome);
                     }
+                    leg.reviewed |= (*step, *outcome) == ("plan-review", Some("executed"));
                     let (way, class, referred) = (leg.way, leg.class, leg.referred);
                     let next = match (*step, *outcome) {
                         ("review", Some("redirect")) => Leg { way, class, began: entry.at, referred, ..Leg::default() },
@@ -421,7 +424,9 @@ impl Legs {
             share("opened-in-time", self.all().filter(opened), opened_in_time),
             share("decided-in-time", self.all().filter(opened), decided_in_time),
             share("answered-in-time", self.all().filter(|leg| has(leg, "leave")), within("leave", "close", 1_440)),
-            share("managed-after-down", self.all().filter(is("down")), within("arrive", "contact", 7 * 1_440)),
+            share("managed-after-down", self.all().filter(is("down")), |leg| {
+                within("arrive", "contact", 7 * 1_440)(leg) && leg.reviewed
+            }),
             Counted { code: "checked", numerator: checked, denominator: None, value: None },
             share("loop", self.all().filter(|leg| arrived(leg)), |leg| has(leg, "acknowledge")),
             time("wait-median", middle),

@@ -105,6 +105,13 @@ async fn half_a_year_of_referrals_counts_the_same_from_the_runs_as_from_the_list
             assert_eq!(found.value, Some(value), "{code}");
         }
     }
+    // Behind the share of those who were managed, each half says who lacks it.
+    let managed = figures.iter().find(|one| one.code == "managed-after-down").expect("an indicator");
+    let lacking = |at: usize| managed.needs[at].lacking.iter().collect::<std::collections::BTreeSet<_>>();
+    assert!(!lacking(0).is_empty() && !lacking(1).is_empty());
+    assert_eq!(lacking(0).union(&lacking(1)).count(), managed.denominator - managed.numerator);
+    let late = lacking(0).into_iter().all(|id| !managed.counted.contains(id));
+    assert!(late, "who lacks one half is not among those that count");
     let ratio = figures.iter().find(|one| one.code == "down-to-up").and_then(|one| one.value);
     assert_eq!(ratio.map(|value| (value * 10.0).round()), Some(506.0), "50.6 of a hundred");
 }

@@ -301,6 +301,8 @@ export interface Figure extends Coded {
   /** The runs it is about, and those that count. */
   runs: string[];
   counted: string[];
+  /** Of a share that asks for several things: each, with the runs that lack it. */
+  needs?: (Coded & { lacking: string[] })[];
 }
 
 /** An indicator told apart by months and institutions. */

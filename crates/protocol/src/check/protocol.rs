@@ -441,6 +441,27 @@ impl<'a> Desk<'a> {
         for number in indicator.weigh.iter().flat_map(|weigh| [&weigh.above, &weigh.below]) {
             self.refers(number, "trait", protocol.traits.iter().map(|one| one.code.as_str()));
         }
+        self.differ(indicator.needs.iter().map(|need| &need.code), "need of this indicator");
+        for need in &indicator.needs {
+            self.words(&need.code, &need.title, "title");
+            need.reached.iter().chain(&need.missed).for_each(|code| self.reaches(protocol, code));
+            if let Some(clock) = &need.clock {
+                self.refers(clock, "clock", protocol.clocks.iter().map(|one| one.code.as_str()));
+            }
+            if need.clock.is_none() && need.reached.is_empty() {
+                let told = "asks for nothing; name a clock, or milestones that are reached";
+                self.error(&need.code, format!("The need `{}` {told}.", need.code));
+            }
+        }
+        if !indicator.needs.is_empty()
+            && (indicator.kind != IndicatorKind::Share
+                || indicator.clock.is_some()
+                || !indicator.reached.is_empty()
+                || indicator.weigh.is_some())
+        {
+            let told = "asks for several things, which only a share does, and says them all as needs";
+            return self.error(&indicator.code, format!("The indicator `{}` {told}.", indicator.code));
+        }
         if indicator.weigh.is_some()
             && (indicator.kind != IndicatorKind::Share || indicator.clock.is_some() || !indicator.reached.is_empty())
         {
@@ -466,9 +487,12 @@ impl<'a> Desk<'a> {
             }
             IndicatorKind::Ratio if indicator.per.is_some() => return,
             IndicatorKind::Share
-                if indicator.reached.is_empty() && indicator.clock.is_none() && indicator.weigh.is_none() =>
+                if indicator.reached.is_empty()
+                    && indicator.clock.is_none()
+                    && indicator.weigh.is_none()
+                    && indicator.needs.is_empty() =>
             {
-                "is a share; say by `reached`, `clock` or `weigh` what counts"
+                "is a share; say by `reached`, `clock`, `need` or `weigh` what counts"
             }
             IndicatorKind::Ratio if indicator.reached.is_empty() => {
                 "is a ratio; say by `reached` what stands above the line"

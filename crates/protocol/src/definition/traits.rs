@@ -1,8 +1,8 @@
-//! What is told of a run once, as it begins.
+//! What is told of a run once, as it begins, and what figures are made of besides.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Words};
+use super::{Code, Span, Words};
 
 /// What is told of a run once, as it begins, and kept with it: figures are told apart by it, or made of it. What the
 /// record says of it later changes nothing for the run.
@@ -30,4 +30,28 @@ pub struct Weigh {
     pub above: Code,
     /// The trait that is summed below the line. A run without both, or with nothing below the line, says nothing.
     pub below: Code,
+}
+
+/// One of several things that a share asks of a run: those behind it that lack one can be told from those that lack
+/// another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Need {
+    /// Its code.
+    pub code: Code,
+    /// What it is called.
+    pub title: Words,
+    /// The clock that must have stopped in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Code>,
+    /// Within how long; otherwise within its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+    /// The milestones that must have been reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<Code>,
+    /// Milestones by any of which it is known that it is not so, as long as those of `reached` have not come about after
+    /// all. Before, nothing can be said yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Code>,
 }

@@ -394,7 +394,10 @@ fn write_scoring(table: &mut Table, out: &mut Value, protocol: &Protocol) {
     let reached = |code: &str| format!("output.where(type.coding.code = '{}.{code}').exists()", protocol.code);
     let mut about: Vec<String> = texts("having").into_iter().map(reached).collect();
     about.extend(texts("without").into_iter().map(|code| format!("{}.not()", reached(code))));
-    let counted: Vec<String> = texts("reached").into_iter().map(reached).collect();
+    let mut counted: Vec<String> = texts("reached").into_iter().map(reached).collect();
+    let needs = table.get("need").and_then(Word::as_array).into_iter().flatten();
+    let needed = needs.filter_map(|need| need.get("reached")?.as_array()).flatten().filter_map(Word::as_str);
+    counted.extend(needed.map(reached));
     let population = |code: &str, rules: &[String]| {
         let rule = if rules.is_empty() { "true".to_owned() } else { rules.join(" and ") };
         let coding = json!({ "system": "http://terminology.hl7.org/CodeSystem/measure-population", "code": code });

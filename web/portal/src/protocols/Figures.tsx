@@ -135,6 +135,18 @@ function FigureLine(props: { figure: Figure; open(code: string, part: Part): voi
           <button type="button" className="inline-button" aria-expanded={opened === "runs"} disabled={figure.runs.length === 0} onClick={() => open(figure.code, "runs")}>
             {t("figures.denominator", { count: total })}
           </button>
+          {(figure.needs ?? []).map(({ code, title, lacking }) => (
+            <button
+              key={code}
+              type="button"
+              className="inline-button"
+              aria-expanded={opened === `need:${code}`}
+              disabled={lacking.length === 0}
+              onClick={() => open(figure.code, `need:${code}`)}
+            >
+              {t("figures.lacking", { what: say(locale, title), count: lacking.length })}
+            </button>
+          ))}
         </span>
       )}
     </div>

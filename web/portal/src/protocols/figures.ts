@@ -57,11 +57,12 @@ export function valuesNamed({ lists }: Pick<Protocol, "lists">, list: string | u
 }
 
 /** Which of the runs behind a figure: all, those that count, or the others. */
-export type Part = "runs" | "counted" | "others";
+export type Part = "runs" | "counted" | "others" | `need:${string}`;
 
 /** The runs behind a part of a figure. */
-export function behind(figure: Pick<Figure, "runs" | "counted">, part: Part): readonly string[] {
-  if (part !== "others") return figure[part];
+export function behind(figure: Pick<Figure, "runs" | "counted" | "needs">, part: Part): readonly string[] {
+  if (part === "runs" || part === "counted") return figure[part];
+  if (part !== "others") return figure.needs?.find(({ code }) => `need:${code}` === part)?.lacking ?? [];
   const counted = new Set(figure.counted);
   return figure.runs.filter((id) => !counted.has(id));
 }
