@@ -296,6 +296,9 @@ impl Engine {
             if is_done(&standing.run, &caller.actor, &act.deed) {
                 return Ok(standing);
             }
+            if let Deed::Switch { protocol, .. } = &act.deed {
+                told::is_target(&standing.protocol, protocol)?;
+            }
             let (protocol, patient, focus) =
                 (standing.protocol.clone(), standing.run.patient.clone(), standing.run.focus.clone());
             let mut draft = Draft::new(self, &caller.actor);

@@ -589,6 +589,8 @@ fn those_who_work_on_a_run_are_told_what_it_keeps_under_another_protocol_and_let
         let switch = |reason: &str| json!({"deed": "switch", "protocol": "urgent-consultation", "reason": {"code": "", "text": reason}});
         patient.post("/runs/run-1/acts", &switch("急")).await.refused(403, "forbidden");
         answerer.post("/runs/run-1/acts", &switch(" ")).await.refused(400, "required");
+        let aside = json!({"deed": "switch", "protocol": "consultation", "reason": {"code": "", "text": "病情加重"}});
+        answerer.post("/runs/run-1/acts", &aside).await.refused(422, "business-rule");
         let left = read(&answerer.post("/runs/run-1/acts", &switch("病情加重")).await);
         assert_eq!((&left["end"], left.get("switch")), (&json!("cancelled"), None));
         let path = "/fhir/Task?group-identifier=https://qingshan.dev/fhir/sid/chain%7Crun-1&status=in-progress\

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fhir::{Category, Error};
+use fhir::{Category, Error, IssueCode};
 use record::{Caller, Session};
 
 use super::authority::Authority;
@@ -11,6 +11,26 @@ use super::scene::{About, Scene};
 use super::{Engine, Standing};
 use crate::run::{Deed, Reason};
 use crate::{Protocol, Run, knowledge};
+
+/// The protocols a protocol says its runs can go over to.
+fn named(protocol: &Protocol) -> BTreeSet<&str> {
+    protocol.milestones.iter().filter_map(|one| one.switch.as_deref()).collect()
+}
+
+/// Refuses that a run goes over to a protocol to which its own does not let it. A run that went over earlier keeps its
+/// history: this is asked of who acts and not of what is folded.
+pub(super) fn is_target(protocol: &Protocol, other: &str) -> Result<(), Error> {
+    let named = named(protocol);
+    if named.contains(other) {
+        return Ok(());
+    }
+    let to = match named.is_empty() {
+        true => "Its protocol names none to which it could.".to_owned(),
+        false => format!("It can go over to: {}.", named.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    let text = format!("A run of \"{}\" does not go over to \"{other}\". {to}", protocol.code);
+    Err(Error::new(Category::Unprocessable, IssueCode::BusinessRule, text))
+}
 
 impl Engine {
     /// The latest version of every protocol that the record holds now, by code.
@@ -44,8 +64,7 @@ impl Engine {
 
     /// The protocols under which a caller may let a run go on by hand: those its own protocol says it can go over to.
     pub async fn targets(&self, caller: &Caller, standing: &Standing) -> Result<Vec<Arc<Protocol>>, Error> {
-        let named: BTreeSet<&str> =
-            standing.protocol.milestones.iter().filter_map(|one| one.switch.as_deref()).collect();
+        let named = named(&standing.protocol);
         let deed = Deed::Switch { protocol: String::new(), reason: String::new() };
         if named.is_empty() || standing.run.end.is_some() || !self.may_do(caller, standing, &deed).await? {
             return Ok(Vec::new());

@@ -142,6 +142,25 @@ fn switching_to_another_protocol_keeps_the_times_that_both_know() {
 }
 
 #[test]
+fn a_run_goes_over_only_to_a_protocol_that_its_own_names() {
+    on_both(async |place| {
+        let town = Town::of(place).await;
+        town.start().await;
+        let text = include_str!("referral.toml").replacen("code = \"referral\"", "code = \"aside\"", 1);
+        town.engine.library().put(read(&text));
+        let by = staff("wu", "medicine", "doctor");
+        for other in ["aside", "referral", "no-such"] {
+            let deed = Deed::Switch { protocol: other.to_owned(), reason: "病情加重".to_owned() };
+            let refused = town.act(&by, "r1", deed).await.unwrap_err();
+            assert_eq!(refused.category(), Category::Unprocessable, "{other}");
+            assert!(refused.to_string().contains("It can go over to: green-lane."), "{refused}");
+        }
+        let stands = town.engine.load("r1").await.unwrap().unwrap();
+        assert_eq!((stands.run.end, stands.version), (None, 1), "nothing has come of it");
+    });
+}
+
+#[test]
 fn a_time_that_is_kept_from_another_run_still_says_from_what_and_by_whom_it_is_known() {
     on_both(async |place| {
         let town = Town::of(place).await;
