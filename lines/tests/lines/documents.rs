@@ -211,12 +211,12 @@ fn a_slip_back_down_carries_each_medicine_with_who_prescribes_it_next() {
         assert_eq!(rows[0][3], []);
         assert_eq!(rows[1][3], [Shown::Date("2027-05-01".to_owned())]);
         assert_eq!(rows[1][4], [text("家庭医生")]);
-        assert_eq!(line(&slip, "复查日期"), [Shown::Date("2026-06-01".to_owned())]);
         let flags = table(&slip, "red-flags");
         assert_eq!(flags[1], [vec![text("黑便、牙龈出血")], vec![text("当日到医院就诊，不要自行停药")]]);
         let goals = table(&slip, "goals");
         assert_eq!(goals, [vec![vec![text("六分钟步行400米")], vec![Shown::Date("2026-08-01".to_owned())]]]);
         assert_eq!(table(&slip, "pending")[0][1], [text("心内科高原医生")]);
+        assert_eq!(line(&slip, "复查日期"), [Shown::Date("2026-06-01".to_owned())]);
     });
 }
 

@@ -223,7 +223,6 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
     },
   });
   await done(clinic);
-  await told(mother, "本次诊治结果已反馈给您的医生。");
   await told(mother, "您的家庭医生已与您联系，之后的复查和用药由社区负责。");
   await settle(clinic, child, "按下转计划复查", "已按计划复查", {
     asks: true,
@@ -235,6 +234,7 @@ test("an emergency child finds bed, team and equipment ready, and comes back dow
       今后管理: "结束本次下转计划，按儿童健康管理随访。",
     },
   });
+  await told(mother, "本次诊治结果已反馈给您的医生。");
   await settle(ward, child, "阅看转诊回复", "完成");
   await settle(ward, child, "填写转诊回复", "完成", {
     answers: {
