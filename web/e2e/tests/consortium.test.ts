@@ -113,3 +113,32 @@ test("nobody else is offered to change the consortium, and the record refuses it
   await expect(ask(page, "PUT", "/fhir/Organization/county", { ...county, name: "Mine" })).rejects.toThrow(/403/);
   await keep(page, "consortium-read");
 });
+
+test("a post that is ended now shuts out who wears it at once, and one that ends with the day does not", async () => {
+  const nurse = await show.window("lin");
+  const reads = () => nurse.evaluate(async () => (await fetch("/fhir/Encounter?_count=1")).status);
+  expect(await reads()).toBe(200);
+  for (const [locale, options, when] of [
+    ["en", phone, "End at midnight"],
+    ["zh-CN", {}, "立即结束"],
+  ] as const) {
+    const page = await show.window("qian", { ...options, locale });
+    await page.goto("/consortium?at=county");
+    const line = page.locator(".lines li", { hasText: "林静" }).filter({ hasNotText: "不在任期内" }).first();
+    await line.getByRole("button", { name: /^(End the post|结束任职)/ }).click();
+    await page.locator(".dialog").waitFor();
+    await keep(page, `staff-end-${locale}`);
+    expect(await flaws(page)).toEqual([]);
+    await page.locator(".dialog").getByRole("button", { name: when }).click();
+    await page.locator(".dialog").waitFor({ state: "detached" });
+    if (locale === "en") {
+      expect(await reads()).toBe(200);
+      continue;
+    }
+    const over = page.locator(".lines li.is-over", { hasText: "林静" });
+    await over.waitFor();
+    expect(await over.innerText()).toMatch(/任期至 \d{4}-\d\d-\d\d \d\d:\d\d/);
+    await keep(page, "staff-ended");
+    expect(await reads()).toBe(403);
+  }
+});

@@ -2,7 +2,7 @@ import type { When } from "@qingshan/client";
 
 /** China has kept one offset all year since 1991; records are shown in it wherever they are read. */
 export const ZONE = "Asia/Shanghai";
-const OFFSET = "+08:00";
+export const OFFSET = "+08:00";
 
 /** The locales that screens come in. */
 export type Locale = "zh-CN" | "en";

@@ -1,7 +1,7 @@
 import type { ContactPoint, Organization, OrganizationAffiliation, Practitioner, PractitionerRole } from "@qingshan/client";
 import { expect, test } from "vitest";
 import { isMobile, numberOf, withNumber } from "../src/consortium/mobile";
-import { bondsOf, departmentOf, departmentsOf, endedOn, managedBy, serviceOf, withDetails } from "../src/consortium/edits";
+import { bondsOf, departmentOf, departmentsOf, endedAt, endedOn, endedWith, managedBy, serviceOf, withDetails } from "../src/consortium/edits";
 import { holds, levelOf, TAG, treeOf, type Branch } from "../src/consortium/tree";
 
 const type = "http://terminology.hl7.org/CodeSystem/organization-type";
@@ -98,6 +98,18 @@ test("only what was changed of an institution is written, and what else it is re
   const raised = withDetails(reached, { level: { code: "tertiary", display: "x" } });
   expect(levelOf(raised)).toBe("tertiary");
   expect(raised.type).toHaveLength(2);
+});
+
+test("a post that is ended now is over at once, and one that ends with the day is held until midnight", () => {
+  const noon = Date.parse("2026-05-04T12:00:00+08:00");
+  const role = { resourceType: "PractitionerRole" as const, active: true, period: { start: "2026-05-04" } };
+  const isHeld = ({ active, period }: PractitionerRole, at: number) => active !== false && holds(period, at);
+  const over = endedAt(role, noon);
+  expect(over.period).toEqual({ start: "2026-05-04", end: "2026-05-04T12:00:00+08:00" });
+  expect(isHeld(over, noon)).toBe(false);
+  const later = endedWith(role, "2026-05-04");
+  expect(isHeld(later, Date.parse("2026-05-04T23:59:00+08:00"))).toBe(true);
+  expect(isHeld(later, Date.parse("2026-05-05T00:00:01+08:00"))).toBe(false);
 });
 
 test("a bond that has ended is told as such and no longer ties, and one that lies ahead may still be ended", () => {

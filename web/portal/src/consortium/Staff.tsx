@@ -2,7 +2,7 @@ import type { Organization, Practitioner, PractitionerRole } from "@qingshan/cli
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input } from "antd";
 import { useState, type FormEvent } from "react";
-import { dayAt, readDay, showDate } from "../calendar";
+import { dayAt, readDay, showDate, showTime } from "../calendar";
 import { DUTY, duties } from "../duties";
 import { Dialog } from "../Dialog";
 import { Field } from "../Field";
@@ -12,6 +12,7 @@ import { nameOf } from "../patients/person";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
+import { endedAt, endedWith } from "./edits";
 import { isMobile, numberOf, withNumber } from "./mobile";
 import { holds } from "./tree";
 
@@ -40,10 +41,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
     },
   });
   const [calling, setCalling] = useState<{ role: PractitionerRole; person: Practitioner; name: string }>();
-  const end = useMutation({
-    mutationFn: (role: PractitionerRole) => service.update({ ...role, period: { ...role.period, end: dayAt(Date.now()) } }),
-    onSettled: () => cache.invalidateQueries({ queryKey: key }),
-  });
+  const [ending, setEnding] = useState<{ role: PractitionerRole; name: string }>();
   if (staff.isPending) return <Loading rows={5} />;
   if (staff.isError && staff.data === undefined) return <FailureNotice cause={staff.error} retry={() => void staff.refetch()} />;
   const now = Date.now();
@@ -60,7 +58,6 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
   return (
     <section className="card">
       <h2>{t("staff.title", { count: rows.filter(({ isNow }) => isNow).length })}</h2>
-      {end.isError && <FailureNotice cause={end.error} />}
       {rows.length === 0 && <Nothing title={t("staff.none")} />}
       <ul className="lines">
         {rows.map(({ role, person, number, name, isNow }) => (
@@ -76,7 +73,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
                 ))}
               <span className="what line-note">
                 {role.period?.start !== undefined && t("timeline.from", { from: showDate(role.period.start, locale) })}{" "}
-                {role.period?.end !== undefined && t("post.until", { date: showDate(role.period.end, locale) })}
+                {role.period?.end !== undefined && t("post.until", { date: [showDate(role.period.end, locale), showTime(role.period.end)].filter(Boolean).join(" ") })}
                 {!isNow && ` ${t("staff.over")}`}
               </span>
             </span>
@@ -93,7 +90,7 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
                     </Button>
                   </>
                 )}
-                <Button disabled={end.isPending} onClick={() => end.mutate(role)}>
+                <Button aria-label={`${t("staff.end")} ${name}`} onClick={() => setEnding({ role, name })}>
                   {t("staff.end")}
                 </Button>
               </span>
@@ -102,8 +99,39 @@ export function Staff({ organization, mayEdit }: { organization: Organization; m
         ))}
       </ul>
       {calling !== undefined && <SetNumber {...calling} onClose={() => setCalling(undefined)} onDone={() => void cache.invalidateQueries({ queryKey: key })} />}
+      {ending !== undefined && <End {...ending} onClose={() => setEnding(undefined)} onDone={() => void cache.invalidateQueries({ queryKey: key })} />}
       {mayEdit && <AddPost organization={organization} onDone={() => void cache.invalidateQueries({ queryKey: key })} />}
     </section>
+  );
+}
+
+/** Ends a post: this very moment, or with the day, and says which. */
+function End(props: { role: PractitionerRole; name: string; onClose(): void; onDone(): void }) {
+  const { role, name, onClose, onDone } = props;
+  const { t } = useTexts();
+  const service = useService();
+  const end = useMutation({
+    mutationFn: (when: "now" | "midnight") =>
+      service.update(when === "now" ? endedAt(role, Date.now()) : endedWith(role, dayAt(Date.now()))),
+    onSuccess: onClose,
+    onSettled: onDone,
+  });
+  return (
+    <Dialog title={t("staff.end")} onClose={onClose}>
+      <p>{t("staff.end.help", { name })}</p>
+      {end.isError && <FailureNotice cause={end.error} />}
+      <div className="form-end">
+        <Button size="large" onClick={onClose}>
+          {t("register.cancel")}
+        </Button>
+        <Button size="large" disabled={end.isPending} onClick={() => end.mutate("midnight")}>
+          {t("staff.end.midnight")}
+        </Button>
+        <Button size="large" type="primary" danger disabled={end.isPending} onClick={() => end.mutate("now")}>
+          {t("staff.end.now")}
+        </Button>
+      </div>
+    </Dialog>
   );
 }
 

@@ -1,4 +1,5 @@
-import type { HealthcareService, Organization, OrganizationAffiliation, Period } from "@qingshan/client";
+import type { HealthcareService, Organization, OrganizationAffiliation, Period, PractitionerRole } from "@qingshan/client";
+import { dayAt, OFFSET, timeAt } from "../calendar";
 import { AFFILIATION, codesOf, holds, idOf, isDepartment, LEVEL, TAG, TYPE, type Level } from "./tree";
 
 /** What may be said of an institution or a department anew. What is left out stays as it is. */
@@ -127,6 +128,16 @@ export function bondsOf(id: string, affiliations: readonly OrganizationAffiliati
 /** A bond that ends with a day, as `YYYY-MM-DD`. It is kept: who belonged together until then stays known. */
 export function endedOn(tie: OrganizationAffiliation, day: string): OrganizationAffiliation {
   return { ...tie, period: { ...tie.period, end: day } };
+}
+
+/** A post that is over from a moment on, in milliseconds since 1970: also where the clock of this browser is ahead. */
+export function endedAt(role: PractitionerRole, moment: number): PractitionerRole {
+  return { ...role, active: false, period: { ...role.period, end: `${dayAt(moment)}T${timeAt(moment)}${OFFSET}` } };
+}
+
+/** A post that ends with a day, as `YYYY-MM-DD`: it is held until midnight. */
+export function endedWith(role: PractitionerRole, day: string): PractitionerRole {
+  return { ...role, period: { ...role.period, end: day } };
 }
 
 /** What ties two institutions together anew. */
