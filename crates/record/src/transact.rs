@@ -136,6 +136,7 @@ pub(crate) mod links;
 mod permit;
 pub(crate) mod prepare;
 mod resolve;
+mod self_made;
 mod written;
 
 use commit::{Work, WorkContent};

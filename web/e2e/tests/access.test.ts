@@ -2,7 +2,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import english from "../../portal/src/strings/en.json";
 import chinese from "../../portal/src/strings/zh-CN.json";
-import { be, play } from "../src/stage";
+import { ask, be, keep, play } from "../src/stage";
 
 const sizes: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1366, height: 768 } },
@@ -52,6 +52,47 @@ for (const [size, options] of Object.entries(sizes)) {
         expect(await waiting.innerText()).toContain("高原");
         await waiting.getByRole("button", { name: strings["emergencies.justified"], exact: true }).click();
         await page.getByText(strings["emergencies.none"]).waitFor();
+        await leave();
+      });
+
+      test("a doctor who opens a visit for somebody they had nothing to do with is not held up, and it is told and reviewed", async () => {
+        await be(page, "gao");
+        const found = await ask(page, "GET", "/fhir/Patient?birthdate=1958-04-12&_count=1");
+        const [{ resource }] = found["entry"] as [{ resource: { id: string } }];
+        await ask(page, "POST", "/fhir/Encounter", {
+          resourceType: "Encounter",
+          status: "in-progress",
+          class: { system: "http://terminology.hl7.org/CodeSystem/v3-ActCode", code: "AMB" },
+          subject: { reference: `Patient/${resource.id}` },
+          serviceProvider: { reference: "Organization/city" },
+        });
+        await leave();
+        await be(page, "shan");
+        await page.getByRole("link", { name: strings["mine.looked"] }).click();
+        await page.getByText(strings["looked.selfMade"]).first().waitFor();
+        await keep(page, `looked-self-made-${size}-${locale}`);
+        await leave();
+        await be(page, "he");
+        await page.goto("/ties");
+        const made = page.locator(".waiting", { hasText: "单小雨" });
+        expect(await made.innerText()).toContain("高原");
+        expect(await made.innerText()).toContain(strings["ties.by.Encounter"]);
+        await keep(page, `ties-${size}-${locale}`);
+        const institution = page.getByLabel(strings["ties.institution"], { exact: true });
+        await institution.selectOption({ label: "示范县医院" });
+        await page.getByText(strings["ties.none"]).waitFor();
+        await institution.selectOption({ label: "示范市医院" });
+        await made.waitFor();
+        await page.getByLabel(strings["ties.to"], { exact: true }).fill("2020-01-01");
+        await page.getByText(strings["ties.none"]).waitFor();
+        await page.getByLabel(strings["ties.to"], { exact: true }).fill("");
+        const bad = made.getByRole("button", { name: strings["ties.bad"], exact: true });
+        expect(await bad.isDisabled()).toBe(true);
+        await made.getByRole("textbox").fill("核实");
+        expect(await bad.isDisabled()).toBe(false);
+        await made.getByRole("button", { name: strings["ties.good"], exact: true }).click();
+        await page.getByText(strings["ties.none"]).waitFor();
+        await leave();
       });
     });
   }

@@ -24,6 +24,7 @@ const MinePage = lazy(() => import("./mine/MinePage"));
 const AnnouncePage = lazy(() => import("./mine/AnnouncePage"));
 const ConsentsPage = lazy(() => import("./mine/ConsentsPage"));
 const EmergenciesPage = lazy(() => import("./work/EmergenciesPage"));
+const TiesPage = lazy(() => import("./work/TiesPage"));
 const PeoplePage = lazy(() => import("./work/PeoplePage"));
 const WorkPage = lazy(() => import("./work/WorkPage"));
 const TaskPage = lazy(() => import("./tasks/TaskPage"));
@@ -192,6 +193,7 @@ function Screens() {
         <Route path="/mine/announce" component={AnnouncePage} />
         <Route path="/mine/:id/consents">{({ id }) => <ConsentsPage key={id} id={decodeURIComponent(id)} />}</Route>
         <Route path={places.emergencies} component={EmergenciesPage} />
+        <Route path={places.ties} component={TiesPage} />
         <Route path={places.people} component={PeoplePage} />
         <Route path={places.places} component={PlacesPage} />
         <Route path={places.sessions} component={SessionsPage} />

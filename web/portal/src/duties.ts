@@ -36,6 +36,7 @@ export type Screen =
   | "find"
   | "register"
   | "emergencies"
+  | "ties"
   | "people"
   | "places"
   | "sessions"
@@ -55,6 +56,7 @@ export const places: Readonly<Record<Screen, string>> = {
   find: "/find",
   register: "/patients/new",
   emergencies: "/emergencies",
+  ties: "/ties",
   people: "/people",
   places: "/places",
   sessions: "/sessions",
@@ -91,6 +93,7 @@ const offered: Readonly<Record<Exclude<Screen, "mine" | "consortium">, readonly 
   find: [...clinical, "registrar", "privacy-officer"],
   register: ["registrar", "doctor", "nurse", "family-doctor", "village-doctor", "public-health", "paramedic"],
   emergencies: ["privacy-officer"],
+  ties: ["privacy-officer"],
   people: ["registrar"],
   places: ["referral-officer", "dispatcher"],
   sessions: ["referral-officer", "registrar", "family-doctor", "village-doctor", "doctor", "nurse", "public-health", "quality"],
@@ -122,8 +125,8 @@ export function screensOf(session: Session): Screen[] {
   const worn: readonly string[] = postOf(session)?.duties ?? [];
   const has = (screen: keyof typeof offered) => offered[screen].some((duty) => worn.includes(duty));
   // A worklist comes before the search for those whose whole work it is: it is what waits.
-  const waits = ["emergencies", "ambulance", "work", "board", "triage", "find", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
-  const searches = ["emergencies", "ambulance", "find", "work", "board", "triage", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
+  const waits = ["emergencies", "ties", "ambulance", "work", "board", "triage", "find", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
+  const searches = ["emergencies", "ties", "ambulance", "find", "work", "board", "triage", "register", "people", "owed", "places", "sessions", "registry", "protocols"] as const;
   const order = waitsFor.some((duty) => worn.includes(duty)) ? waits : searches;
   // Whose clocks are off is looked at when somebody is told of it: nobody's day begins there.
   const last = (["sources"] as const).filter(has);

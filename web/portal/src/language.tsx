@@ -64,6 +64,7 @@ export type Family =
   | "run.end"
   | "setting"
   | "status"
+  | "ties.by"
   | "trail";
 
 /** Texts in the language of the screen. */

@@ -82,6 +82,16 @@ test("one person's looks of one day are one line, and an emergency stands by its
   expect(visits[1]?.relations).toEqual(["treats"]);
 });
 
+test("who made the relation by which they were let in is told apart from who had one", () => {
+  const [made, read] = [look("2026-03-01T09:00:00+08:00", "林静"), look("2026-03-01T09:01:00+08:00", "林静")];
+  made.agent?.[0]?.role?.push({ coding: [{ system: "https://qingshan.dev/fhir/CodeSystem/relation", code: "self-made" }] });
+  expect(lookOf(made)).toMatchObject({ relation: "treats", isSelfMade: true });
+  expect(lookOf(read)).toMatchObject({ relation: "treats", isSelfMade: false });
+  const visits = visitsOf([made, read].map(lookOf).filter((one) => one !== undefined));
+  expect(visits).toHaveLength(1);
+  expect(visits[0]).toMatchObject({ isSelfMade: true, relations: ["treats"] });
+});
+
 test("the platform and a person's own look are not told as a post's", () => {
   const by = (reference: string) => lookOf({ ...look("2026-03-01T09:00:00+08:00", "某"), agent: [{ who: { reference } }] });
   expect(by("Device/qingshan")?.as).toBe("platform");

@@ -39,10 +39,12 @@ pub(crate) enum Kind {
     Opened,
     /// The resource itself is addressed to somebody.
     Addressed,
+    /// A review is due of a tie that somebody made for themselves. It opens nothing.
+    Reviewed,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Treats,
         Self::ReferredTo,
         Self::ReferredFrom,
@@ -55,10 +57,18 @@ impl Kind {
         Self::Except,
         Self::Opened,
         Self::Addressed,
+        Self::Reviewed,
     ];
 
     pub(crate) const fn number(self) -> i64 {
         self as i64 + 1
+    }
+
+    /// Whether it ties somebody to a patient for the patient's care. An emergency does not count: it ends by itself, and is
+    /// reviewed by itself.
+    pub(crate) const fn is_of_care(self) -> bool {
+        use Kind::{Contracted, ReadsFor, ReferredFrom, ReferredTo, Registered, Treats};
+        matches!(self, Treats | ReferredTo | ReferredFrom | ReadsFor | Contracted | Registered)
     }
 
     pub(crate) fn numbered(number: i64) -> Option<Self> {
@@ -180,6 +190,10 @@ const KEEPERS: [&str; 8] = [
     "sender",
     "performer",
 ];
+
+/// The code of a Task that asks for the review of a tie somebody made for themselves, and the label that keeps it to those
+/// who review.
+pub(crate) const SELF_MADE: &str = "self-made";
 
 /// The `businessStatus` of a reviewed emergency access for which there was no reason.
 const UNJUSTIFIED: (&str, &str) = ("https://qingshan.dev/fhir/CodeSystem/review", "unjustified");
@@ -462,6 +476,18 @@ impl Derivation<'_> {
         let emergency = self.rules.label("emergency-access").unwrap_or_default();
         let is_task = self.key.type_.name() == "Task";
         let status = self.text("status");
+        if is_task && label & self.rules.label(SELF_MADE).unwrap_or_default() != 0 {
+            // Whoever writes what confirms the tie finds by these that it waits for that.
+            if status == "requested" {
+                let inputs = items(self.resource, "input").flat_map(|input| references(input, "valueReference"));
+                let named = ["owner", "requester"].into_iter().flat_map(|name| references(self.resource, name));
+                let parties = named.chain(inputs).map(|found| self.address(found)).filter(is_party);
+                for party in parties.map(|address| Party::One(self.pointer(address))) {
+                    ties.push(tie(Kind::Reviewed, about.clone(), party, EVER.0, Until::At(EVER.1)));
+                }
+            }
+            return;
+        }
         if is_task && label & emergency != 0 {
             let ended = matches!(status, "cancelled" | "entered-in-error" | "rejected" | "failed");
             if !ended && !self.is_found_unjustified() {

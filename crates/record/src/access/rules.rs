@@ -178,6 +178,8 @@ pub(crate) struct After {
     pub(crate) reads: i64,
     /// How long an emergency access lasts.
     pub(crate) emergency: i64,
+    /// How long before and after its time an appointment tells that somebody is expected.
+    pub(crate) booked: i64,
 }
 
 impl Rules {
@@ -220,6 +222,7 @@ impl Rules {
                 referred: hours(file.ties.referred_hours_after),
                 reads: hours(file.ties.reads_hours_after),
                 emergency: hours(file.ties.emergency_hours),
+                booked: hours(file.ties.booked_hours_around),
             },
         })
     }
@@ -278,8 +281,15 @@ struct TiesEntry {
     referred_hours_after: u32,
     reads_hours_after: u32,
     emergency_hours: u32,
+    #[serde(default = "a_day")]
+    booked_hours_around: u32,
     referral: CodesEntry,
     contract: CodesEntry,
+}
+
+/// For rules that were written before there was this setting.
+const fn a_day() -> u32 {
+    24
 }
 
 #[derive(Deserialize)]

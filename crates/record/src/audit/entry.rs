@@ -7,6 +7,7 @@ use fhir::search::OwnAddresses;
 use fhir::{Category, Error};
 use memchr::memmem::Finder;
 
+use crate::access::facts::SELF_MADE;
 use crate::store::names::shard_of_parts;
 use crate::{Caller, Key, Method, Relation, ResourceType, Standing, Version};
 
@@ -88,7 +89,8 @@ pub(crate) struct Entry {
     /// From where on the network, if the door said.
     pub(crate) origin: String,
     pub(crate) post: AsWhat,
-    /// The relation to the patient by which it was allowed, if it was known.
+    /// The relation to the patient by which it was allowed, if it was known; behind it, after a space, that the act itself
+    /// made it.
     pub(crate) relation: String,
     /// The query of a search, or what else a door had to say.
     pub(crate) detail: String,
@@ -161,6 +163,14 @@ impl Entry {
     /// Says by which relation to the patient it was allowed.
     pub(crate) fn allowed_by(&mut self, relation: Option<Relation>) {
         self.relation = relation.map(Relation::code).unwrap_or_default().to_owned();
+    }
+
+    /// Says that the act itself made the relation, where there was none before.
+    pub(crate) fn made_its_own_relation(&mut self) {
+        if !self.relation.is_empty() {
+            self.relation.push(' ');
+        }
+        self.relation.push_str(SELF_MADE);
     }
 
     /// Adds the patients of something that was shown.

@@ -195,8 +195,8 @@ async fn agent(names: &mut Names<'_>, entry: &Entry) -> Result<String, Error> {
     if let AsWhat::Staff { duties, .. } = &entry.post {
         duties.iter().for_each(|duty| add("https://qingshan.dev/fhir/CodeSystem/duty", duty));
     }
-    if !entry.relation.is_empty() {
-        add("https://qingshan.dev/fhir/CodeSystem/relation", &entry.relation);
+    for relation in entry.relation.split_ascii_whitespace() {
+        add("https://qingshan.dev/fhir/CodeSystem/relation", relation);
     }
     if !roles.is_empty() {
         write!(agent, r#","role":[{roles}]"#).expect("a string takes text");

@@ -3,6 +3,7 @@
 use fhir::{Category, Error, IssueCode, Value, json};
 use sonic_rs::JsonValueTrait;
 
+use crate::access::facts::SELF_MADE;
 use crate::access::sight::Facts;
 use crate::store::batch::{Current, WriteTx};
 use crate::store::body;
@@ -11,6 +12,9 @@ use crate::transact::prepare::{Operation, address_of};
 
 /// What an emergency access consists of: whose record, to whom, for how long, and that it is one.
 const ACCESS: [&str; 4] = ["for", "requester", "executionPeriod", "code"];
+
+/// What the review of a relation that somebody made for themselves is about.
+const MADE: [&str; 7] = ["for", "requester", "owner", "focus", "input", "code", "authoredOn"];
 
 fn refusal(text: &str) -> Error {
     Error::new(Category::Forbidden, IssueCode::BusinessRule, text)
@@ -34,6 +38,16 @@ impl Group<'_> {
             let text = "A Subscription is written by the machine that is to be notified, as far as that may read.";
             return Ok(Some(refusal(text)));
         }
+        let self_made = self.tools.rules.label(SELF_MADE).unwrap_or_default();
+        let was_label = was.filter(|was| !was.deleted).map_or(0, |was| was.facts.label);
+        if (will_be.label | was_label) & self_made != 0 {
+            let is_one = will_be.label & was_label & self_made != 0;
+            if !is_one || !self.keeps(tx, operation, &MADE).await? {
+                let text = "That somebody made a relation for themselves is put down by the record; it is judged, and not \
+                            written or changed.";
+                return Ok(Some(refusal(text)));
+            }
+        }
         let emergency = self.tools.rules.label("emergency-access").unwrap_or_default();
         if will_be.label & emergency != 0 {
             let opened = was.filter(|was| !was.deleted && was.facts.label & emergency != 0);
@@ -41,7 +55,7 @@ impl Group<'_> {
                 let text = "An emergency access is opened by Patient/[id]/$break-glass, which tells those concerned.";
                 return Ok(Some(refusal(text)));
             }
-            if !self.keeps_its_access(tx, operation).await? {
+            if !self.keeps(tx, operation, &ACCESS).await? {
                 let text = "Whose record an emergency access opens, to whom and for how long, stays as it was announced. \
                             It is ended by its status, or by finding it unjustified.";
                 return Ok(Some(refusal(text)));
@@ -54,8 +68,8 @@ impl Group<'_> {
         Ok(None)
     }
 
-    /// Whether an emergency access stays what it is.
-    async fn keeps_its_access<T: WriteTx>(&self, tx: &mut T, operation: &Operation) -> Result<bool, Error> {
+    /// Whether these elements of a resource stay what they are.
+    async fn keeps<T: WriteTx>(&self, tx: &mut T, operation: &Operation, elements: &[&str]) -> Result<bool, Error> {
         let rid = self.place(&address_of(&operation.key))?.rid;
         let found = tx.rows("SELECT body FROM resource WHERE rid = $1", &[rid.into()]).await?;
         let bytes = found.first().map(|row| row.bytes_or_null(0)).transpose()?.flatten();
@@ -63,6 +77,6 @@ impl Group<'_> {
         let (Some(stored), Some(content)) = (stored, &operation.content) else { return Ok(false) };
         let sent = json::parse(&content.json(1, self.at))?;
         let part = |of: &Value, name: &str| of.get(name).map(json::to_bytes);
-        Ok(ACCESS.iter().all(|name| part(&stored, name) == part(&sent, name)))
+        Ok(elements.iter().all(|name| part(&stored, name) == part(&sent, name)))
     }
 }

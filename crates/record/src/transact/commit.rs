@@ -23,6 +23,7 @@ use crate::store::value::{Dialect, SqlValue};
 use crate::store::{Catalog, Tools, body};
 use crate::transact::prepare::{Operation, address_of, index_rows, prepare, refused};
 use crate::transact::resolve::{self, Resolved};
+use crate::transact::self_made::Reviews;
 use crate::transact::{Applied, Change, Effect, Refusal};
 use crate::{Caller, Relation, Version};
 
@@ -106,6 +107,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
         catalog_changed: false,
         written: Vec::new(),
         relation: None,
+        reviews: Reviews::default(),
         trail: Vec::new(),
     };
     let mut ready = Vec::new();
@@ -133,7 +135,7 @@ pub(crate) async fn commit_group<T: WriteTx>(
 
 pub(super) struct Group<'a> {
     pub(super) tools: &'a Tools,
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     pub(super) at: i64,
     batch: Batch,
     feed: Vec<FeedRow>,
@@ -151,6 +153,8 @@ pub(super) struct Group<'a> {
     written: Vec<Item>,
     /// The relation to its one patient by which the transaction being decided is permitted.
     pub(super) relation: Option<Relation>,
+    /// What the transaction being decided leaves to be reviewed, or confirms of it.
+    pub(super) reviews: Reviews,
     /// The entries of the trail that are committed with this group.
     trail: Vec<Bytes>,
 }
@@ -162,11 +166,13 @@ impl Group<'_> {
     /// One transaction. The outer error ends the group, the inner one only this transaction.
     async fn decide<T: WriteTx>(&mut self, tx: &mut T, work: &Work) -> Result<Result<Vec<Applied>, Refusal>, Error> {
         self.relation = None;
+        self.reviews = Reviews::default();
         match &work.content {
             WorkContent::Ready { operations, changes } => {
                 let mut answers = vec![None; *changes];
                 match self.apply(tx, work, operations, &mut answers).await? {
                     Ok(()) => {
+                        self.put_reviews(tx, work).await?;
                         self.witness(work);
                         Ok(Ok(complete(answers)?))
                     }
@@ -213,6 +219,7 @@ impl Group<'_> {
                             let made = answers[earlier].clone();
                             answers[position] = made.map(|made| Applied { effect: Effect::Unchanged, ..made });
                         }
+                        self.put_reviews(tx, work).await?;
                         self.witness(work);
                         Ok(Ok(complete(answers)?))
                     }
@@ -236,6 +243,9 @@ impl Group<'_> {
             let mut entry = Entry::new(&work.caller, Act::Transact, self.at);
             entry.came_from(work.origin.as_deref());
             entry.allowed_by(self.relation);
+            if self.reviews.is_self_made() {
+                entry.made_its_own_relation();
+            }
             entry.count = written.len() as u64;
             entry.items = part.to_vec();
             self.trail.push(entry.to_bytes().into());
@@ -257,7 +267,7 @@ impl Group<'_> {
     }
 
     /// Finds or makes the rids of everything the operations write or refer to, and the state of what they write.
-    async fn locate<T: WriteTx>(&mut self, tx: &mut T, operations: &[&Operation]) -> Result<(), Error> {
+    pub(super) async fn locate<T: WriteTx>(&mut self, tx: &mut T, operations: &[&Operation]) -> Result<(), Error> {
         let mut wanted: FxHashMap<Address, Wanted> = FxHashMap::default();
         for operation in operations {
             let address = address_of(&operation.key);
@@ -375,7 +385,7 @@ impl Group<'_> {
     }
 
     /// Checks every operation of a transaction, then puts all of them into the batch.
-    async fn apply<T: WriteTx>(
+    pub(super) async fn apply<T: WriteTx>(
         &mut self,
         tx: &mut T,
         work: &Work,

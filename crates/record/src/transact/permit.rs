@@ -168,6 +168,7 @@ impl Group<'_> {
             }
         }
         // What one resource of a transaction makes possible another of it may use: a visit and what is found on it.
+        let held_before = before.len();
         let mut ties = before;
         while !open.is_empty() {
             let (permitted, left): (Vec<_>, Vec<_>) =
@@ -188,6 +189,8 @@ impl Group<'_> {
             let of_patient = beside.iter().filter(|facts| facts.subject == patient);
             self.relation = of_patient.filter_map(|facts| sight.way(Act::Write, facts, &ties)).next();
         }
+        let (known, made) = ties.split_at(held_before);
+        self.reviews = self.reviews_of(tx, sight, operations, beside, known, made).await?;
         Ok(Ok(hidden))
     }
 

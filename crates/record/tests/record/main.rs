@@ -24,6 +24,7 @@ mod people;
 mod rights;
 mod rivals;
 mod search;
+mod self_made;
 mod soundness;
 mod trail;
 mod versions;

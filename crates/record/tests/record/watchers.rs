@@ -164,8 +164,8 @@ async fn latest(place: &Place) -> String {
     let event: serde_json::Value = serde_json::from_slice(found.matches[0].body.as_deref().unwrap()).unwrap();
     let roles = event["agent"][0]["role"].as_array().cloned().unwrap_or_default();
     let codings = roles.iter().map(|role| &role["coding"][0]);
-    let mut relations = codings.filter(|coding| coding["system"] == "https://qingshan.dev/fhir/CodeSystem/relation");
-    relations.next().map_or_else(String::new, |coding| coding["code"].as_str().unwrap().to_owned())
+    let relations = codings.filter(|coding| coding["system"] == "https://qingshan.dev/fhir/CodeSystem/relation");
+    relations.map(|coding| coding["code"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

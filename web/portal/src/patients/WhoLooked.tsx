@@ -87,6 +87,7 @@ function Line({ visit }: { visit: Visit }) {
           purposes: visit.purposes.length === 0 ? "–" : words(texts, "purpose", visit.purposes),
         })}
         {visit.relations.length > 0 && ` ${t("looked.because", { relations: words(texts, "because", visit.relations) })}`}
+        {visit.isSelfMade && <span className="look-made">{t("looked.selfMade")}</span>}
       </span>
       <span className="entry-time">
         {from === to ? from : t("timeline.until", { from, to })}

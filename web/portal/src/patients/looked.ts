@@ -18,6 +18,8 @@ export interface Look {
   purpose: string | undefined;
   /** By which relation they were let in: a code of `https://qingshan.dev/fhir/CodeSystem/relation`. */
   relation: string | undefined;
+  /** Whether what was done made that relation, and nothing tied them to the person before. */
+  isSelfMade: boolean;
   isEmergency: boolean;
 }
 
@@ -33,10 +35,13 @@ export interface Visit {
   acts: string[];
   purposes: string[];
   relations: string[];
+  isSelfMade: boolean;
   isEmergency: boolean;
 }
 
 const RELATION = "https://qingshan.dev/fhir/CodeSystem/relation";
+/** Beside a relation: it was made by what was done. */
+const SELF_MADE = "self-made";
 /** What the trail calls the platform. */
 const PLATFORM = "Device/qingshan";
 /** “Emergency Override Started” of DICOM PS3.16. */
@@ -50,7 +55,8 @@ export function lookOf(event: AuditEvent): Look | undefined {
   const roles = (who.role ?? []).flatMap((role) => role.coding ?? []);
   const subtype = event.subtype?.[0]?.code;
   const purpose = event.purposeOfEvent?.[0]?.coding?.[0]?.code;
-  const relation = roles.find(({ system }) => system === RELATION)?.code;
+  const relations = roles.filter(({ system }) => system === RELATION).map(({ code }) => code);
+  const relation = relations.find((code) => code !== SELF_MADE);
   const actor = who.who?.reference ?? "";
   return {
     at,
@@ -61,6 +67,7 @@ export function lookOf(event: AuditEvent): Look | undefined {
     act: subtype === OVERRIDE ? "emergency" : (subtype ?? event.type.code ?? ""),
     purpose,
     relation,
+    isSelfMade: relations.includes(SELF_MADE),
     isEmergency: relation === "emergency" || subtype === OVERRIDE || purpose === "BTG",
   };
 }
@@ -72,15 +79,16 @@ export function visitsOf(looks: readonly Look[]): Visit[] {
     const key = [look.who, look.where, dayAt(look.at), look.isEmergency].join("|");
     const visit = visits.get(key);
     if (visit === undefined) {
-      const { who, where, as, duties, isEmergency, at, act, purpose, relation } = look;
+      const { who, where, as, duties, isEmergency, isSelfMade, at, act, purpose, relation } = look;
       const purposes = purpose === undefined ? [] : [purpose];
       const relations = relation === undefined ? [] : [relation];
       const [from, to, times, acts] = [at, at, 1, [act]];
-      visits.set(key, { who, where, as, duties, isEmergency, from, to, times, acts, purposes, relations });
+      visits.set(key, { who, where, as, duties, isEmergency, isSelfMade, from, to, times, acts, purposes, relations });
       continue;
     }
     visit.from = look.at;
     visit.times += 1;
+    visit.isSelfMade ||= look.isSelfMade;
     if (!visit.acts.includes(look.act)) visit.acts.push(look.act);
     if (look.purpose !== undefined && !visit.purposes.includes(look.purpose)) visit.purposes.push(look.purpose);
     if (look.relation !== undefined && !visit.relations.includes(look.relation)) visit.relations.push(look.relation);

@@ -1,7 +1,5 @@
 import type { Patient, Task } from "@qingshan/client";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Input } from "antd";
-import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { useTexts, type Texts } from "../language";
 import { nameOf } from "../patients/person";
@@ -9,7 +7,8 @@ import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { showMoment } from "../views/Readable";
 import { namesOf } from "./actors";
-import { decided, isEmergency, reasonOf, TASK, type Judgement } from "./review";
+import { Judging } from "./Judging";
+import { isEmergency, reasonOf, TASK } from "./review";
 
 /** Emergency accesses that nobody has judged yet, the longest waiting first. */
 export default function EmergenciesPage() {
@@ -50,16 +49,8 @@ export default function EmergenciesPage() {
 function Waiting({ task, patient, requester }: { task: Task; patient: Patient | undefined; requester: string | undefined }) {
   const texts = useTexts();
   const { t } = texts;
-  const service = useService();
-  const cache = useQueryClient();
-  const [note, setNote] = useState("");
-  const judge = useMutation({
-    mutationFn: (judgement: Judgement) => service.update(decided(task, judgement, note.trim(), new Date().toISOString())),
-    onSuccess: () => cache.invalidateQueries({ queryKey: ["emergencies"] }),
-  });
   const patientId = task.for?.reference?.split("/")[1];
   const name = (patient && nameOf(patient)) ?? task.for?.display ?? t("patient.nameless");
-  const isEmpty = note.trim() === "";
   return (
     <article className="card waiting">
       <h2>
@@ -78,19 +69,7 @@ function Waiting({ task, patient, requester }: { task: Task; patient: Patient | 
       <p>
         {patientId !== undefined && <Link href={`/patients/${patientId}?view=looked`}>{t("emergencies.trail")}</Link>}
       </p>
-      <label>
-        <span className="what">{t("emergencies.note")}</span>
-        <Input value={note} maxLength={200} onChange={(event) => setNote(event.target.value)} />
-      </label>
-      {judge.isError && <FailureNotice cause={judge.error} />}
-      <div className="form-end">
-        <Button size="large" danger disabled={judge.isPending || isEmpty} onClick={() => judge.mutate("unjustified")}>
-          {t("emergencies.unjustified")}
-        </Button>
-        <Button size="large" type="primary" disabled={judge.isPending} onClick={() => judge.mutate("justified")}>
-          {t("emergencies.justified")}
-        </Button>
-      </div>
+      <Judging task={task} list="emergencies" good={t("emergencies.justified")} bad={t("emergencies.unjustified")} />
     </article>
   );
 }

@@ -6,12 +6,17 @@ const REVIEW = "https://qingshan.dev/fhir/CodeSystem/review";
 const PERSON_REVIEW = "https://qingshan.dev/fhir/CodeSystem/person-review";
 const AGREEMENT = "https://qingshan.dev/fhir/CodeSystem/agreement";
 
-/** What a privacy officer finds about an emergency access. */
+/** What a privacy officer finds about an emergency access, or about a relation that somebody made for themselves. */
 export type Judgement = "justified" | "unjustified";
 
 /** Whether a task is the review of an emergency access. */
 export function isEmergency(task: Task): boolean {
   return task.code?.coding?.some(({ system, code }) => system === TASK && code === "emergency-access") ?? false;
+}
+
+/** Whether a task is the review of a relation to a patient that somebody made for themselves. */
+export function isSelfMade(task: Task): boolean {
+  return task.code?.coding?.some(({ system, code }) => system === TASK && code === "self-made") ?? false;
 }
 
 /** The reason that was given: in words, by a code of the emergency reasons, or both. */
