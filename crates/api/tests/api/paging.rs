@@ -467,6 +467,7 @@ fn somebody_keeps_the_number_over_which_they_are_called_and_nobody_elses() {
         let trail = read(&officer.get("/fhir/AuditEvent?entity=Practitioner/nurse-hospital&action=U").await);
         let event = &trail["entry"][0]["resource"];
         assert_eq!(event["agent"][0]["who"]["reference"], "Practitioner/nurse-hospital", "{trail}");
+        assert_eq!(event["agent"][0]["type"]["coding"][0]["code"], "humanuser", "{trail}");
         assert_eq!(event["entity"][0]["what"]["reference"], "Practitioner/nurse-hospital/_history/2", "{trail}");
         // Nobody else is named anywhere, and the directory is not theirs to write.
         nurse

@@ -178,10 +178,17 @@ async fn who(names: &mut Names<'_>, actor: &str) -> Result<String, Error> {
     })
 }
 
+/// Whether somebody acted, if only by what the platform did for them.
+fn is_person(actor: &str) -> bool {
+    matches!(actor.split_once('/'), Some(("Practitioner" | "Patient" | "RelatedPerson", _)))
+}
+
 async fn agent(names: &mut Names<'_>, entry: &Entry) -> Result<String, Error> {
     let mut agent = match &entry.post {
-        AsWhat::System => format!(r#"{{"type":{{"coding":[{}]}}"#, coding([DICOM, "110150", "Application"])),
-        AsWhat::Staff { .. } | AsWhat::Lay => {
+        AsWhat::System if !is_person(&entry.actor) => {
+            format!(r#"{{"type":{{"coding":[{}]}}"#, coding([DICOM, "110150", "Application"]))
+        }
+        AsWhat::System | AsWhat::Staff { .. } | AsWhat::Lay => {
             let system = "http://terminology.hl7.org/CodeSystem/extra-security-role-type";
             format!(r#"{{"type":{{"coding":[{}]}}"#, coding([system, "humanuser", "human user"]))
         }
