@@ -107,7 +107,7 @@ impl Service<Name> for Resolver {
 
 /// How long a connection is kept for the next request. Servers close idle ones after five seconds or more, and what is sent
 /// at that moment is lost with them.
-const IDLE: Duration = Duration::from_secs(2);
+pub const IDLE: Duration = Duration::from_secs(2);
 
 type Inner = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 

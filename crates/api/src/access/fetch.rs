@@ -8,7 +8,7 @@ use fhir::{Category, Error, IssueCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// The largest answer that is read.
 const MOST: usize = 1 << 20;
@@ -24,7 +24,10 @@ impl Default for Fetcher {
     fn default() -> Self {
         let client = HttpsConnectorBuilder::new().with_native_roots().map(|builder| {
             let connector = builder.https_or_http().enable_http1().build();
-            hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector)
+            hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(outward::IDLE)
+                .build(connector)
         });
         Self(client.map_err(|error| error.to_string()))
     }
