@@ -72,5 +72,11 @@ export async function provider(client: string, subjects: string[]): Promise<Prov
   });
   await new Promise<void>((open) => server.listen(0, "127.0.0.1", open));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { issuer, close: () => new Promise((closed) => server.close(() => closed())) };
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((done) => server.close(() => done()));
+    // A connection over which nothing was asked yet counts as being at work, and would be waited for.
+    server.closeAllConnections();
+    await closed;
+  };
+  return { issuer, close };
 }
