@@ -317,6 +317,14 @@ impl Stage {
         let mut given = Vec::new();
         for item in items.as_array().into_iter().flatten() {
             let code = item["linkId"].as_str().expect("a question has a code");
+            // Whatever can be is answered with yes, so what is asked after a no is not asked.
+            let mut conditions = item["extension"].as_array().into_iter().flatten();
+            let is_after_no = |one: &Value| {
+                one["valueExpression"]["expression"].as_str().is_some_and(|when| when.ends_with("= false"))
+            };
+            if conditions.any(is_after_no) {
+                continue;
+            }
             let inner = self.given(&item["item"], answers);
             let mut entry = json!({"linkId": code});
             if !inner.is_empty() && (item["repeats"] != true || item["required"] == true) {
