@@ -1,8 +1,8 @@
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import english from "../../portal/src/strings/en.json";
 import chinese from "../../portal/src/strings/zh-CN.json";
-import { ask, be, keep, play } from "../src/stage";
+import { ask, keep, play } from "../src/stage";
 
 const sizes: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1366, height: 768 } },
@@ -17,14 +17,10 @@ for (const [size, options] of Object.entries(sizes)) {
     describe(`${size}, ${locale}`, () => {
       // Each begins before a closed door, so each has a record of its own.
       const show = play();
-      let page: Page;
-      beforeAll(async () => {
-        ({ page } = await show.stage.open({ ...options, locale }));
-      });
-      const leave = () => page.getByRole("button", { name: strings["signIn.out"] }).click();
+      const window = (login: string) => show.window(login, { ...options, locale });
 
       test("a closed record says why, and is opened in an emergency for a while that is shown", async () => {
-        await be(page, "gao");
+        const page = await window("gao");
         await page.locator("#finder").fill("sxy");
         await page.locator(".person", { hasText: "1958-04-12" }).click();
         await page.getByRole("heading", { name: strings["closed.title"] }).waitFor();
@@ -33,46 +29,41 @@ for (const [size, options] of Object.entries(sizes)) {
         await breakGlass(page, strings);
         expect(await page.locator(".countdown").innerText()).toMatch(/0[0-9]:[0-5][0-9]:[0-5][0-9]/);
         await page.locator(".entry", { hasText: "168/96" }).waitFor();
-        await leave();
       });
 
       test("whoever owns the record sees who opened it, from where and that it was an emergency", async () => {
-        await be(page, "shan");
+        const page = await window("shan");
         await page.getByRole("link", { name: strings["mine.looked"] }).click();
         const look = page.locator(".look.is-emergency").first();
         await look.waitFor();
         expect(await look.innerText()).toContain("高原");
         expect(await look.innerText()).toContain("示范市医院");
-        await leave();
       });
 
       test("the privacy officer judges the emergency, and it waits no longer", async () => {
-        await be(page, "he");
+        const page = await window("he");
         const waiting = page.locator(".waiting", { hasText: "单小雨" });
         expect(await waiting.innerText()).toContain("高原");
         await waiting.getByRole("button", { name: strings["emergencies.justified"], exact: true }).click();
         await page.getByText(strings["emergencies.none"]).waitFor();
-        await leave();
       });
 
       test("a doctor who opens a visit for somebody they had nothing to do with is not held up, and it is told and reviewed", async () => {
-        await be(page, "gao");
-        const found = await ask(page, "GET", "/fhir/Patient?birthdate=1958-04-12&_count=1");
+        const doctor = await window("gao");
+        const found = await ask(doctor, "GET", "/fhir/Patient?birthdate=1958-04-12&_count=1");
         const [{ resource }] = found["entry"] as [{ resource: { id: string } }];
-        await ask(page, "POST", "/fhir/Encounter", {
+        await ask(doctor, "POST", "/fhir/Encounter", {
           resourceType: "Encounter",
           status: "in-progress",
           class: { system: "http://terminology.hl7.org/CodeSystem/v3-ActCode", code: "AMB" },
           subject: { reference: `Patient/${resource.id}` },
           serviceProvider: { reference: "Organization/city" },
         });
-        await leave();
-        await be(page, "shan");
-        await page.getByRole("link", { name: strings["mine.looked"] }).click();
-        await page.getByText(strings["looked.selfMade"]).first().waitFor();
-        await keep(page, `looked-self-made-${size}-${locale}`);
-        await leave();
-        await be(page, "he");
+        const patient = await window("shan");
+        await patient.getByRole("link", { name: strings["mine.looked"] }).click();
+        await patient.getByText(strings["looked.selfMade"]).first().waitFor();
+        await keep(patient, `looked-self-made-${size}-${locale}`);
+        const page = await window("he");
         await page.goto("/ties");
         const made = page.locator(".waiting", { hasText: "单小雨" });
         expect(await made.innerText()).toContain("高原");
@@ -92,7 +83,6 @@ for (const [size, options] of Object.entries(sizes)) {
         expect(await bad.isDisabled()).toBe(false);
         await made.getByRole("button", { name: strings["ties.good"], exact: true }).click();
         await page.getByText(strings["ties.none"]).waitFor();
-        await leave();
       });
     });
   }

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { be, password, play, wear } from "../src/stage";
+import { be, keep, password, play, wear } from "../src/stage";
 
 const { window } = play();
 
@@ -241,6 +241,23 @@ test("a screen that lost its line says so and how old it is, and catches up by i
   await reader.context().setOffline(false);
   await reader.locator(".entry", { hasText: "117/76 mmHg" }).waitFor();
   await banner.waitFor({ state: "detached" });
+});
+
+test("a part of a screen that did not arrive leaves the rest in place, and comes by itself, styled, once it can", async () => {
+  const page = await window("lin");
+  let isGone = true;
+  await page.route(/\/assets\/(RunsOf|Suggestions)-[^/]+\.(js|css)$/, (route) => (isGone ? route.abort("internetdisconnected") : route.continue()));
+  await page.goto("/patients/shan");
+  const notice = page.getByText("这一部分尚未加载出来");
+  await notice.first().waitFor();
+  await page.getByRole("heading", { name: "单小雨" }).waitFor();
+  await page.locator(".entry").first().waitFor();
+  await keep(page, "part-missing");
+  isGone = false;
+  await page.locator(".runs-of").waitFor();
+  await expect.poll(() => notice.count()).toBe(0);
+  const styles = await page.evaluate(() => [...document.styleSheets].map((sheet) => sheet.href ?? ""));
+  expect(styles.filter((href) => href.includes("/assets/Suggestions-"))).toHaveLength(1);
 });
 
 test("a measurement entered without a line is kept in the form and written once", async () => {

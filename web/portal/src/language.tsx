@@ -1,6 +1,7 @@
 import type { ConfigProviderProps } from "antd";
 import { createContext, useCallback, useContext, useLayoutEffect, useMemo, useState, type ReactNode } from "react";
 import type { Locale } from "./calendar";
+import { patiently } from "./patiently";
 import type catalogue from "./strings/zh-CN.json";
 
 /** The name of a string in the catalogues. */
@@ -91,7 +92,7 @@ export function useTexts(): Texts {
 export function Language({ first, children }: { first: Loaded; children: (loaded: Loaded) => ReactNode }) {
   const [loaded, setLoaded] = useState(first);
   const choose = useCallback((locale: Locale) => {
-    void load(locale).then((next) => {
+    void patiently(() => load(locale)).then((next) => {
       localStorage.setItem(KEPT, locale);
       setLoaded(next);
     });

@@ -1,9 +1,11 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Failure } from "@qingshan/client";
-import { lazy, StrictMode, Suspense } from "react";
+import { StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { Cache } from "./cache";
 import { firstLocale, Language, load } from "./language";
+import { Guard, part, report } from "./part";
+import { patiently } from "./patiently";
 import { SessionKeeper } from "./session";
 import { Shell } from "./Shell";
 import { Look } from "./look";
@@ -29,28 +31,30 @@ const cache = new Cache({
 });
 
 // The map is for everybody: nothing of it waits for somebody to sign in, and nothing else is loaded for it.
-const MapPage = lazy(() => import("./map/MapPage"));
+const MapPage = part(() => import("./map/MapPage"));
 const isMap = location.pathname === "/map";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html holds the root");
-const first = await load(firstLocale());
-createRoot(root).render(
+const first = await patiently(() => load(firstLocale()));
+createRoot(root, { onCaughtError: report }).render(
   <StrictMode>
     <QueryClientProvider client={cache}>
       <Language first={first}>
         {(loaded) => (
           <SettingsKeeper>
             <Look components={loaded.components}>
-              {isMap ? (
-                <Suspense>
-                  <MapPage />
-                </Suspense>
-              ) : (
-                <SessionKeeper>
-                  <Shell />
-                </SessionKeeper>
-              )}
+              <Guard>
+                {isMap ? (
+                  <Suspense>
+                    <MapPage />
+                  </Suspense>
+                ) : (
+                  <SessionKeeper>
+                    <Shell />
+                  </SessionKeeper>
+                )}
+              </Guard>
             </Look>
           </SettingsKeeper>
         )}

@@ -1,4 +1,5 @@
 import type { Session } from "@qingshan/client";
+import { patiently } from "../patiently";
 
 /** Where the page itself is put by, under the name that public/ambulance-worker.js knows. */
 const KEPT = "qingshan.ambulance";
@@ -52,5 +53,5 @@ export function forgetCrew(): void {
 export function endShift(): void {
   if (localStorage.getItem(CREW) === null) return;
   forgetCrew();
-  void import("./kept").then(({ dropDelivered }) => dropDelivered());
+  void patiently(() => import("./kept")).then(({ dropDelivered }) => dropDelivered());
 }

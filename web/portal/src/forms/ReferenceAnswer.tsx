@@ -1,10 +1,11 @@
 import type { CodeableConcept, Organization, Patient, Reference, Resource, Service } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
 import { Select } from "antd";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { showDate } from "../calendar";
 import { useTexts, type Texts } from "../language";
 import { housesOf, wholeName } from "../organizations";
+import { part } from "../part";
 import { nameOf } from "../patients/person";
 import { useBrought } from "../routing/where";
 import { showConcept } from "../patients/show";
@@ -14,7 +15,7 @@ import { useAnswers, useAround } from "./FormView";
 import type { AnswerProps } from "./Question";
 import { targetsOf } from "./questionnaire";
 
-const RoutingAnswer = lazy(() => import("../routing/CaseRouting"));
+const RoutingAnswer = part(() => import("../routing/CaseRouting"));
 
 /** The parameter by which each kind of thing is looked for; by its text where none is known. */
 const BY: Readonly<Record<string, string>> = {

@@ -1,11 +1,12 @@
 import type { Patient } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { Button, Drawer } from "antd";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { hasDuty, isLay } from "../duties";
 import { useTexts, type Key } from "../language";
 import { LiveMark, StaleBanner, useLive, useNow } from "../live";
+import { part } from "../part";
 import { hatOf, useService, useSession } from "../session";
 import { FailureNotice, Loading, within } from "../states";
 import { Banner } from "./Banner";
@@ -21,10 +22,10 @@ import { rank, type Entry, type Value } from "./timeline";
 import { Timeline } from "./Timeline";
 import "./patients.css";
 
-const Tables = lazy(() => import("../views/Tables"));
-const RunsOf = lazy(() => import("../runs/RunsOf"));
-const Suggestions = lazy(() => import("../suggestions/Suggestions").then((all) => ({ default: all.Suggestions })));
-const WhoLooked = lazy(() => import("./WhoLooked"));
+const Tables = part(() => import("../views/Tables"));
+const RunsOf = part(() => import("../runs/RunsOf"));
+const Suggestions = part(async () => ({ default: (await import("../suggestions/Suggestions")).Suggestions }));
+const WhoLooked = part(() => import("./WhoLooked"));
 
 /** What is shown of a record below the banner, and the name of each. */
 const VIEWS = { timeline: "view.timeline", tables: "view.tables", looked: "view.looked" } as const satisfies Record<string, Key>;

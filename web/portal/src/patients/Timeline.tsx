@@ -1,7 +1,8 @@
 import { Input } from "antd";
-import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { dayAt } from "../calendar";
 import { useTexts } from "../language";
+import { part } from "../part";
 import { useService } from "../session";
 import { FailureNotice, Loading, Nothing } from "../states";
 import { Working } from "../Working";
@@ -10,7 +11,7 @@ import { showTitle, showValues } from "./show";
 import { GROUPS, groups, placesOf, type Entry, type Group } from "./timeline";
 import { TimelineList, type Grouping } from "./TimelineList";
 
-const Details = lazy(() => import("../views/Details"));
+const Details = part(() => import("../views/Details"));
 
 /** How far back a timeline may reach, in days; the longest is all. */
 const PERIODS = { all: undefined, quarter: 92, year: 366, threeYears: 1096 } as const;

@@ -1,9 +1,10 @@
 import type { Protocol } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useSearchParams } from "wouter";
 import { cited } from "../citations";
 import { useTexts } from "../language";
+import { part } from "../part";
 import { Graph, Lanes } from "../runs/Graph";
 import { useProtocol, useRuns } from "../runs/reading";
 import { say, showSpanOf } from "../runs/words";
@@ -12,11 +13,11 @@ import { FailureNotice, Loading } from "../states";
 import "../runs/runs.css";
 import "./protocols.css";
 
-const StartRun = lazy(() => import("./StartRun"));
-const Ward = lazy(() => import("../suggestions/Ward"));
-const Rehearse = lazy(() => import("./Rehearse"));
-const Figures = lazy(() => import("./Figures"));
-const MonthReport = lazy(() => import("./MonthReport"));
+const StartRun = part(() => import("./StartRun"));
+const Ward = part(() => import("../suggestions/Ward"));
+const Rehearse = part(() => import("./Rehearse"));
+const Figures = part(() => import("./Figures"));
+const MonthReport = part(() => import("./MonthReport"));
 
 const views = ["drawn", "start", "rehearsal", "suggested", "figures", "month"] as const;
 const narrow = matchMedia("(max-width: 900px)");

@@ -1,11 +1,12 @@
 import type { Patient, PractitionerRole, Protocol, Resource } from "@qingshan/client";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Input } from "antd";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, type FormEvent } from "react";
+import { Suspense, useCallback, useEffect, useMemo, useRef, useState, type FormEvent } from "react";
 import { useLocation } from "wouter";
 import { postOf } from "../duties";
 import { Choice, Field } from "../Field";
 import { useTexts } from "../language";
+import { part } from "../part";
 import { questions } from "../patients/find";
 import { nameOf } from "../patients/person";
 import { useShown } from "../patients/show";
@@ -22,7 +23,7 @@ import { useInstitutions } from "./Figures";
 import type { StartHandle } from "./StartForm";
 import { makesFocus, missingRoles, ownRole, startsFor, type Role } from "./start";
 
-const StartForm = lazy(() => import("./StartForm").then((all) => ({ default: all.StartForm })));
+const StartForm = part(async () => ({ default: (await import("./StartForm")).StartForm }));
 
 /** Starts a run by hand: for whom, how urgent, and who takes part. A suggestion of the record may say how and why. */
 export default function StartRun(props: { protocol: Protocol; patient: string | undefined; suggestion: string | undefined }) {

@@ -1,7 +1,8 @@
 import type { QuestionnaireResponse, Resource, RunView, Service } from "@qingshan/client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useTexts } from "../language";
+import { part } from "../part";
 import { useService } from "../session";
 import { Loading } from "../states";
 import { showMoment } from "../views/Readable";
@@ -9,7 +10,7 @@ import { nameOf } from "./RunPage";
 import { aboutRun, useProtocol } from "./reading";
 import { say } from "./words";
 
-const Answers = lazy(() => import("./Answers"));
+const Answers = part(() => import("./Answers"));
 
 /** A form of a run that was filled in. */
 interface Paper {

@@ -1,13 +1,14 @@
 import type { CarePlan, RunView } from "@qingshan/client";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useTexts } from "../language";
+import { part } from "../part";
 import { useService } from "../session";
 import { Loading } from "../states";
 import { aboutRun } from "./reading";
 import { say } from "./words";
 
-const PlanView = lazy(() => import("../views/PlanView"));
+const PlanView = part(() => import("../views/PlanView"));
 
 /** The plans of care a run wrote, as they stand now. What may not be read is as if it were not there. */
 export function Plans({ run }: { run: RunView }) {

@@ -1,13 +1,14 @@
 import type { Coded, Communication, Reason, RunStep, RunView, Task } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
-import { lazy, Suspense, useState, type ReactNode } from "react";
+import { Suspense, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { isOnBoard } from "../board/board";
 import { Documents } from "../documents/Documents";
 import { isLay } from "../duties";
 import { useTexts, type Texts } from "../language";
 import { LiveMark, StaleBanner, useLive } from "../live";
+import { part } from "../part";
 import { useSession } from "../session";
 import { useMatch } from "../settings";
 import { AnswerCall } from "../paging/AnswerCall";
@@ -29,7 +30,7 @@ import { useTick } from "./tick";
 import { classTag, conceptIn, say, showLength } from "./words";
 import "./runs.css";
 
-const CaseNow = lazy(() => import("./CaseNow"));
+const CaseNow = part(() => import("./CaseNow"));
 
 /** Where a drawing of several lanes no longer fits. */
 const narrow = matchMedia("(max-width: 900px)");

@@ -1,11 +1,12 @@
 import { Failure, type Act, type Outcome, type Protocol, type Reason, type RunStep, type RunView } from "@qingshan/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Input } from "antd";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { minuteAt, readMinute } from "../calendar";
 import { giveUpAll, type Subject } from "../forms/draft";
 import { Field } from "../Field";
 import { useTexts, type Texts } from "../language";
+import { part } from "../part";
 import { nameOf } from "../runs/RunPage";
 import { aboutRun, useRuns } from "../runs/reading";
 import { say } from "../runs/words";
@@ -18,7 +19,7 @@ import { AskParty, AskReason } from "./Ask";
 import { isGrave } from "./next";
 import { StepForm, type FormHandle } from "./StepForm";
 
-const Answers = lazy(() => import("../runs/Answers"));
+const Answers = part(() => import("../runs/Answers"));
 
 /** What is asked in a window before something is done. */
 type Asking = { for: "outcome"; outcome: Outcome } | { for: "skip" } | { for: "hand" };
