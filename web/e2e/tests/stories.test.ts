@@ -392,3 +392,29 @@ test("signing out leaves nothing of the patient on the screen, also when the pag
   await page.reload();
   await page.getByRole("button", { name: "登录", exact: true }).waitFor();
 });
+
+for (const [how, end] of [
+  ["signed out", (page: Page) => page.getByRole("button", { name: "退出登录" }).click()],
+  [
+    "was signed out by the clock",
+    async (page: Page) => {
+      await page.context().clearCookies();
+      await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await page.getByText("的登录已因闲置或到时结束").waitFor();
+    },
+  ],
+] as const) {
+  test(`whoever comes after somebody who ${how} begins at their own first screen, and opens no record by it`, async () => {
+    const page = await window("lin");
+    await page.goto("/patients/xie");
+    await page.getByRole("heading", { name: "解春晓" }).waitFor();
+    await end(page);
+    await page.locator("[data-login=gao]").waitFor();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.locator("[data-login=gao]").click();
+    await page.locator("#finder").waitFor();
+    expect(new URL(page.url()).pathname).toBe("/find");
+    expect(asked.filter((url) => url.includes("xie"))).toEqual([]);
+  });
+}

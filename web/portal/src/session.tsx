@@ -1,6 +1,8 @@
 import { Account, Service, type Session } from "@qingshan/client";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { flushSync } from "react-dom";
+import { navigate } from "wouter/use-browser-location";
 import { endShift, forgetCrew, keptCrew } from "./ambulance/offline";
 import { purposeOf } from "./duties";
 import { forgetOthers } from "./forms/kept";
@@ -75,11 +77,15 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
     heard.current = Date.now();
   }, []);
   const forget = useCallback(() => {
+    const wasIn = hat.current !== undefined;
     hat.current = undefined;
     cache.clear();
     forgetOthers(undefined);
     endShift();
-    setStanding({ kind: "out" });
+    // No screen of the last one is there any more when the address changes, or it would lead to where they begin.
+    flushSync(() => setStanding({ kind: "out" }));
+    // Whoever comes next begins at their own first screen, not before the patient whom the last one looked at.
+    if (wasIn) navigate("/", { replace: true });
   }, [cache]);
   const settle = useCallback(
     (session: Session | undefined) => {
@@ -89,6 +95,8 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
       const next = session && hatOf(session);
       if (next !== undefined && next !== hat.current) {
         // What one person could see, or one person in another post, must not be on the screen of the next.
+        const isAnother = hat.current !== undefined && !hat.current.startsWith(`${session?.account}|`);
+        if (isAnother) forget();
         cache.clear();
         forgetOthers(session?.account);
         hat.current = next;

@@ -94,15 +94,16 @@ function Alerts({ glance }: { glance: Glance | undefined }) {
           {showConcept(texts, flag.code)}
         </li>
       ))}
-      {visits.map((visit) => (
-        <li key={visit.id} className="tag tag-new">
-          <span aria-hidden>● </span>
-          {t("patient.visit", {
-            what: [showTitle(texts, visit), visit.place?.display].filter(Boolean).join(" · "),
-            when: showSpan(texts, visit),
-          })}
-        </li>
-      ))}
+      {visits.map((visit) => {
+        const what = [showTitle(texts, visit), visit.place?.display].filter(Boolean).join(" · ");
+        const when = showSpan(texts, visit);
+        return (
+          <li key={visit.id} className="tag tag-new">
+            <span aria-hidden>● </span>
+            {when === "" ? t("patient.visit.undated", { what }) : t("patient.visit", { what, when })}
+          </li>
+        );
+      })}
     </ul>
   );
 }
