@@ -158,7 +158,7 @@ impl Grant {
 
     /// The level of the scopes that are not about one patient.
     fn level(&self) -> Level {
-        if self.standing == Standing::System { Level::System } else { Level::User }
+        if self.standing.is_no_person() { Level::System } else { Level::User }
     }
 
     /// How far the caller may see resources of this type, besides what they asked for.

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
-use record::{ResourceType, Session, Standing};
+use record::{ResourceType, Session};
 
 use crate::App;
 use crate::access::{Grant, random};
@@ -38,7 +38,7 @@ pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: A
         let text = "A bulk export is asked for with the header Prefer: respond-async.";
         return Err(Error::new(Category::Invalid, IssueCode::Required, text).into());
     }
-    if !matches!(session.caller().standing, Standing::System) {
+    if !session.caller().standing.is_no_person() {
         // A file outlives the moment at which the rules were asked, so it is for machines whose scopes say what they get.
         let text = "A bulk export is ordered by a machine client, not by a person.";
         return Err(Error::new(Category::Forbidden, IssueCode::Forbidden, text).into());

@@ -18,7 +18,7 @@ impl Booking {
         let (tree, version) = tree::read(&self.platform(), id).await?.ok_or_else(absent)?;
         let permitted = match &session.caller().standing {
             _ if shown.is_some() => true,
-            Standing::System => false,
+            Standing::System | Standing::Machine(_) => false,
             Standing::Lay(lay) => actors(&tree, "Patient").any(|patient| {
                 let id = patient.trim_start_matches("Patient/");
                 lay.own.iter().chain(&lay.charges).any(|own| own == id)
@@ -38,7 +38,7 @@ impl Booking {
 
     /// Whether a caller works where an Appointment takes place.
     pub(crate) async fn works_at(&self, caller: &Caller, appointment: &Value) -> Result<bool, Error> {
-        let Standing::Staff(post) = &caller.standing else { return Ok(matches!(caller.standing, Standing::System)) };
+        let Standing::Staff(post) = &caller.standing else { return Ok(caller.standing.is_no_person()) };
         let role = format!("PractitionerRole/{}", post.role);
         let practitioner = format!("Practitioner/{}", post.practitioner);
         let takes_part = items(&appointment["participant"])
@@ -115,7 +115,7 @@ impl Booking {
             return Ok(());
         }
         let permitted = match &caller.standing {
-            Standing::System => true,
+            Standing::System | Standing::Machine(_) => true,
             Standing::Lay(_) => false,
             // The house keeps its own pool free for those who refer to it.
             Standing::Staff(post) => for_request || !self.houses(schedule).await?.contains(&post.organization),
@@ -135,7 +135,7 @@ impl Booking {
         for_request: bool,
     ) -> Result<bool, Error> {
         Ok(match &caller.standing {
-            Standing::System => true,
+            Standing::System | Standing::Machine(_) => true,
             Standing::Lay(_) => false,
             Standing::Staff(post) => for_request || !self.houses(schedule).await?.contains(&post.organization),
         })

@@ -266,7 +266,7 @@ impl Booking {
     /// Whether a caller has to do with a session: it is where they work, or the expert comes from there.
     pub(crate) async fn keeps(&self, session: &Session, schedule: &Value) -> Result<bool, Error> {
         let Standing::Staff(post) = &session.caller().standing else {
-            return Ok(matches!(session.caller().standing, Standing::System));
+            return Ok(session.caller().standing.is_no_person());
         };
         let expert = expert_of(schedule).unwrap_or_default();
         if expert == format!("PractitionerRole/{}", post.role)

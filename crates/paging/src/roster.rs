@@ -194,7 +194,7 @@ impl Paging {
     /// Refuses whoever does not work at the institution whose roster it is.
     async fn keeps_roster(&self, session: &Session, institution: &str) -> Result<(), Error> {
         let permitted = match &session.caller().standing {
-            Standing::System => true,
+            Standing::System | Standing::Machine(_) => true,
             Standing::Lay(_) => false,
             Standing::Staff(post) => {
                 let own = tree::up_from(&self.platform(), &format!("Organization/{}", post.organization)).await?;

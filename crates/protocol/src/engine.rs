@@ -191,7 +191,7 @@ impl Engine {
             }
         }
         if let Some((code, _)) = start.reach.iter().find(|(code, _)| {
-            !matches!(caller.standing, As::System)
+            !caller.standing.is_no_person()
                 && permitted.is_none_or(|start| !start.reach.iter().any(|known| known.as_str() == code))
         }) {
             return Err(Error::invalid(format!("A run does not begin with the milestone \"{code}\".")));

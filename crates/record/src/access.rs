@@ -17,7 +17,7 @@ pub(crate) mod sight;
 #[cfg(test)]
 mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode};
@@ -36,7 +36,7 @@ use crate::store::value::{Dialect, Rows, SqlValue};
 use crate::store::{Record, reads};
 use crate::transact::Applied;
 use crate::transact::prepare::address_of;
-use crate::{Caller, Key, Lay, Post, ResourceType, Standing, Version};
+use crate::{Caller, Key, Lay, Machine, Post, ResourceType, Standing, Version};
 use facts::Kind;
 use institutions::Institutions;
 use posts::Posts;
@@ -46,12 +46,26 @@ use sight::{Act, Clauses, Facts, Held, Sight};
 /// Compiled rules kept for roles and purposes that were met. There are few; a hostile caller may invent purposes.
 const COMPILED: usize = 1_000;
 
+/// The type whose resources are what patients decide about their record.
+const DECISION: &str = "Consent";
+
 /// What a record keeps in memory to decide who may see what.
 #[derive(Default)]
 pub(crate) struct Access {
     institutions: RwLock<Arc<Institutions>>,
     posts: Posts,
     compiled: Mutex<FxHashMap<String, Arc<Clauses>>>,
+    /// How often what was known of patients' decisions was forgotten, and whether there are any.
+    decisions: Mutex<(u64, Option<bool>)>,
+    /// What machines may see.
+    machines: OnceLock<Arc<Clauses>>,
+}
+
+impl Access {
+    fn forget_decisions(&self) {
+        let mut known = self.decisions.lock();
+        *known = (known.0 + 1, None);
+    }
 }
 
 impl Record {
@@ -63,6 +77,9 @@ impl Record {
         // Boxed, so that the future of a machine's request is no larger for what is asked only of people.
         let sight: BoxFuture<'_, Result<Sight, Error>> = match &caller.standing {
             Standing::System => return Ok(None),
+            // Where no patient has ever decided anything, nothing is kept from a machine.
+            Standing::Machine(_) if !self.has_decisions().await? => return Ok(None),
+            Standing::Machine(machine) => self.sight_of_machine(machine, now).boxed(),
             Standing::Staff(post) => self.sight_of_post(post, &caller.purpose, now).boxed(),
             Standing::Lay(lay) => self.sight_of_lay(lay, &caller.purpose, now).boxed(),
         };
@@ -79,7 +96,7 @@ impl Record {
         parties.extend([practitioner, role]);
         let duties: Vec<&str> = post.duties.iter().map(String::as_str).collect();
         let clauses = self.clauses(&duties, purpose);
-        Ok(Sight { clauses, now, home, house, group, parties, own: Vec::new(), charges: Vec::new() })
+        Ok(Sight { clauses, now, home, house, group, parties, ..Sight::default() })
     }
 
     /// The numbers of the organization, the practitioner and the role of a post that is in force, as far as this process has
@@ -117,6 +134,41 @@ impl Record {
     async fn post_part(&self, rows: &mut impl Rows, type_: &str, id: &str) -> Result<i64, Error> {
         let key = Key::new(ResourceType::parse(type_)?, id);
         self.rid(rows, &key).await?.ok_or_else(not_in_force)
+    }
+
+    /// Whether any patient has decided who may see their record. Kept in memory until a Consent is written, by whichever
+    /// process: every request of a machine asks for it.
+    async fn has_decisions(&self) -> Result<bool, Error> {
+        let turn = match *self.access().decisions.lock() {
+            (_, Some(known)) => return Ok(known),
+            (turn, None) => turn,
+        };
+        let sql = "SELECT 1 FROM resource WHERE type = $1 AND body IS NOT NULL LIMIT 1";
+        let type_ = ResourceType::parse(DECISION)?;
+        let found = !self.reader().await?.rows(sql, &[type_.number().into()]).await?.is_empty();
+        let mut known = self.access().decisions.lock();
+        if known.0 == turn {
+            known.1 = Some(found);
+        }
+        Ok(found)
+    }
+
+    async fn sight_of_machine(&self, machine: &Machine, now: i64) -> Result<Sight, Error> {
+        let clauses = Arc::clone(self.access().machines.get_or_init(|| Arc::new(Clauses::of_machines())));
+        let open = Sight { clauses, now, is_machine: true, ..Sight::default() };
+        let Some(organization) = &machine.organization else {
+            // To whom it passes on what it is shown nobody knows, so what is kept from any institution is kept from it.
+            let shut_out = self.access().institutions.read().all();
+            return Ok(Sight { shut_out, ..open });
+        };
+        let key = Key::new(ResourceType::parse("Organization")?, organization.as_str());
+        let home = self.rid(&mut self.reader_by_key().await?, &key).await?;
+        let home = home.ok_or_else(|| {
+            let text = "The institution of this client is not in the record. Register the client anew.";
+            Error::new(Category::Forbidden, IssueCode::Forbidden, text)
+        })?;
+        let (house, _) = self.access().institutions.read().around(home, now);
+        Ok(Sight { parties: house.clone(), house, ..open })
     }
 
     async fn sight_of_lay(&self, lay: &Lay, purpose: &str, now: i64) -> Result<Sight, Error> {
@@ -205,6 +257,9 @@ impl Record {
         if wrote(&[posts::TYPE]) {
             self.access().posts.forget();
         }
+        if wrote(&[DECISION]) {
+            self.access().forget_decisions();
+        }
         if wrote(&institutions::TYPES) { self.load_institutions().boxed().await } else { Ok(()) }
     }
 
@@ -212,6 +267,9 @@ impl Record {
     pub(crate) async fn refresh_access(&self, written: &[(ResourceType, u64)]) -> Result<(), Error> {
         if written.iter().any(|(type_, _)| type_.name() == posts::TYPE) {
             self.access().posts.forget();
+        }
+        if written.iter().any(|(type_, _)| type_.name() == DECISION) {
+            self.access().forget_decisions();
         }
         let known_to = self.access().institutions.read().known_to;
         let is_news = |(type_, at): &(ResourceType, u64)| institutions::TYPES.contains(&type_.name()) && *at > known_to;

@@ -136,7 +136,13 @@ impl Caller {
     /// Whether this is the platform at its own work. What it reads, such as to follow the feed, is shown to nobody by
     /// itself, so only whom it is shown to stands on the trail. What it writes does as well.
     pub(crate) fn is_platform(&self) -> bool {
-        self.standing == Standing::System && self.actor == Self::system("").actor
+        self.standing == Standing::System && self.reads_for_the_platform()
+    }
+
+    /// The same, also where the platform reads no more than a machine may be shown for which it does: whoever lets that have
+    /// it notes it.
+    pub(crate) fn reads_for_the_platform(&self) -> bool {
+        self.standing.is_no_person() && self.actor == Self::system("").actor
     }
 }
 
@@ -302,7 +308,7 @@ impl Session {
         by: Option<Relation>,
         answer: Result<T, Error>,
     ) -> Result<T, Error> {
-        if self.caller.is_platform() {
+        if self.caller.reads_for_the_platform() {
             return answer;
         }
         let mut entry = Entry::new(&self.caller, act, self.record.surroundings().clock.now());

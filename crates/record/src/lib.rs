@@ -35,7 +35,7 @@ pub use jobs::{Job, Jobs};
 pub use lease::Lease;
 pub use resource_type::ResourceType;
 pub use search::{Pages, SearchPage, SearchRequest, is_offered};
-pub use session::{Caller, Key, Lay, Post, Session, Standing, Version};
+pub use session::{Caller, Key, Lay, Machine, Post, Session, Standing, Version};
 pub use settings::{Clock, Limits, Location, Randomness, Settings, Surroundings, SystemClock, SystemRandomness};
 pub use store::Record;
 pub use store::catalog::IndexProgress;

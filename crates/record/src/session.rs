@@ -30,12 +30,29 @@ pub struct Caller {
 /// As what someone acts. Everything the record shows or takes is held to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The platform itself, or a machine that is trusted with all its scopes name: no rule about persons applies.
+    /// The platform itself: no rule about persons applies.
     System,
+    /// A machine client, which is trusted with all its scopes name but what patients keep from it.
+    Machine(Arc<Machine>),
     /// Someone on duty at the work centre they chose.
     Staff(Arc<Post>),
     /// A patient, or someone who acts for patients.
     Lay(Arc<Lay>),
+}
+
+impl Standing {
+    /// Whether it is no person: the platform, or a machine that is trusted with all its scopes name.
+    pub fn is_no_person(&self) -> bool {
+        matches!(self, Self::System | Self::Machine(_))
+    }
+}
+
+/// For whom a machine client works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// The id of the `Organization` whose it is; none for the consortium's own software. What patients keep from an
+    /// institution they keep from its machines, and from those that may pass on to anybody what they are shown.
+    pub organization: Option<String>,
 }
 
 /// The post from which a member of staff acts: one `PractitionerRole` that is in force.
@@ -215,7 +232,7 @@ impl Session {
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchPage, Error> {
         let sight = self.sight().await?;
         // The platform copies what is stored, such as the AuditEvents of other systems; everybody else asks the trail.
-        let page = match audit::is_sought(request) && !self.caller.is_platform() {
+        let page = match audit::is_sought(request) && !self.caller.reads_for_the_platform() {
             true => self.events(request).await,
             false => crate::search::run(&self.record, request, sight.as_deref()).await,
         };

@@ -9,7 +9,7 @@ impl Routing {
     /// Whether a caller says what the centres of an institution take: from a post there, with a duty of the policy.
     pub(crate) async fn may_tell(&self, caller: &Caller, institution: &str) -> Result<bool, Error> {
         match &caller.standing {
-            Standing::System => Ok(true),
+            Standing::System | Standing::Machine(_) => Ok(true),
             Standing::Lay(_) => Ok(false),
             Standing::Staff(post) => {
                 Ok(has_duty(post, &self.policy().duty.status) && self.house_of(post).await? == institution)
@@ -19,7 +19,7 @@ impl Routing {
 
     /// Whether a caller suspends centres and publishes the map: at the institution that leads a consortium.
     pub(crate) async fn may_edit(&self, caller: &Caller) -> Result<bool, Error> {
-        let Standing::Staff(post) = &caller.standing else { return Ok(matches!(caller.standing, Standing::System)) };
+        let Standing::Staff(post) = &caller.standing else { return Ok(caller.standing.is_no_person()) };
         if !has_duty(post, &self.policy().duty.map) {
             return Ok(false);
         }

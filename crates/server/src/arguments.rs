@@ -174,6 +174,10 @@ pub(crate) struct AddClient {
     /// The address it is started at from a patient's record.
     #[arg(long, value_name = "URL")]
     pub(crate) launch_url: Option<String>,
+    /// For a machine: the id of the institution it works for. What patients keep from that institution is kept from it.
+    /// Without it, it is the consortium's own software, from which is kept what is kept from any institution.
+    #[arg(long, value_name = "ID")]
+    pub(crate) institution: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

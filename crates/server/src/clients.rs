@@ -9,7 +9,7 @@ use crate::{Outcome, named};
 /// Registers a client and returns its secret, if it has one, which is all that standard output shows, so that a script
 /// can take it.
 pub(crate) async fn add(record: &Record, add: AddClient) -> Outcome<Option<String>> {
-    let AddClient { id, name, scope, redirect_uri, public, jwks, launch_url, .. } = add;
+    let AddClient { id, name, scope, redirect_uri, public, jwks, launch_url, institution, .. } = add;
     let new = api::NewClient {
         id: id.clone(),
         name,
@@ -18,6 +18,7 @@ pub(crate) async fn add(record: &Record, add: AddClient) -> Outcome<Option<Strin
         public,
         keys: named(jwks)?,
         launch: launch_url,
+        institution,
     };
     let secret = api::register_client(record, new).await.map_err(|error| describe(&error))?;
     match &secret {

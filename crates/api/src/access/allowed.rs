@@ -148,13 +148,14 @@ impl Known {
     async fn grant(self, record: &Record) -> Result<Option<Grant>, Error> {
         let scopes = Arc::new(Scopes::parse(&self.paper.scope)?);
         let Some(allowed) = self.allowed else {
+            let Some(client) = Client::known(record, &self.paper.client).await? else { return Ok(None) };
             let actor = format!("client/{}", self.paper.client).into();
             let name = self.paper.client.as_str().into();
             return Ok(Some(Grant {
                 actor,
                 name,
                 scopes,
-                standing: Standing::System,
+                standing: client.standing(),
                 patient: None,
                 in_person: false,
             }));

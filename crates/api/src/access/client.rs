@@ -1,10 +1,12 @@
 //! Clients: systems that sign in by themselves, and apps that people start.
 //! <http://hl7.org/fhir/smart-app-launch/STU2/app-launch.html#register-app-with-ehr>
 
+use std::sync::Arc;
+
 use axum::http::Uri;
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
-use record::Record;
+use record::{Caller, Key, Machine, Record, ResourceType, Standing};
 use serde::{Deserialize, Serialize};
 
 use super::jwt::Keys;
@@ -47,6 +49,9 @@ pub(crate) struct Client {
     /// The address it is started at from a patient's record.
     #[serde(default)]
     pub(crate) launch: Option<String>,
+    /// The id of the institution for which it works by itself.
+    #[serde(default)]
+    pub(crate) institution: Option<String>,
 }
 
 /// A client to be registered.
@@ -66,6 +71,9 @@ pub struct NewClient {
     pub keys: Option<String>,
     /// The address it is started at from a patient's record.
     pub launch: Option<String>,
+    /// The id of the `Organization` for which it works by itself: what patients keep from that institution is kept from it.
+    /// None is the consortium's own software.
+    pub institution: Option<String>,
 }
 
 /// Registers a machine client, or registers it anew, and returns its secret, which is kept nowhere.
@@ -93,6 +101,13 @@ pub async fn register_client(record: &Record, new: NewClient) -> Result<Option<S
             return Err(invalid("An address of a client is whole, such as https://app.example/back, without a “#”."));
         }
     }
+    if let Some(institution) = &new.institution {
+        let key = Key::new(ResourceType::parse("Organization")?, institution.as_str());
+        let there = record.session(Caller::system("SYSADMIN")).read(&key).await?;
+        if there.is_none_or(|version| version.body.is_none()) {
+            return Err(invalid(&format!("There is no {key} in this record.")));
+        }
+    }
     let (keys, keys_at) = match &new.keys {
         None => (None, None),
         Some(address) if address.starts_with("https://") || address.starts_with("http://") => {
@@ -117,6 +132,7 @@ pub async fn register_client(record: &Record, new: NewClient) -> Result<Option<S
         keys,
         keys_at,
         launch: new.launch,
+        institution: new.institution,
     };
     let body = sonic_rs::to_vec(&client).map_err(Error::fault)?;
     record.drawer(DRAWER).put(&client.id, Bytes::from(body), None).await?;
@@ -140,6 +156,24 @@ impl Client {
         let client = Self::known(record, id).await?.ok_or_else(refused)?;
         let right = !client.secret.is_empty() && same(&client.secret, &digest(&format!("{}{secret}", client.salt)));
         if right && !client.disabled { Ok(client) } else { Err(refused()) }
+    }
+
+    /// As what it acts by itself.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::Machine(Arc::new(Machine { organization: self.institution.clone() }))
+    }
+
+    /// As whom the platform reads for whoever is called so on the trail: for a client with what it may be shown now, for
+    /// everybody else with all. Of a client that is no longer known nobody knows for whom it worked.
+    pub(crate) async fn reader_for(record: &Record, actor: &str) -> Result<Caller, Error> {
+        let standing = match actor.strip_prefix("client/") {
+            None | Some("anyone") => Standing::System,
+            Some(id) => match Self::known(record, id).await? {
+                Some(client) => client.standing(),
+                None => Standing::Machine(Arc::default()),
+            },
+        };
+        Ok(Caller { standing, ..Caller::system("HOPERAT") })
     }
 
     /// The client of that name.

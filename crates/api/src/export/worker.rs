@@ -13,6 +13,7 @@ use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use super::QUEUE;
 use super::files::{self, Lines};
 use super::order::{File, Order, Scope, State};
+use crate::access::Client;
 use crate::settings::Export;
 
 /// How long an order belongs to a worker that does not say it is still at it, in microseconds.
@@ -106,6 +107,8 @@ impl<'a> Work<'a> {
     }
 
     async fn order(&mut self, order: &mut Order) -> Result<(), Error> {
+        // What patients keep from the client that ordered it, also since then.
+        self.session = self.record.session(Client::reader_for(self.record, &order.actor).await?);
         let members = match &order.scope {
             Scope::Group(id) => Some(self.members(id).await?),
             Scope::System | Scope::Patients => None,

@@ -77,7 +77,7 @@ fn estimate(probes: &[Probe]) -> Option<Skew> {
 /// Takes in what time a source has, and answers how far its clock is off.
 pub(crate) async fn take(app: &App, grant: &Grant, session: &Session, mut ask: Ask, on: On) -> Result<Answer, Failure> {
     let received = app.record.surroundings().clock.now();
-    if !matches!(session.caller().standing, Standing::System) {
+    if !session.caller().standing.is_no_person() {
         return Err(Error::forbidden("A source tells its time by itself; people do not.").into());
     }
     let parameters = Parameters::of(&mut ask)?;

@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use fhir::{Category, Error, Issue, IssueCode};
 use protocol::{Act, Deed};
-use record::Standing;
 use sonic_rs::JsonValueTrait;
 
 use super::{Sent, Visit, deed, names, show};
@@ -31,7 +30,7 @@ fn signed_by_themselves(visit: &Visit<'_>, signed: Option<&str>) -> Result<(), E
     // Spaces between the parts of a name are written or not.
     let bare = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
     let is_own = signed.is_some_and(|signed| bare(signed) == bare(&visit.grant.name));
-    if is_own || matches!(visit.session.caller().standing, Standing::System) {
+    if is_own || visit.session.caller().standing.is_no_person() {
         return Ok(());
     }
     let text = "A correction is signed: write your own name, as your account has it, as “signature”.";

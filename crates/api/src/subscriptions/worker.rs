@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use fhir::{Category, Error, Value};
-use record::{Act, Action, Caller, Change, FeedEntry, Job, Key, Method, Note, Record, SearchRequest, Target, Version};
+use record::{
+    Act, Action, Caller, Change, FeedEntry, Job, Key, Method, Note, Record, SearchRequest, Session, Target, Version,
+};
 use sonic_rs::JsonValueMutTrait;
 use tokio::sync::watch;
 
@@ -138,19 +140,25 @@ impl Worker<'_> {
         let endpoint = endpoint::check(settings, &wish.endpoint, wish.with_content).map_err(Stop::Hopeless)?;
         let author = self.office.record.author(&self.key, version).await?;
         self.office.may_be_told(&author, &wish).await?;
-        match self.search(&wish, Vec::new()).await {
+        match self.search(&author, &wish, Vec::new()).await {
             Ok(_) => Ok(Served { wish, endpoint, author }),
             Err(error) if is_temporary(&error) => Err(error.into()),
             Err(error) => Err(Stop::Hopeless(format!("The criteria cannot be searched by: {error}")).into()),
         }
     }
 
-    async fn search(&self, wish: &Wish, more: Vec<(String, String)>) -> Result<bool, Error> {
+    /// The record as far as the author of the Subscription may be shown it at this moment.
+    async fn reading_for(&self, author: &str) -> Result<Session, Error> {
+        Ok(self.office.record.session(Client::reader_for(&self.office.record, author).await?))
+    }
+
+    async fn search(&self, author: &str, wish: &Wish, more: Vec<(String, String)>) -> Result<bool, Error> {
         let mut parameters = wish.criteria.clone();
         parameters.extend(more);
         parameters.push(("_count".to_owned(), "1".to_owned()));
         let request = SearchRequest { type_: Some(wish.type_), compartment: None, parameters, strict: true };
-        Ok(!self.office.session.search(&request).await?.matches.is_empty())
+        let session = self.reading_for(author).await?;
+        Ok(!session.search(&request).await?.matches.is_empty())
     }
 
     /// Follows the feed and notifies of what meets the criteria.
@@ -185,7 +193,7 @@ impl Worker<'_> {
         for entry in changes {
             if entry.key == self.key {
                 changed = true;
-            } else if self.concerns(wish, entry).await? {
+            } else if self.concerns(served, entry).await? {
                 if wish.with_content {
                     self.send(paper, served, Some(entry)).await?;
                     paper.position = entry.seq;
@@ -203,11 +211,12 @@ impl Worker<'_> {
         if changed { Err(Stop::Changed.into()) } else { Ok(()) }
     }
 
-    async fn concerns(&self, wish: &Wish, entry: &FeedEntry) -> Result<bool, Error> {
+    async fn concerns(&self, served: &Served, entry: &FeedEntry) -> Result<bool, Error> {
+        let wish = &served.wish;
         if entry.key.type_ != wish.type_ || entry.method == Method::Delete {
             return Ok(false);
         }
-        self.search(wish, vec![("_id".to_owned(), entry.key.id.clone())]).await
+        self.search(&served.author, wish, vec![("_id".to_owned(), entry.key.id.clone())]).await
     }
 
     /// Sends one notification, however often it takes, for as long as whoever asked for it may be told. What it shows
@@ -217,7 +226,7 @@ impl Worker<'_> {
         self.office.may_be_told(author, wish).await?;
         let mut resource = None;
         if let Some(entry) = entry {
-            let version = self.office.session.vread(&entry.key, entry.version).await?;
+            let version = self.reading_for(author).await?.vread(&entry.key, entry.version).await?;
             let Some(version) = version.filter(|version| version.body.is_some()) else { return Ok(()) };
             self.note(served, &version).await?;
             resource = version.body.map(|body| (version.key.to_string(), body));

@@ -19,7 +19,7 @@ use testkit::region::name;
 
 use crate::{Door, Reply};
 use probe::{Clues, Probe};
-use region::{Browser, Region, everyone};
+use region::{Browser, MACHINES, Region, everyone};
 
 /// Which region, and which questions: printed with every difference that is found.
 const SEED: u64 = 20_260_504;
@@ -233,6 +233,16 @@ fn no_role_finds_any_trace_of_what_is_hidden() {
 fn no_trace_is_left_by_postgresql_either() {
     let some = ["radiologist", "proxy"].map(str::to_owned);
     run(ask_everything(&some, 0.2, QUESTIONS / 2, Place::postgres));
+}
+
+#[test]
+fn no_machine_finds_any_trace_of_what_patients_keep_from_it() {
+    run(ask_everything(&MACHINES.map(str::to_owned), 1.0, QUESTIONS, Place::embedded));
+}
+
+#[test]
+fn no_machine_finds_any_in_postgresql_either() {
+    run(ask_everything(&MACHINES.map(str::to_owned), 0.1, QUESTIONS / 2, Place::postgres));
 }
 
 #[test]

@@ -7,18 +7,27 @@ use testkit::place::on_both;
 use crate::{Door, Reply, text_at};
 
 async fn order(door: &Door, path: &str) -> String {
-    let reply = door.ask(Method::GET, path, &[("prefer", "respond-async")], b"").await;
+    ordered(door, path, &[]).await
+}
+
+async fn ordered(door: &Door, path: &str, proof: &[(&str, &str)]) -> String {
+    let headers = [&[("prefer", "respond-async")], proof].concat();
+    let reply = door.ask(Method::GET, path, &headers, b"").await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     reply.header("content-location").trim_start_matches("http://qingshan.example").to_owned()
 }
 
 /// The manifest of an order, once a worker has carried it out.
 async fn carried_out(door: &Door, status: &str) -> Reply {
+    finished(door, status, &[]).await
+}
+
+async fn finished(door: &Door, status: &str, proof: &[(&str, &str)]) -> Reply {
     let settings =
         api::Export { directory: door.directory.path().to_owned(), keep: std::time::Duration::from_secs(60), page: 2 };
     let worker = tokio::spawn(api::export::run(door.place.record.clone(), settings));
     loop {
-        let reply = door.get(status).await;
+        let reply = door.ask(Method::GET, status, proof, b"").await;
         if reply.status != 202 {
             worker.abort();
             return reply;
@@ -30,13 +39,17 @@ async fn carried_out(door: &Door, status: &str) -> Reply {
 
 /// The ids in the file of a type.
 async fn file(door: &Door, manifest: &Reply, type_: &str) -> Vec<String> {
+    shown(door, manifest, type_, &[]).await
+}
+
+async fn shown(door: &Door, manifest: &Reply, type_: &str, proof: &[(&str, &str)]) -> Vec<String> {
     let manifest = manifest.json();
     let outputs = manifest.get("output").and_then(|outputs| outputs.as_array()).unwrap();
     let Some(output) = outputs.iter().find(|output| output.get("type").as_str() == Some(type_)) else {
         return Vec::new();
     };
     let url = text_at(output, "url").unwrap();
-    let reply = door.get(url.trim_start_matches("http://qingshan.example")).await;
+    let reply = door.ask(Method::GET, url.trim_start_matches("http://qingshan.example"), proof, b"").await;
     assert_eq!(reply.header("content-type"), "application/fhir+ndjson");
     let lines: Vec<String> = reply.text().lines().map(str::to_owned).collect();
     assert_eq!(text_at(output, "count").unwrap(), lines.len().to_string());
@@ -139,5 +152,37 @@ fn an_export_of_a_group_holds_what_its_members_share_once_and_nothing_older_than
         assert_eq!(file(&door, &manifest, "Appointment").await, ["both"]);
         assert_eq!(file(&door, &manifest, "Patient").await, ["b"]);
         assert!(file(&door, &manifest, "Observation").await.is_empty());
+    });
+}
+
+/// What a patient decides about an institution.
+pub(crate) fn refusal(patient: &str, institution: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Consent","id":"of-{patient}","status":"active","scope":{{"text":"privacy"}},"category":[{{"text":"privacy"}}],"policyRule":{{"text":"the patient's word"}},"patient":{{"reference":"Patient/{patient}"}},"provision":{{"type":"deny","actor":[{{"role":{{"text":"x"}},"reference":{{"reference":"Organization/{institution}"}}}}]}}}}"#
+    )
+}
+
+#[test]
+fn an_export_leaves_out_what_patients_keep_from_the_institution_whose_machine_asks() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        ward(&door).await;
+        door.put(r#"{"resourceType":"Organization","id":"elsewhere","name":"e"}"#).await;
+        let before = door.machine("before", Some("o"), "system/*.rs").await;
+        let proof = [("authorization", before.as_str())];
+        let asked_before = ordered(&door, "/fhir/$export?_type=Observation", &proof).await;
+        door.put(&refusal("b", "o")).await;
+        // What is decided after the order and before its files holds as well.
+        let manifest = finished(&door, &asked_before, &proof).await;
+        let mut observations = shown(&door, &manifest, "Observation", &proof).await;
+        observations.sort();
+        assert_eq!(observations, ["of-a", "of-c", "of-nobody"]);
+        for (client, institution, count) in [("own", None, 3), ("other", Some("elsewhere"), 4)] {
+            let bearer = door.machine(client, institution, "system/*.rs").await;
+            let proof = [("authorization", bearer.as_str())];
+            let status = ordered(&door, "/fhir/$export?_type=Observation", &proof).await;
+            let manifest = finished(&door, &status, &proof).await;
+            assert_eq!(shown(&door, &manifest, "Observation", &proof).await.len(), count, "{client}");
+        }
     });
 }

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use testkit::place::on_both;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::export::refusal;
 use crate::{Door, text_at};
 
 /// What an endpoint was sent.
@@ -301,5 +302,52 @@ fn people_do_not_subscribe() {
             }
             admin.post("/fhir/Subscription", &subscription).await.refused(403, "business-rule");
         }
+    });
+}
+
+#[test]
+fn a_machine_is_sent_nothing_that_patients_keep_from_its_institution() {
+    on_both(async |place| {
+        let door = Door::open(place);
+        let mut hook = Hook::open(0).await;
+        door.put(r#"{"resourceType":"Organization","id":"o","name":"o"}"#).await;
+        for patient in ["a", "b"] {
+            door.put(&format!(r#"{{"resourceType":"Patient","id":"{patient}"}}"#)).await;
+        }
+        door.put(&refusal("b", "o")).await;
+        let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
+        let bearer = door.machine("lab", Some("o"), "system/*.cruds").await;
+        let subscription = format!(
+            r#"{{"resourceType":"Subscription","id":"s","status":"requested","reason":"r","criteria":"Observation?status=final","channel":{{"type":"rest-hook","endpoint":"{}/hook","payload":"application/fhir+json"}}}}"#,
+            hook.address
+        );
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/fhir+json")];
+        let made = door.ask(Method::PUT, "/fhir/Subscription/s", &headers, subscription.as_bytes()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        status(&door, "active").await;
+        for (id, patient) in [("kept", "b"), ("shown", "a")] {
+            door.put(&format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}}}"#
+            ))
+            .await;
+        }
+        // They are sent in the order of the feed, so the first that comes is the first there is for it.
+        assert_eq!(hook.sent.recv().await.unwrap().path, "/hook/Observation/shown");
+        service.abort();
+    });
+}
+
+#[test]
+fn a_machine_is_not_registered_for_an_institution_that_is_not_there() {
+    on_both(async |place| {
+        let institution = Some("nowhere".to_owned());
+        let new = api::NewClient {
+            id: "lab".to_owned(),
+            scope: "system/*.rs".to_owned(),
+            institution,
+            ..api::NewClient::default()
+        };
+        let refused = api::register_client(&place.record, new).await.unwrap_err();
+        assert!(refused.to_string().contains("Organization/nowhere"), "{refused}");
     });
 }

@@ -29,7 +29,7 @@ impl<'a> Authority<'a> {
         let by_hand = || protocol.starts.iter().filter(|start| start.by == StartKind::Hand).filter(meant);
         let permitted = match &self.caller.standing {
             // The platform starts what events, schedules and other protocols start as well.
-            As::System => return Ok(by_hand().next()),
+            As::System | As::Machine(_) => return Ok(by_hand().next()),
             As::Staff(post) => by_hand().find(|start| start.duties.is_empty() || holds_any(post, &start.duties)),
             As::Lay(_) => by_hand().find(|start| start.duties.iter().any(|duty| duty.as_str() == "patient")),
         };
@@ -62,7 +62,7 @@ impl<'a> Authority<'a> {
                 None => self.takes_part(protocol, run).await?,
             },
             Deed::Correct { .. } | Deed::Regrade { .. } | Deed::Switch { .. } => self.takes_part(protocol, run).await?,
-            _ => matches!(self.caller.standing, As::System),
+            _ => self.caller.standing.is_no_person(),
         };
         if permitted { Ok(()) } else { Err(forbidden(self.whose(protocol, run, deed))) }
     }
@@ -100,7 +100,7 @@ impl<'a> Authority<'a> {
 
     /// Whether the caller may act in a role.
     pub(super) async fn may_as(&self, protocol: &Protocol, run: &Run, role: &str) -> Result<bool, Error> {
-        if matches!(self.caller.standing, As::System) {
+        if self.caller.standing.is_no_person() {
             return Ok(true);
         }
         let Some(role) = protocol.role(role) else { return Ok(false) };
@@ -128,14 +128,14 @@ impl<'a> Authority<'a> {
                 return Ok(true);
             }
         }
-        Ok(matches!(self.caller.standing, As::System))
+        Ok(self.caller.standing.is_no_person())
     }
 
     /// Whether the caller is a party, or holds one of the duties there.
     async fn is(&self, party: &Party, duties: &[crate::Code], run: &Run) -> Result<bool, Error> {
         let (type_, id) = party.reference.split_once('/').unwrap_or_default();
         match &self.caller.standing {
-            As::System => Ok(true),
+            As::System | As::Machine(_) => Ok(true),
             As::Lay(lay) => {
                 let patient = run.patient.as_deref().and_then(|patient| patient.strip_prefix("Patient/"));
                 let theirs = |id: &str| lay.own.iter().chain(&lay.charges).any(|own| own == id);

@@ -50,6 +50,8 @@ pub(super) struct Institutions {
     memberships: FxHashMap<i64, Vec<Bond>>,
     /// Who leads each consortium.
     leads: FxHashMap<i64, Vec<Bond>>,
+    /// Every organization, also one that is closed.
+    all: Vec<i64>,
     /// The feed position up to which this is known.
     pub(super) known_to: u64,
 }
@@ -82,7 +84,7 @@ impl Institutions {
             all.iter().filter(|(_, _, value)| has_code(value, "type", CONSORTIUM)).map(|(rid, ..)| *rid).collect();
         let departments: FxHashSet<i64> =
             all.iter().filter(|(_, _, value)| has_code(value, "type", DEPARTMENT)).map(|(rid, ..)| *rid).collect();
-        let mut found = Self { known_to, ..Self::default() };
+        let mut found = Self { known_to, all: organizations.values().copied().collect(), ..Self::default() };
         let mut above: FxHashMap<i64, i64> = FxHashMap::default();
         for (rid, _, value) in &all {
             let is_active = value.get("active").and_then(|active| active.as_bool()) != Some(false);
@@ -125,6 +127,11 @@ impl Institutions {
             found.parts.entry(at).or_default().push(*department);
         }
         Ok(found)
+    }
+
+    /// Every organization of the record.
+    pub(super) fn all(&self) -> Vec<i64> {
+        self.all.clone()
     }
 
     fn manage(&mut self, manager: i64, managed: i64, (lo, hi): (i64, i64)) {

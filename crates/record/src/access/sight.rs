@@ -86,6 +86,26 @@ impl Clauses {
         Self { read: of(|grant| grant.read), write: of(|grant| grant.write), keeper_only }
     }
 
+    /// What machines are shown: everything but what a patient keeps from them. That a person exists is kept from nobody who
+    /// registers people, and no machine of an institution could.
+    pub(crate) fn of_machines() -> Self {
+        let named = |types: &[&'static str]| {
+            types.iter().filter_map(|name| ResourceType::named(name)).map(ResourceType::number).collect()
+        };
+        let clause = |types: Types, despite_refusal: bool| Clause {
+            relations: vec![Relation::Anyone],
+            types,
+            labels: 0x7fff_ffff,
+            takes_off: 0x7fff_ffff,
+            only: 0,
+            unkept: false,
+            despite_refusal,
+        };
+        let all = ResourceType::all().map(ResourceType::number).collect();
+        let read = vec![clause(all, false), clause(named(&["Patient", "RelatedPerson", "Person"]), true)];
+        Self { write: read.clone(), read, keeper_only: 0 }
+    }
+
     fn of(&self, act: Act) -> &[Clause] {
         match act {
             Act::Read => &self.read,
@@ -126,6 +146,10 @@ pub(crate) struct Sight {
     pub(crate) group: Vec<i64>,
     /// Everything that may be meant by a tie to the caller: the house, the practitioner, the post, or the person.
     pub(crate) parties: Vec<i64>,
+    /// Others from whom what a patient keeps is kept from the caller as well, though nothing opened to them is opened.
+    pub(crate) shut_out: Vec<i64>,
+    /// Whether it is a machine client's. It writes as the platform does; what a patient keeps from it, it is not shown.
+    pub(crate) is_machine: bool,
     /// The patients the caller is.
     pub(crate) own: Vec<i64>,
     /// The patients the caller acts for.
@@ -194,14 +218,17 @@ impl Sight {
 
     /// Whether the patient keeps the caller from this resource.
     pub(crate) fn is_refused(&self, facts: &Facts, ties: &[Held]) -> bool {
-        let about = |tie: &Held| {
+        let concerns = |tie: &Held| {
             tie.subject == facts.subject
-                && self.mine(tie.party)
                 && (tie.what == 0 || tie.what == facts.type_)
                 && (tie.mask == 0 || tie.mask & facts.label != 0)
         };
+        let about = |tie: &Held| self.mine(tie.party) && concerns(tie);
         let excepted = |rid: i64| ties.iter().any(|tie| tie.kind == Kind::Except && tie.rid == rid && about(tie));
-        ties.iter().any(|tie| tie.kind == Kind::Deny && about(tie) && !excepted(tie.rid))
+        let denies = |tie: &Held| {
+            tie.kind == Kind::Deny && (about(tie) || (self.shut_out.contains(&tie.party) && concerns(tie)))
+        };
+        ties.iter().any(|tie| denies(tie) && !excepted(tie.rid))
     }
 
     /// Whether a relation joins the caller and a resource.
@@ -386,7 +413,7 @@ impl Conditions<'_> {
     }
 
     fn refused(&mut self, columns: &Columns) -> String {
-        let (deny, except) = (self.about("d", columns), self.about("e", columns));
+        let (deny, except) = (self.about("d", columns, true), self.about("e", columns, false));
         let (kind, other, each) = (Kind::Deny.number(), Kind::Except.number(), self.dialect.each());
         format!(
             "EXISTS (SELECT 1 FROM tie d WHERE d.subject = {} AND d.kind = {kind} AND {deny} AND NOT EXISTS \
@@ -396,8 +423,13 @@ impl Conditions<'_> {
     }
 
     /// A provision of the patient's that concerns the caller and the resource.
-    fn about(&mut self, table: &str, columns: &Columns) -> String {
-        let (party, now) = (self.mine(table), self.now(table));
+    fn about(&mut self, table: &str, columns: &Columns, shuts: bool) -> String {
+        let mut parties = self.sight.parties.clone();
+        parties.push(0);
+        if shuts {
+            parties.extend(&self.sight.shut_out);
+        }
+        let (party, now) = (self.among(&format!("{table}.party"), &parties), self.now(table));
         format!(
             "{party} AND {now} AND ({table}.what = 0 OR {table}.what = {}) \
              AND ({table}.mask = 0 OR {table}.mask & {} <> 0)",

@@ -130,7 +130,7 @@ const FORM: u8 = 1;
 impl Entry {
     pub(crate) fn new(caller: &Caller, act: Act, at: i64) -> Self {
         let post = match &caller.standing {
-            Standing::System => AsWhat::System,
+            Standing::System | Standing::Machine(_) => AsWhat::System,
             Standing::Staff(post) => AsWhat::Staff {
                 organization: post.organization.clone(),
                 role: post.role.clone(),

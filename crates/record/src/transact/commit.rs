@@ -392,8 +392,10 @@ impl Group<'_> {
         operations: &[Operation],
         answers: &mut [Option<Applied>],
     ) -> Result<Result<(), Refusal>, Error> {
-        let beside = self.facts_beside(tx, work.sight.as_deref(), operations).await?;
-        let hidden = match &work.sight {
+        // What a machine writes, no rule about persons decides.
+        let sight = work.sight.as_deref().filter(|sight| !sight.is_machine);
+        let beside = self.facts_beside(tx, sight, operations).await?;
+        let hidden = match sight {
             None => FxHashSet::default(),
             Some(sight) => match self.permit(tx, sight, operations, &beside).await? {
                 Ok(hidden) => hidden,

@@ -1,10 +1,14 @@
 //! What patients decide about who sees their record, as FHIR's Consent says it. <http://hl7.org/fhir/R4/consent.html>
 
-use record::Session;
+use std::sync::Arc;
+
+use record::{
+    Action, Caller, Change, HistoryRequest, HistoryScope, Machine, Patch, SearchRequest, Session, Standing, Target,
+};
 use testkit::institutions::{found, on_duty, put, with_related};
 use testkit::place::{Place, on_both};
 
-use crate::key;
+use crate::{json, key, one, update};
 
 const DIRECTIVE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
@@ -134,5 +138,98 @@ fn a_refusal_towards_whoever_cannot_be_told_holds_towards_everyone() {
         }
         decide(&place, "", Some(&format!(r#"{{"type":"deny",{}}}"#, towards("Organization/other")))).await;
         assert_eq!(sees(&doctor).await, [true; 3]);
+    });
+}
+
+fn machine(place: &Place, organization: Option<&str>) -> Session {
+    let standing = Standing::Machine(Arc::new(Machine { organization: organization.map(str::to_owned) }));
+    place.record.session(Caller { actor: "client/his".to_owned(), standing, ..Caller::system("TREAT") })
+}
+
+#[test]
+fn what_a_patient_keeps_from_an_institution_is_kept_from_its_machines() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let [hospital, other, software] = [Some("hospital"), Some("other"), None].map(|of| machine(&place, of));
+        let of_ward = machine(&place, Some("ward"));
+        for session in [&hospital, &other, &software, &of_ward] {
+            assert_eq!(sees(session).await, [true; 3], "nobody has decided anything");
+        }
+        let at_hospital = towards("Organization/hospital");
+        let deny = format!(r#"{{"type":"deny",{at_hospital}}}"#);
+        let label = format!(r#""securityLabel":[{{"system":"{DIRECTIVE}","code":"PSY"}}]"#);
+        let but = format!(r#"{{"type":"deny","provision":[{{"type":"permit",{at_hospital}}}]}}"#);
+        let (all, none) = ([true; 3], [false; 3]);
+        for (provision, of_hospital, of_other, of_software) in [
+            (deny, none, all, none),
+            (format!(r#"{{"type":"deny",{label},{at_hospital}}}"#), [true, true, false], all, [true, true, false]),
+            (r#"{"type":"deny"}"#.to_owned(), none, none, none),
+            // What is permitted to one is not permitted to whoever passes on what it is shown.
+            (but, all, none, none),
+            // Those who act for somebody are no institution.
+            (format!(r#"{{"type":"deny",{}}}"#, towards("RelatedPerson/son")), all, all, all),
+        ] {
+            decide(&place, "", Some(&provision)).await;
+            assert_eq!(sees(&hospital).await, of_hospital, "{provision}");
+            assert_eq!(sees(&of_ward).await, of_hospital, "{provision}");
+            assert_eq!(sees(&other).await, of_other, "{provision}");
+            assert_eq!(sees(&software).await, of_software, "{provision}");
+        }
+        let withdrawn = r#"{"resourceType":"Consent","id":"c","status":"inactive","scope":{"text":"privacy"},
+            "category":[{"text":"privacy"}],"patient":{"reference":"Patient/p"},"policyRule":{"text":"x"}}"#;
+        place.session().transact(vec![put(withdrawn)]).await.unwrap();
+        assert_eq!(sees(&software).await, all);
+    });
+}
+
+#[test]
+fn a_machine_is_shown_at_no_door_what_is_kept_from_it() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        decide(&place, "", Some(&format!(r#"{{"type":"deny",{}}}"#, towards("Organization/hospital")))).await;
+        let session = machine(&place, Some("hospital"));
+        // That somebody exists is known to those who register people.
+        assert!(session.read(&key("Patient", "p")).await.unwrap().is_some());
+        assert!(session.vread(&key("Observation", "o"), 1).await.unwrap().is_none());
+        assert!(session.read(&key("Consent", "c")).await.unwrap().is_none());
+        for scope in [
+            HistoryScope::System,
+            HistoryScope::Type(key("Observation", "o").type_),
+            HistoryScope::Instance(key("Observation", "o")),
+        ] {
+            let page = session
+                .history(&HistoryRequest { scope, since: None, at: None, count: 1_000, before: None })
+                .await
+                .unwrap();
+            assert!(
+                page.versions
+                    .iter()
+                    .all(|version| !["Observation", "Encounter", "Consent"].contains(&version.key.type_.name()))
+            );
+        }
+        let told = session.changes(0, 10_000).await.unwrap();
+        assert!(told.iter().all(|entry| entry.key.type_.name() != "Observation"));
+        for (type_, query) in [
+            ("Observation", vec![("_summary", "count")]),
+            ("Observation", vec![("subject", "Patient/p"), ("_total", "accurate")]),
+            ("Patient", vec![("_has:Observation:subject:status", "final")]),
+            ("RelatedPerson", vec![("patient._has:Observation:subject:_id", "o")]),
+        ] {
+            let query: Vec<(&str, String)> = query.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+            let page = session.search(&SearchRequest::of(type_, &query).unwrap()).await.unwrap();
+            assert!(page.matches.is_empty() && page.total.is_none_or(|total| total == 0), "{type_} {query:?}");
+        }
+        let with = [("_id", "p".to_owned()), ("_revinclude", "Observation:subject".to_owned())];
+        let page = session.search(&SearchRequest::of("Patient", &with).unwrap()).await.unwrap();
+        assert!(page.matches.len() == 1 && page.included.is_empty());
+        let patch = Patch::Json(json(r#"[{"op":"replace","path":"/status","value":"amended"}]"#));
+        let patched = Action::Patch { target: Target::Key(key("Observation", "o")), patch, if_match: None };
+        assert!(session.transact(vec![Change::new(patched)]).await.is_err(), "its content would come back");
+        // What a machine has to hand in it hands in.
+        let told = r#"{"resourceType":"Observation","id":"o","status":"amended","code":{"text":"x"},
+            "subject":{"reference":"Patient/p"},"performer":[{"reference":"Organization/hospital"}]}"#;
+        one(&session, update("Observation", "o", json(told), None)).await.unwrap();
+        assert!(session.read(&key("Observation", "o")).await.unwrap().is_none());
+        assert!(place.session().read(&key("Observation", "o")).await.unwrap().unwrap().version == 2);
     });
 }

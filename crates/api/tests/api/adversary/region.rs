@@ -23,6 +23,9 @@ pub(super) fn everyone() -> Vec<String> {
     DUTIES.iter().map(|duty| duty.code).chain(["lent", "patient", "proxy"]).map(str::to_owned).collect()
 }
 
+/// The machine clients that ask: one of an institution, and one of the consortium's own software.
+pub(super) const MACHINES: [&str; 2] = ["machine", "software"];
+
 /// The region, in the order in which it goes in.
 pub(super) struct Region {
     /// Institutions and posts, which everybody on duty sees.
@@ -49,6 +52,7 @@ impl Region {
             "resourceType": "RelatedPerson", "id": "acts", "active": true,
             "patient": {"reference": format!("Patient/{charge}")},
         }));
+        records.extend(refusals(&residents));
         let directory = directory(&records);
         Self { directory, records, own, charge }
     }
@@ -164,23 +168,54 @@ fn more(at: usize, resident: &str) -> Vec<Value> {
     made
 }
 
-/// What somebody's browser holds.
+/// What residents decide who do not want everything shown: towards an institution, its machines included, or everyone.
+fn refusals(residents: &[String]) -> Vec<Value> {
+    let refused = residents.iter().enumerate().skip(20).take(12);
+    let refusal = |(at, resident): (usize, &String)| {
+        let towards = if at % 4 == 0 { "songtao" } else { FIRST };
+        let mut provision = json!({"type": "deny"});
+        if at % 3 != 0 {
+            provision["actor"] =
+                json!([{"role": {"text": "x"}, "reference": {"reference": format!("Organization/{towards}")}}]);
+        }
+        json!({"resourceType": "Consent", "id": format!("refusal-{at}"), "status": "active", "scope": {"text": "privacy"},
+            "category": [{"text": "privacy"}], "policyRule": {"text": "the patient's word"},
+            "patient": {"reference": format!("Patient/{resident}")}, "provision": provision})
+    };
+    refused.map(refusal).collect()
+}
+
+/// What somebody's browser holds, or a machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
     cookie: String,
     csrf: String,
+    bearer: Option<String>,
 }
 
 impl Browser {
     /// Signs in with one click.
     pub(crate) async fn enter(door: &Door, login: &str) -> Self {
+        if MACHINES.contains(&login) {
+            return Self::of_machine(door, login).await;
+        }
         let body = format!(r#"{{"login":"{login}"}}"#);
         let reply =
             door.ask(Method::POST, "/auth/demo", &[("content-type", "application/json")], body.as_bytes()).await;
         assert_eq!(reply.status, StatusCode::OK, "{login}: {}", reply.text());
         let cookies = reply.headers.get_all("set-cookie").iter();
         let pairs: Vec<&str> = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next()).collect();
-        Self { cookie: pairs.join("; "), csrf: text_at(&reply.json(), "csrf").expect("a session has a token") }
+        Self {
+            cookie: pairs.join("; "),
+            csrf: text_at(&reply.json(), "csrf").expect("a session has a token"),
+            bearer: None,
+        }
+    }
+
+    /// Signs a machine in: of an institution, or the consortium's own.
+    async fn of_machine(door: &Door, login: &str) -> Self {
+        let bearer = door.machine(login, (login == "machine").then_some(FIRST), "system/*.rs").await;
+        Self { cookie: String::new(), csrf: String::new(), bearer: Some(bearer) }
     }
 
     /// What it proves who it is with.
@@ -194,6 +229,10 @@ impl Browser {
             _ if path.contains("/_search") => "application/x-www-form-urlencoded",
             _ => "application/fhir+json",
         };
+        if let Some(bearer) = &self.bearer {
+            let headers = [("authorization", bearer.as_str()), ("content-type", content)];
+            return door.ask(method, path, &headers, body.as_bytes()).await;
+        }
         let headers =
             [("cookie", self.cookie.as_str()), ("x-csrf-token", self.csrf.as_str()), ("content-type", content)];
         door.ask(method, path, &headers, body.as_bytes()).await
