@@ -165,13 +165,16 @@ pub(crate) fn refusal(patient: &str, institution: &str) -> String {
 #[test]
 fn an_export_leaves_out_what_patients_keep_from_the_institution_whose_machine_asks() {
     on_both(async |place| {
-        let door = Door::open(place);
+        let mut door = Door::open(place);
         ward(&door).await;
         door.put(r#"{"resourceType":"Organization","id":"elsewhere","name":"e"}"#).await;
+        door.reopen(false);
         let before = door.machine("before", Some("o"), "system/*.rs").await;
         let proof = [("authorization", before.as_str())];
         let asked_before = ordered(&door, "/fhir/$export?_type=Observation", &proof).await;
+        door.reopen(true);
         door.put(&refusal("b", "o")).await;
+        door.reopen(false);
         // What is decided after the order and before its files holds as well.
         let manifest = finished(&door, &asked_before, &proof).await;
         let mut observations = shown(&door, &manifest, "Observation", &proof).await;

@@ -308,7 +308,7 @@ fn people_do_not_subscribe() {
 #[test]
 fn a_machine_is_sent_nothing_that_patients_keep_from_its_institution() {
     on_both(async |place| {
-        let door = Door::open(place);
+        let mut door = Door::open(place);
         let mut hook = Hook::open(0).await;
         door.put(r#"{"resourceType":"Organization","id":"o","name":"o"}"#).await;
         for patient in ["a", "b"] {
@@ -316,6 +316,7 @@ fn a_machine_is_sent_nothing_that_patients_keep_from_its_institution() {
         }
         door.put(&refusal("b", "o")).await;
         let service = tokio::spawn(api::subscriptions::run(door.place.record.clone(), settings(&hook.address)));
+        door.reopen(false);
         let bearer = door.machine("lab", Some("o"), "system/*.cruds").await;
         let subscription = format!(
             r#"{{"resourceType":"Subscription","id":"s","status":"requested","reason":"r","criteria":"Observation?status=final","channel":{{"type":"rest-hook","endpoint":"{}/hook","payload":"application/fhir+json"}}}}"#,
@@ -324,6 +325,7 @@ fn a_machine_is_sent_nothing_that_patients_keep_from_its_institution() {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/fhir+json")];
         let made = door.ask(Method::PUT, "/fhir/Subscription/s", &headers, subscription.as_bytes()).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        door.reopen(true);
         status(&door, "active").await;
         for (id, patient) in [("kept", "b"), ("shown", "a")] {
             door.put(&format!(

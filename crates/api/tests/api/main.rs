@@ -81,6 +81,15 @@ impl Door {
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Opens it anew over the same record, with or without sign-in.
+    pub(crate) fn reopen(&mut self, open: bool) {
+        let mut settings = api::Settings::new(self.directory.path().to_owned());
+        settings.base = Some("http://qingshan.example/fhir".to_owned());
+        settings.open = open;
+        self.router =
+            api::router(protocol::Engine::with(self.place.record.clone(), protocol::Library::default()), settings);
+    }
+
     /// Signs a machine client in, of an institution or the consortium's own, and gives what it proves itself with.
     pub(crate) async fn machine(&self, id: &str, institution: Option<&str>, scope: &str) -> String {
         let institution = institution.map(str::to_owned);
