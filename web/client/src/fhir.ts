@@ -505,7 +505,7 @@ export interface AuditEvent extends Resource {
   recorded?: When;
   outcome?: string;
   purposeOfEvent?: CodeableConcept[];
-  agent?: { who?: Reference & { identifier?: Identifier }; role?: CodeableConcept[] }[];
+  agent?: { type?: CodeableConcept; who?: Reference & { identifier?: Identifier }; role?: CodeableConcept[] }[];
 }
 
 export interface Task extends Resource, Element {

@@ -100,6 +100,14 @@ test("the platform and a person's own look are not told as a post's", () => {
   expect(by("Practitioner/p")?.as).toBe("post");
 });
 
+test("a system is told as one, with whose it is", () => {
+  const type = { coding: [{ code: "110150" }] };
+  const of = (...others: { who: { display: string } }[]) =>
+    lookOf({ ...look("2026-03-01T09:00:00+08:00", "某"), agent: [{ type, who: { identifier: { value: "lab" } } }, ...others] });
+  expect(of({ who: { display: "示范县医院" } })).toMatchObject({ as: "machine", who: "lab", where: "示范县医院" });
+  expect(of()).toMatchObject({ as: "machine", where: undefined });
+});
+
 const answer = (...parameter: NonNullable<Parameters["parameter"]>): Parameters => ({ resourceType: "Parameters", parameter });
 
 test("a closed record says what would open it", () => {

@@ -106,7 +106,15 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AsWhat {
     System,
-    Staff { organization: String, role: String, duties: Vec<String> },
+    /// A machine of an organization's.
+    Machine {
+        organization: String,
+    },
+    Staff {
+        organization: String,
+        role: String,
+        duties: Vec<String>,
+    },
     Lay,
 }
 
@@ -130,7 +138,11 @@ const FORM: u8 = 1;
 impl Entry {
     pub(crate) fn new(caller: &Caller, act: Act, at: i64) -> Self {
         let post = match &caller.standing {
-            Standing::System | Standing::Machine(_) => AsWhat::System,
+            Standing::System => AsWhat::System,
+            Standing::Machine(machine) => match &machine.organization {
+                Some(organization) => AsWhat::Machine { organization: organization.clone() },
+                None => AsWhat::System,
+            },
             Standing::Staff(post) => AsWhat::Staff {
                 organization: post.organization.clone(),
                 role: post.role.clone(),
@@ -190,10 +202,12 @@ impl Entry {
         all.map(String::as_str)
     }
 
-    /// The organization from whose post it was done, as a reference.
+    /// The organization from whose post it was done, or whose machine did it, as a reference.
     pub(crate) fn organization(&self) -> Option<String> {
         match &self.post {
-            AsWhat::Staff { organization, .. } => Some(format!("Organization/{organization}")),
+            AsWhat::Staff { organization, .. } | AsWhat::Machine { organization } => {
+                Some(format!("Organization/{organization}"))
+            }
             AsWhat::System | AsWhat::Lay => None,
         }
     }
@@ -216,6 +230,10 @@ impl Entry {
                 put_texts(&mut out, duties);
             }
             AsWhat::Lay => out.push(2),
+            AsWhat::Machine { organization } => {
+                out.push(3);
+                put_text(&mut out, organization);
+            }
         }
         put_number(&mut out, self.count);
         put_texts(&mut out, &self.patients);
@@ -252,6 +270,7 @@ impl Entry {
             [0] => AsWhat::System,
             [1] => AsWhat::Staff { organization: text(from)?, role: text(from)?, duties: texts(from)? },
             [2] => AsWhat::Lay,
+            [3] => AsWhat::Machine { organization: text(from)? },
             _ => return None,
         };
         let count = number(from)?;
@@ -311,6 +330,7 @@ impl Gist {
                     words(from)?;
                 }
             }
+            [3] => under.push(shard_of_parts([b"Organization/", words(from)?])),
             [0 | 2] => {}
             _ => return None,
         }
@@ -482,7 +502,9 @@ mod tests {
 
     #[test]
     fn an_entry_comes_back_from_its_bytes() {
-        let entry = entry();
+        let mut entry = entry();
+        assert_eq!(Entry::parse(&entry.to_bytes()), Some(entry.clone()));
+        entry.post = AsWhat::Machine { organization: "o".into() };
         assert_eq!(Entry::parse(&entry.to_bytes()), Some(entry));
     }
 
@@ -496,7 +518,10 @@ mod tests {
         let mut entry = entry();
         let (gist, under) = found(&entry);
         assert_eq!(gist, Some(Gist { at: entry.at, first: Some(shard_of("Patient/p")) }));
-        assert_eq!(under, shards(&[&entry.actor, "Organization/o", "Patient/p", "Patient/q"]));
+        let here = shards(&[&entry.actor, "Organization/o", "Patient/p", "Patient/q"]);
+        assert_eq!(under, here);
+        entry.post = AsWhat::Machine { organization: "o".into() };
+        assert_eq!(found(&entry).1, here);
         entry.post = AsWhat::Lay;
         entry.patients.clear();
         entry.items.push(Item::of(&key("Device", "d")));

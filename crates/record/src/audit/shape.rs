@@ -185,10 +185,10 @@ fn is_person(actor: &str) -> bool {
 
 async fn agent(names: &mut Names<'_>, entry: &Entry) -> Result<String, Error> {
     let mut agent = match &entry.post {
-        AsWhat::System if !is_person(&entry.actor) => {
+        AsWhat::System | AsWhat::Machine { .. } if !is_person(&entry.actor) => {
             format!(r#"{{"type":{{"coding":[{}]}}"#, coding([DICOM, "110150", "Application"]))
         }
-        AsWhat::System | AsWhat::Staff { .. } | AsWhat::Lay => {
+        AsWhat::System | AsWhat::Machine { .. } | AsWhat::Staff { .. } | AsWhat::Lay => {
             let system = "http://terminology.hl7.org/CodeSystem/extra-security-role-type";
             format!(r#"{{"type":{{"coding":[{}]}}"#, coding([system, "humanuser", "human user"]))
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fhir::Category;
 use record::{
-    Act, Caller, HistoryRequest, HistoryScope, Lay, Location, Note, Outcome, Post, Record, ResourceType, Seal,
+    Act, Caller, HistoryRequest, HistoryScope, Lay, Location, Machine, Note, Outcome, Post, Record, ResourceType, Seal,
     SearchPage, SearchRequest, Session, Settings, Standing, Surroundings,
 };
 use sonic_rs::JsonValueTrait;
@@ -122,6 +122,27 @@ fn every_verb_and_every_refusal_stands_on_the_trail() {
         ];
         expected.sort_unstable();
         assert_eq!(sorted, expected);
+    });
+}
+
+#[test]
+fn whose_machine_it_was_stands_on_the_trail() {
+    on_both(async |place| {
+        let hospital = json(r#"{"resourceType":"Organization","id":"hospital","name":"示范县医院"}"#);
+        one(&place.session(), update("Organization", "hospital", hospital, None)).await.unwrap();
+        let machine = |actor: &str, organization: Option<&str>| {
+            let standing = Standing::Machine(Arc::new(Machine { organization: organization.map(str::to_owned) }));
+            place.record.session(Caller { actor: actor.to_owned(), standing, ..Caller::system("TREAT") })
+        };
+        one(&machine("client/lab", Some("hospital")), update("Patient", "p", patient("p", "林"), None)).await.unwrap();
+        machine("client/own", None).read(&key("Patient", "p")).await.unwrap();
+        let officer = officer(&place).await;
+        let page = officer.search(&search("AuditEvent", &[("agent", "Organization/hospital")])).await.unwrap();
+        let [event] = &bodies(&page)[..] else { panic!("one act of its machine, and not {}", page.matches.len()) };
+        assert_eq!(event["agent"][0]["type"]["coding"][0]["code"].as_str(), Some("110150"));
+        assert_eq!(event["agent"][0]["who"]["identifier"]["value"].as_str(), Some("lab"));
+        assert_eq!(event["agent"][1]["who"]["display"].as_str(), Some("示范县医院"));
+        assert_eq!(told(&officer, &[("patient", "p"), ("action", "R")]).await, ["read R 0"]);
     });
 }
 

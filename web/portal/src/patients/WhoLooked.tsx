@@ -72,6 +72,7 @@ function Line({ visit }: { visit: Visit }) {
     <li className={visit.isEmergency ? "look is-emergency" : "look"}>
       <span className="look-who">
         <strong>{visit.as === "platform" ? t("looked.platform") : visit.who}</strong>
+        {visit.as === "machine" && <span className="tag">{t("looked.machine")}</span>}
         {visit.duties.length > 0 && <span className="tag">{words(texts, "duty", visit.duties)}</span>}
         {visit.isEmergency && (
           <span className="tag tag-grave">
@@ -80,7 +81,7 @@ function Line({ visit }: { visit: Visit }) {
           </span>
         )}
       </span>
-      <span>{visit.where ?? (visit.as === "post" ? t("looked.nowhere") : "")}</span>
+      <span>{visit.where ?? (visit.as === "post" ? t("looked.nowhere") : visit.as === "machine" ? t("looked.software") : "")}</span>
       <span className="what">
         {t("looked.did", {
           acts: words(texts, "trail", visit.acts),

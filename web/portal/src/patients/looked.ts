@@ -9,8 +9,8 @@ export interface Look {
   /** Who, by name, else as the trail names them. */
   who: string;
   where: string | undefined;
-  /** Whether it was a person at a post, a person about themselves or their family, or the platform by itself. */
-  as: "post" | "lay" | "platform";
+  /** Whether it was a person at a post, a person about themselves or their family, a system, or the platform by itself. */
+  as: "post" | "lay" | "machine" | "platform";
   duties: string[];
   /** What was done: a code of a FHIR interaction such as `read`, or `emergency`. */
   act: string;
@@ -44,6 +44,8 @@ const RELATION = "https://qingshan.dev/fhir/CodeSystem/relation";
 const SELF_MADE = "self-made";
 /** What the trail calls the platform. */
 const PLATFORM = "Device/qingshan";
+/** “Application” of DICOM PS3.16. */
+const APPLICATION = "110150";
 /** “Emergency Override Started” of DICOM PS3.16. */
 const OVERRIDE = "110127";
 
@@ -57,10 +59,9 @@ export function lookOf(event: AuditEvent): Look | undefined {
   const purpose = event.purposeOfEvent?.[0]?.coding?.[0]?.code;
   const relations = roles.filter(({ system }) => system === RELATION).map(({ code }) => code);
   const relation = relations.find((code) => code !== SELF_MADE);
-  const actor = who.who?.reference ?? "";
   return {
     at,
-    as: actor === PLATFORM ? "platform" : /^(Patient|RelatedPerson)\//.test(actor) ? "lay" : "post",
+    as: kindOf(who),
     who: who.who?.display ?? who.who?.reference ?? who.who?.identifier?.value ?? "",
     where: where?.who?.display ?? where?.who?.reference,
     duties: roles.filter(({ system }) => system === DUTY).map(({ code }) => code ?? ""),
@@ -70,6 +71,13 @@ export function lookOf(event: AuditEvent): Look | undefined {
     isSelfMade: relations.includes(SELF_MADE),
     isEmergency: relation === "emergency" || subtype === OVERRIDE || purpose === "BTG",
   };
+}
+
+function kindOf(agent: NonNullable<AuditEvent["agent"]>[number]): Look["as"] {
+  const actor = agent.who?.reference ?? "";
+  if (actor === PLATFORM) return "platform";
+  if (agent.type?.coding?.some(({ code }) => code === APPLICATION) === true) return "machine";
+  return /^(Patient|RelatedPerson)\//.test(actor) ? "lay" : "post";
 }
 
 /** Looks of one person on one day as one line each, the latest first. What was an emergency stands by itself. */
