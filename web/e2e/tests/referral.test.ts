@@ -425,6 +425,18 @@ test("of two who accept at once one does, and the other is told who was first", 
     await page.getByRole("button", { name: "接收", exact: true }).click();
     await fill(page, { 意见: "收入心内科门诊。" });
   }
+  // Neither answer comes before both have pressed; who hears in time that it was done has nothing left to press.
+  const pressed: Promise<void>[] = [one, other].map(
+    (page) =>
+      new Promise((told) => {
+        void page.route("**/runs/*/acts", async (route) => {
+          if (route.request().postData()?.includes("收入心内科门诊。") !== true) return route.fallback();
+          told();
+          await Promise.all(pressed);
+          return route.continue();
+        });
+      }),
+  );
   await Promise.all([one, other].map((page) => page.locator(".task-outcomes").getByRole("button", { name: "接收", exact: true }).click()));
   const won = (page: typeof one) => page.locator(".task-done");
   const lost = (page: typeof one) => page.locator(".task-over [role=alert]");
