@@ -98,7 +98,7 @@ enum Known {
 }
 
 /// The parameters of a query string, percent-decoded.
-pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     let decode = |text: &str| -> Result<String, Error> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.bytes();

@@ -138,7 +138,7 @@ struct Resolver<'a, T> {
     broken: Option<Error>,
 }
 
-impl<T: WriteTx> Resolver<'_, T> {
+impl<'a, T: WriteTx> Resolver<'a, T> {
     async fn step<'c>(
         &mut self,
         written: &mut Written<'c>,
@@ -155,7 +155,7 @@ impl<T: WriteTx> Resolver<'_, T> {
                         Match::Nothing => {}
                         Match::Own(earlier, key) => return Ok(Step::Same(earlier, key)),
                         Match::Stored(key) => {
-                            let version = self.current(&key).await?;
+                            let version = self.found(&key).await?;
                             return Ok(Step::Found(Applied { effect: Effect::Unchanged, version }));
                         }
                     }
@@ -224,7 +224,7 @@ impl<T: WriteTx> Resolver<'_, T> {
             }
             Action::Delete { target: Target::Query(type_, query), if_match } => {
                 let condition = self.condition(*type_, query).await?;
-                match single(self.keys(&condition, 2).await?, *type_)? {
+                match single(self.keys(&condition, query, 2).await?, *type_)? {
                     Some(key) => {
                         self.deleted.insert(key.clone());
                         let action = Action::Delete { target: Target::Key(key), if_match: *if_match };
@@ -242,12 +242,18 @@ impl<T: WriteTx> Resolver<'_, T> {
         }
     }
 
+    /// How far a condition sees. A machine that names its own number for something finds that also where it is kept from
+    /// it: what it delivers twice is stored once. Anything else it could ask would tell what it may not see.
+    fn sight_for(&self, query: &str) -> Option<&'a Sight> {
+        self.sight.filter(|sight| !(sight.is_machine && is_number(query)))
+    }
+
     async fn condition(&mut self, type_: ResourceType, query: &str) -> Result<Condition, Error> {
         if query.trim().is_empty() {
             let text = "A condition names at least one search parameter.";
             return Err(Error::new(Category::PreconditionFailed, IssueCode::Required, text));
         }
-        let condition = search::condition(self.tx, self.tools, self.catalog, self.sight, type_, query).await;
+        let condition = search::condition(self.tx, self.tools, self.catalog, self.sight_for(query), type_, query).await;
         condition.map_err(|error| self.fails(error))
     }
 
@@ -260,7 +266,7 @@ impl<T: WriteTx> Resolver<'_, T> {
     ) -> Result<Match, Error> {
         let condition = self.condition(type_, query).await?;
         let own = written.matching(&condition, type_, query)?;
-        let mut left = self.keys(&condition, self.deleted.len() + written.of(type_) + 2).await?;
+        let mut left = self.keys(&condition, query, self.deleted.len() + written.of(type_) + 2).await?;
         left.retain(|key| {
             let is_own = own.iter().any(|(_, own)| own == key);
             !is_own && !self.deleted.contains(key) && !written.ends(&condition, key)
@@ -273,8 +279,8 @@ impl<T: WriteTx> Resolver<'_, T> {
         }
     }
 
-    async fn keys(&mut self, condition: &Condition, most: usize) -> Result<Vec<Key>, Error> {
-        let keys = condition.keys(self.tx, self.tools, self.catalog, self.sight, most).await;
+    async fn keys(&mut self, condition: &Condition, query: &str, most: usize) -> Result<Vec<Key>, Error> {
+        let keys = condition.keys(self.tx, self.tools, self.catalog, self.sight_for(query), most).await;
         keys.map_err(|error| self.fails(error))
     }
 
@@ -284,6 +290,18 @@ impl<T: WriteTx> Resolver<'_, T> {
         let home = home_of(&address);
         match self.tx.locate(&[Wanted { address, home, lock: true, fresh: false }]).await {
             Ok(_) => Ok(()),
+            Err(error) => Err(self.fails(error)),
+        }
+    }
+
+    /// The version that a condition found, without its body where that is kept from the caller.
+    async fn found(&mut self, key: &Key) -> Result<Option<Version>, Error> {
+        let seen = self.current(key).await?;
+        if seen.is_some() || !self.sight.is_some_and(|sight| sight.is_machine) {
+            return Ok(seen);
+        }
+        match reads::read(self.tx, key).await {
+            Ok(version) => Ok(version.map(|version| Version { body: None, ..version })),
             Err(error) => Err(self.fails(error)),
         }
     }
@@ -350,6 +368,14 @@ impl<T: WriteTx> Resolver<'_, T> {
         }
         Ok(())
     }
+}
+
+/// Whether a query asks for one identifier, whole, and for nothing else.
+fn is_number(query: &str) -> bool {
+    let Ok(asked) = search::pairs(query) else { return false };
+    let [(name, value)] = asked.as_slice() else { return false };
+    let whole = value.split_once('|').is_some_and(|(system, value)| !system.is_empty() && !value.is_empty());
+    name == "identifier" && whole && !value.contains(',')
 }
 
 fn several(type_: ResourceType) -> Error {

@@ -233,3 +233,40 @@ fn a_machine_is_shown_at_no_door_what_is_kept_from_it() {
         assert!(place.session().read(&key("Observation", "o")).await.unwrap().unwrap().version == 2);
     });
 }
+
+#[test]
+fn what_a_machine_delivers_twice_is_stored_once_though_it_may_not_read_it() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        decide(&place, "", Some(&format!(r#"{{"type":"deny",{}}}"#, towards("Organization/hospital")))).await;
+        let session = machine(&place, Some("hospital"));
+        let result = |status: &str| {
+            json(&format!(
+                r#"{{"resourceType":"Observation","status":"{status}","code":{{"text":"x"}},
+                "identifier":[{{"system":"urn:lab","value":"7"}}],"subject":{{"reference":"Patient/p"}},
+                "performer":[{{"reference":"Organization/hospital"}}]}}"#
+            ))
+        };
+        let deliver = async |query: &str| {
+            let action = Action::Create { resource: result("preliminary"), if_none_exist: Some(query.to_owned()) };
+            one(&session, Change::new(action)).await
+        };
+        let first = deliver("identifier=urn:lab|7").await.unwrap();
+        let again = deliver("identifier=urn%3Alab%7C7").await.unwrap();
+        let (first, again) = (first.version.unwrap(), again.version.unwrap());
+        assert_eq!((&again.key, again.version, &again.body), (&first.key, 1, &None), "it is told that it is there");
+        let query = Target::Query(first.key.type_, "identifier=urn:lab|7".to_owned());
+        let resource = result("final");
+        let changed = Action::Update { target: query, resource, if_match: None, if_absent: false };
+        assert_eq!(one(&session, Change::new(changed)).await.unwrap().version.unwrap().key, first.key);
+        // What is no number of its own tells nothing of what is there, not even that it is.
+        for guess in ["identifier=7", "identifier=urn:lab|7&status=final", "identifier=urn:lab|7,urn:lab|8"] {
+            let made = deliver(guess).await.unwrap().version.unwrap();
+            assert_ne!(made.key, first.key, "{guess}");
+            let gone = Action::Delete { target: Target::Key(made.key), if_match: None };
+            one(&place.session(), Change::new(gone)).await.unwrap();
+        }
+        let mine = SearchRequest::of("Observation", &[("identifier", "urn:lab|7".to_owned())]).unwrap();
+        assert_eq!(place.session().search(&mine).await.unwrap().matches.len(), 1);
+    });
+}
