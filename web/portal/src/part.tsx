@@ -91,8 +91,12 @@ function Awaited({ load, onLoaded }: { load: () => Promise<unknown>; onLoaded: (
       showIcon
       type="warning"
       title={t("part.missing")}
-      description={<p className="notice-line">{t("part.missing.help")}</p>}
-      action={<Button onClick={() => location.reload()}>{t("part.reload")}</Button>}
+      description={
+        <>
+          <p className="notice-line">{t("part.missing.help")}</p>
+          <Button onClick={() => location.reload()}>{t("part.reload")}</Button>
+        </>
+      }
     />
   );
 }
