@@ -2,6 +2,7 @@
 
 mod calendar;
 mod document;
+mod few;
 mod series;
 mod span;
 mod traits;
@@ -351,9 +352,9 @@ pub struct Milestone {
     /// In words for the patient; where absent, the patient is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient: Option<Words>,
-    /// The fact of the record that says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fact: Option<Fact>,
+    /// The facts of the record that say so, one or several: whichever is told first.
+    #[serde(default, rename = "fact", with = "few", skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
     /// Milestones that come before it; a time before theirs is marked, not refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Code>,

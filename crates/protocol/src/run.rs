@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::criteria::Evidence;
-use crate::definition::{Activity, Clock, End, Limit, Next, Protocol};
+use crate::definition::{Activity, Clock, End, Fact, Limit, Next, Protocol};
 
 pub use judge::step;
 pub use migrate::{MovedPoint, moved_points};
@@ -457,6 +457,11 @@ impl Run {
     /// The latest occurrence of a milestone that still counts.
     pub fn reached(&self, code: &str) -> Option<&Reached> {
         self.milestones.iter().rev().find(|one| one.code == code && !one.superseded)
+    }
+
+    /// Whether a fact says nothing more of its milestone.
+    pub fn is_past(&self, fact: &Fact) -> bool {
+        fact.until.iter().any(|until| self.reached(until).is_some())
     }
 
     /// What it keeps when it goes on under another protocol: the milestones both know. One that would end the new run at

@@ -138,7 +138,7 @@ impl<'p> Chain<'p> {
             11 => Deed::Hand { step: code, n, party: organization("other-0") },
             12 => Deed::Acknowledge { step: code, n },
             13..=14 => {
-                let facts: Vec<_> = protocol.milestones.iter().filter(|one| one.fact.is_some()).collect();
+                let facts: Vec<_> = protocol.milestones.iter().filter(|one| !one.facts.is_empty()).collect();
                 let milestone = Some(dice.pick(&facts).code.to_string());
                 let source = format!("Encounter/{}", dice.below(4));
                 Deed::Fact { step: None, milestone, source, at: now - MINUTE, said: None }

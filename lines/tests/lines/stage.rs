@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fhir::Error;
 use jiff::tz::Offset;
-use protocol::definition::{Next, Protocol, Start, StartKind};
+use protocol::definition::{Fact, Next, Protocol, Start, StartKind};
 use protocol::run::{About, Brought, Deed, Effect, Event, Parent, Party, Run};
 use protocol::step;
 use serde_json::{Value as Json, json};
@@ -191,11 +191,12 @@ impl Stage {
         for run in runs.iter().filter(|run| run.end.is_none()) {
             let protocol = self.protocol(&run.protocol).clone();
             let known = Known::new(&protocol, run, &self.focuses[&run.id], &nothing);
-            let facts = protocol.milestones.iter().filter_map(|one| Some((&one.code, one.fact.as_ref()?)));
-            let facts = facts.filter(|(_, fact)| fact.on.as_str() == text("resourceType"));
-            let said: Vec<(String, i64)> = facts
-                .filter_map(|(code, fact)| Some((code.to_string(), known.said(fact, &resource, self.now)?)))
-                .collect();
+            let on = |fact: &&Fact| fact.on.as_str() == text("resourceType") && !run.is_past(fact);
+            let said = protocol.milestones.iter().filter_map(|one| {
+                let mut facts = one.facts.iter().filter(on);
+                Some((one.code.to_string(), facts.find_map(|fact| known.said(fact, &resource, self.now))?))
+            });
+            let said: Vec<(String, i64)> = said.collect();
             for (milestone, at) in said {
                 let deed =
                     Deed::Fact { step: None, milestone: Some(milestone), source: source.clone(), at, said: None };

@@ -98,6 +98,9 @@ struct Then {
     reached: BTreeSet<String>,
     #[serde(default)]
     unreached: BTreeSet<String>,
+    /// How long ago milestones came about, each of them once.
+    #[serde(default)]
+    ago: BTreeMap<String, Span>,
     /// Roles that were told since the event before, among others.
     #[serde(default)]
     told: BTreeSet<String>,
@@ -252,6 +255,11 @@ impl Then {
         }
         for code in &self.unreached {
             assert!(run.reached(code).is_none(), "{at}: {code} was reached");
+        }
+        for (code, ago) in &self.ago {
+            let times: Vec<i64> = run.milestones.iter().filter(|one| one.code == *code).map(|one| one.at).collect();
+            let at_that_time = ground.now() - ago.micros().expect("a span of the clock");
+            assert_eq!(times, [at_that_time], "{at}: when {code} came about");
         }
         let of = |pairs: &[Told]| {
             pairs.iter().filter(|(id, _)| *id == run.id).map(|(_, what)| what.clone()).collect::<BTreeSet<String>>()

@@ -248,9 +248,7 @@ impl<'a> Desk<'a> {
         if let Some(patient) = &milestone.patient {
             self.words(&milestone.code, patient, "text for the patient");
         }
-        if let Some(fact) = &milestone.fact {
-            self.fact(protocol, fact);
-        }
+        milestone.facts.iter().for_each(|fact| self.fact(protocol, fact));
         milestone.after.iter().for_each(|code| self.reaches(protocol, code));
         milestone.tell.iter().chain(&milestone.owner).for_each(|role| self.role(protocol, role));
         milestone.make.iter().for_each(|make| self.activity_named(protocol, make));
@@ -707,7 +705,7 @@ pub(super) fn expressions(protocol: &Protocol) -> Vec<&str> {
     all.extend(protocol.summaries.iter().map(|one| &one.value));
     all.extend(protocol.traits.iter().map(|one| &one.value));
     all.extend(protocol.clocks.iter().filter_map(|clock| clock.base.as_ref()));
-    let facts = protocol.milestones.iter().filter_map(|one| one.fact.as_ref());
+    let facts = protocol.milestones.iter().flat_map(|one| &one.facts);
     let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
     all.extend(facts.flat_map(|fact| fact.when.iter().chain(&fact.at)));
     all.into_iter().map(Code::as_str).collect()

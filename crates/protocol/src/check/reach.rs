@@ -33,7 +33,7 @@ impl<'p> Reachable<'p> {
             _ => true,
         });
         found.milestones.extend(starts.flat_map(|(_, start)| &start.reach).map(Code::as_str));
-        let facts = protocol.milestones.iter().filter(|one| one.fact.is_some());
+        let facts = protocol.milestones.iter().filter(|one| !one.facts.is_empty());
         found.milestones.extend(facts.map(|one| one.code.as_str()));
         found.milestones.extend(protocol.cancel.iter().flat_map(|cancel| &cancel.reach).map(Code::as_str));
         loop {

@@ -89,7 +89,7 @@ impl Engine {
     fn matters(&self, type_: &str) -> bool {
         let is = |code: &crate::Code| code.as_str() == type_;
         self.library().all().iter().any(|protocol| {
-            let facts = protocol.milestones.iter().filter_map(|one| one.fact.as_ref());
+            let facts = protocol.milestones.iter().flat_map(|one| &one.facts);
             let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
             let conditional = protocol.steps.iter().any(|step| step.when.is_some())
                 || protocol.clocks.iter().any(|clock| clock.base.is_some());
@@ -206,7 +206,7 @@ impl Engine {
         // From when each type is looked through.
         let began = standing.run.began;
         let mut types: BTreeMap<String, i64> = facts.map(|fact| (fact.on.to_string(), began)).collect();
-        let early = standing.protocol.milestones.iter().filter(|_| begins).filter_map(|one| one.fact.as_ref());
+        let early = standing.protocol.milestones.iter().filter(|_| begins).flat_map(|one| &one.facts);
         for (fact, back) in early.filter_map(|fact| Some((fact, fact.back?.micros()?))) {
             let since = types.entry(fact.on.to_string()).or_insert(began);
             *since = (*since).min(began.saturating_sub(back));
@@ -239,15 +239,17 @@ impl Engine {
             }
         }
         for milestone in &protocol.milestones {
-            let Some(fact) = milestone.fact.as_ref().filter(on) else { continue };
             let code = milestone.code.as_str();
             let known = run.milestones.iter().any(|one| one.code == code && one.source.as_deref() == Some(&*source));
             if known {
                 continue;
             }
-            if let Some((at, said)) = self.said(fact, protocol, run, frame, change).await? {
-                let milestone = Some(code.to_owned());
-                deeds.push(Deed::Fact { step: None, milestone, source: source.clone(), at, said });
+            for fact in milestone.facts.iter().filter(on).filter(|fact| !run.is_past(fact)) {
+                if let Some((at, said)) = self.said(fact, protocol, run, frame, change).await? {
+                    let milestone = Some(code.to_owned());
+                    deeds.push(Deed::Fact { step: None, milestone, source: source.clone(), at, said });
+                    break;
+                }
             }
         }
         Ok(deeds)

@@ -300,8 +300,8 @@ impl<'p> Course<'p> {
         (at, said): (i64, Option<i64>),
     ) -> Result<(), Error> {
         if let Some(code) = milestone {
-            let fact = self.known(code)?.fact.as_ref();
-            let over = fact.is_some_and(|fact| fact.until.iter().any(|until| self.run.reached(until).is_some()));
+            let facts = &self.known(code)?.facts;
+            let over = !facts.is_empty() && facts.iter().all(|fact| self.run.is_past(fact));
             let again = self.run.milestones.iter().any(|one| one.code == code && one.source.as_deref() == Some(source));
             if !again && !over {
                 self.reach_as_said(code, at, said, Some(source));

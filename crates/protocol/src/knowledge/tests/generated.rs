@@ -125,7 +125,7 @@ impl Chance {
             code,
             title: self.words(),
             patient: self.maybe(Self::words),
-            fact: self.maybe(Self::fact),
+            facts: self.some(Self::fact),
             after: self.some(Self::code),
             status: self.maybe(Self::code),
             owner: self.maybe(Self::code),
