@@ -43,14 +43,18 @@ pub(crate) const AFFILIATION: &str = "https://qingshan.dev/fhir/CodeSystem/affil
 /// What can stand beside a pathway as a reason to suspend a centre.
 pub const SUSPENSIONS: [&str; 4] = ["missing-figures", "needles-late", "refused", "other"];
 
-/// `Observation.code` of what is told from the road: [`POSITION`], [`ETA`].
+/// `Observation.code` of what is told from the road: [`POSITION`], [`ETA`], [`ARRIVED`].
 pub const OBSERVATION: &str = "https://qingshan.dev/fhir/CodeSystem/observation";
 
-/// The code of [`OBSERVATION`] for where a vehicle is: components `latitude` and `longitude`, in degrees of WGS 84.
+/// The code of [`OBSERVATION`] for where a vehicle is: components `latitude` and `longitude`, in degrees of WGS 84, and
+/// `accuracy` in metres where the vehicle knows it.
 pub const POSITION: &str = "vehicle-position";
 
 /// The code of [`OBSERVATION`] for when somebody is expected at the door: a `valueDateTime`.
 pub const ETA: &str = "eta";
+
+/// The code of [`OBSERVATION`] for a vehicle that has come to the door of the house in `focus`, at `effectiveDateTime`.
+pub const ARRIVED: &str = "vehicle-arrived";
 
 /// `Observation.method` of an [`ETA`]: [`BY_ROAD`] or [`BY_LINE`] when it was reckoned, `crew` when the crew said so.
 pub const ETA_METHOD: &str = "https://qingshan.dev/fhir/CodeSystem/eta-method";

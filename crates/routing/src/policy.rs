@@ -27,6 +27,7 @@ pub struct Policy {
     pub(crate) duty: Duty,
     pub(crate) live: Live,
     pub(crate) travel: Travel,
+    pub(crate) arrival: Arrival,
     pub(crate) level: BTreeMap<String, Vec<String>>,
     pub(crate) stroke: Stroke,
     pub(crate) chest_pain: ChestPain,
@@ -66,6 +67,14 @@ pub(crate) struct Travel {
     pub(crate) snap: Number,
     pub(crate) approach_speed: Number,
     pub(crate) speed: BTreeMap<String, f64>,
+}
+
+/// When a vehicle has come.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Arrival {
+    pub(crate) within: Number,
+    pub(crate) stay: Number,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -145,6 +154,8 @@ impl Policy {
             ("travel.detour", &self.travel.detour),
             ("travel.snap", &self.travel.snap),
             ("travel.approach-speed", &self.travel.approach_speed),
+            ("arrival.within", &self.arrival.within),
+            ("arrival.stay", &self.arrival.stay),
             ("stroke.needle-window", &stroke.needle_window),
             ("stroke.thrombectomy-window", &stroke.thrombectomy_window),
             ("stroke.lams", &stroke.lams),

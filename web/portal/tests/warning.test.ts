@@ -50,12 +50,14 @@ test("what was written in a tunnel and arrived after the desk had read is not re
 test("the newest position counts, and only one that was not sent waits on the tablet", () => {
   const drive = { letters: [] as Drive["letters"] } as Drive;
   const one = positioned(drive, { latitude: 31.2, longitude: 121.5 }, { id: "a", at: "2026-11-22T10:00:00Z" });
-  const two = positioned(one, { latitude: 31.3, longitude: 121.6 }, { id: "b", at: "2026-11-22T10:00:25Z" });
+  const two = positioned(one, { latitude: 31.3, longitude: 121.6, accuracy: 12.3 }, { id: "b", at: "2026-11-22T10:00:25Z" });
   expect(two.letters.map(({ id }) => id)).toEqual(["b"]);
   const [letter] = two.letters;
   if (letter?.kind !== "finding") throw new Error("a position is a finding");
   const found = positionOf([letter.resource as never]);
   expect(found).toEqual({ latitude: 31.3, longitude: 121.6, at: Date.parse("2026-11-22T10:00:25Z") });
   expect(JSON.stringify(letter.resource)).toContain(POSITION);
+  const parts = (letter.resource as unknown as { component: { valueQuantity: { value: number; code: string } }[] }).component;
+  expect(parts.map(({ valueQuantity: { value, code } }) => [value, code])).toContainEqual([13, "m"]);
   expect(expectedOf([letter.resource as never])).toBeUndefined();
 });

@@ -133,3 +133,92 @@ fn nothing_is_reckoned_of_who_has_come_and_of_a_house_whose_place_nobody_knows()
         }
     });
 }
+
+/// That somebody has come, as it is told of a case: to where, when, and from which positions.
+async fn told_of(place: &Place, run: &str) -> Option<(String, String, Vec<String>)> {
+    let (tree, _) = tree::read(&place.session(), &format!("Observation/{run}.arrived")).await.unwrap()?;
+    assert!(tree::is_coded(&tree["code"], code::OBSERVATION, code::ARRIVED));
+    let from = tree::items(&tree["derivedFrom"]).filter_map(tree::referred).map(str::to_owned).collect();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Some((text(&tree["focus"][0]["reference"]), text(&tree["effectiveDateTime"]), from))
+}
+
+/// At the door of the hospital, and where one drives past it.
+const DOOR: f64 = 113.2005;
+const AWAY: f64 = 113.21;
+
+#[test]
+fn a_vehicle_that_stays_at_the_door_has_come_since_its_first_position_there() {
+    on_both(async |place| {
+        let routing = region(&place).await;
+        all_caught_up(&routing).await;
+        case(&place, "c", "p", "ward", json!({})).await;
+        // It drives past, comes, and what it wrote on the way comes last, as out of a tunnel.
+        for (id, longitude, seconds) in
+            [("away", AWAY, 0), ("past", DOOR, 25), ("on", AWAY, 50), ("there", DOOR, 300), ("still", DOOR, 325)]
+        {
+            assert_eq!(told_of(&place, "c").await, None, "before {id}");
+            place.clock.pass(25);
+            place.keep(&[position(id, "p", longitude, seconds)]).await;
+            all_caught_up(&routing).await;
+        }
+        let (house, at, from) = told_of(&place, "c").await.unwrap();
+        assert_eq!(house, "Organization/hospital");
+        assert_eq!(at, fhir::time::instant(crate::NOW + 300 * 1_000_000));
+        assert_eq!(from, ["Observation/there", "Observation/still"]);
+        // Whoever may see the positions may see this.
+        let crew = on_duty(&place.record, "doctor", "station", "TREAT");
+        assert!(tree::read(&crew, "Observation/c.arrived").await.unwrap().is_some());
+        let other = on_duty(&place.record, "doctor", "other", "TREAT");
+        assert!(tree::read(&other, "Observation/c.arrived").await.unwrap().is_none());
+        // It is told once, though it goes on standing there.
+        let (_, version) = tree::read(&place.session(), "Observation/c.arrived").await.unwrap().unwrap();
+        place.keep(&[position("long", "p", DOOR, 350)]).await;
+        all_caught_up(&routing).await;
+        assert_eq!(tree::read(&place.session(), "Observation/c.arrived").await.unwrap().unwrap().1, version);
+    });
+}
+
+#[test]
+fn a_vehicle_that_begins_at_the_door_or_does_not_know_where_it_is_has_not_come() {
+    on_both(async |place| {
+        let routing = region(&place).await;
+        all_caught_up(&routing).await;
+        case(&place, "sets-out", "a", "hospital", json!({})).await;
+        case(&place, "elsewhere", "b", "hospital", json!({})).await;
+        case(&place, "inexact", "d", "hospital", json!({})).await;
+        let inexact = |id: &str, seconds: i64| {
+            let mut tree = position(id, "d", DOOR, seconds);
+            tree["component"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "code": tree::concept(code::OBSERVATION, "accuracy"),
+                "valueQuantity": { "value": 900, "system": "http://unitsofmeasure.org", "code": "m" } }));
+            tree
+        };
+        place
+            .keep(&[
+                position("1", "a", DOOR, 0),
+                position("2", "a", DOOR, 60),
+                // The other hospital of the region is not the one that has the case.
+                position("3", "b", AWAY, 0),
+                position("4", "b", 113.3, 25),
+                position("5", "b", 113.3, 90),
+                position("6", "d", AWAY, 0),
+                inexact("7", 30),
+                inexact("8", 90),
+            ])
+            .await;
+        all_caught_up(&routing).await;
+        for run in ["sets-out", "elsewhere", "inexact"] {
+            assert_eq!(told_of(&place, run).await, None, "{run}");
+        }
+        // Once it has been elsewhere and comes back, it has.
+        place.clock.pass(600);
+        place
+            .keep(&[position("9", "a", AWAY, 120), position("10", "a", DOOR, 500), position("11", "a", DOOR, 530)])
+            .await;
+        all_caught_up(&routing).await;
+        assert_eq!(told_of(&place, "sets-out").await.unwrap().2, ["Observation/10", "Observation/11"]);
+    });
+}

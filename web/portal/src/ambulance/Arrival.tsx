@@ -3,7 +3,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { timeAt } from "../calendar";
 import { useTexts } from "../language";
 import { useLive } from "../live";
+import { standing } from "../runs/graph";
 import { CODES, reckonedOf, sinceBefore } from "../runs/position";
+import { useRun } from "../runs/reading";
 import { showLength } from "../runs/words";
 import { useService } from "../session";
 import type { Drive } from "./drive";
@@ -36,7 +38,22 @@ function Followed({ patient, ...props }: Props & { patient: string }) {
     },
   });
   useLive(`Observation?patient=Patient/${patient}`, () => void cache.invalidateQueries({ queryKey }));
+  const run = useRun(id).data?.run;
+  const there = standing(run, "arrived") ?? standing(run, "door");
+  if (there !== undefined) return <There at={there.at} />;
   return <Shown {...props} reckoned={reckonedOf(found.data ?? [])} />;
+}
+
+/** Once they are there, nobody asks any more when they come. */
+function There({ at }: { at: string }) {
+  const { t } = useTexts();
+  return (
+    <section className="ambulance-eta" aria-label={t("ambulance.there")}>
+      <h2>
+        <span aria-hidden>✓</span> {t("ambulance.there")} <strong>{timeAt(Date.parse(at)).slice(0, 5)}</strong>
+      </h2>
+    </section>
+  );
 }
 
 function Shown({ drive, now, onMinutes, onLift, reckoned }: Props & { reckoned: ReturnType<typeof reckonedOf> }) {

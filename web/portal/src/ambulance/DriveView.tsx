@@ -63,7 +63,7 @@ export function DriveView({ drive, change, onOver }: { drive: Drive; change(act:
   // Where the vehicle is is told as long as somebody is under way in it. A device that does not tell where it is tells nothing.
   const place = useRef<() => void>(undefined);
   place.current = () => {
-    void here().then((position) => position && keep((old) => (old.isOver === true ? old : positioned(old, position, taken()))));
+    void here(PLACED / 2).then((position) => position && keep((old) => (old.isOver === true ? old : positioned(old, position, taken()))));
   };
   useEffect(() => {
     place.current?.();

@@ -18,6 +18,7 @@ import { codingsOf } from "../forms/filled";
 import { itemsOf } from "../forms/questionnaire";
 import { bloodPressure, LOINC, measured, type Measure } from "../patients/vitals";
 import { CREW, ETA_METHOD } from "../runs/position";
+import type { Position } from "./here";
 import { missingRoles, ownRole, startsFor } from "../protocols/start";
 import { answered, type Known } from "./answers";
 import { QINGSHAN, type Score } from "./scores";
@@ -305,7 +306,7 @@ export function scored(score: Score, items: Readonly<Record<string, number>>, to
 }
 
 /** When the patient is expected at the door, and where the vehicle was when that was said. */
-export function expected(eta: string, position: { latitude: number; longitude: number } | undefined, taken: { id: string; at: string }): Resource & { id: string } {
+export function expected(eta: string, position: Position | undefined, taken: { id: string; at: string }): Resource & { id: string } {
   const decimal = (code: string, value: number) => ({
     code: { coding: [{ system: QINGSHAN, code }] },
     valueQuantity: { value: Math.round(value * 1e6) / 1e6, system: "http://unitsofmeasure.org", code: "deg" },
@@ -318,9 +319,13 @@ export function expected(eta: string, position: { latitude: number; longitude: n
     effectiveDateTime: taken.at,
     valueDateTime: eta,
     method: { coding: [{ system: ETA_METHOD, code: CREW }] },
-    ...(position !== undefined && { component: [decimal("latitude", position.latitude), decimal("longitude", position.longitude)] }),
+    ...(position !== undefined && { component: [decimal("latitude", position.latitude), decimal("longitude", position.longitude), ...exactness(position)] }),
   } as Resource & { id: string };
 }
+
+/** Within how many metres a position is so, where the device knows. */
+const exactness = ({ accuracy }: Position) =>
+  accuracy === undefined ? [] : [{ code: { coding: [{ system: QINGSHAN, code: "accuracy" }] }, valueQuantity: { value: Math.ceil(accuracy), system: "http://unitsofmeasure.org", code: "m" } }];
 
 /** Where a vehicle is. */
 export const POSITION = "vehicle-position";
@@ -328,7 +333,7 @@ export const POSITION = "vehicle-position";
 const isPosition = (letter: Letter) => letter.kind === "finding" && (letter.resource as Partial<Observation>).code?.coding?.some(({ code }) => code === POSITION) === true;
 
 /** Tells where the vehicle is. What was told before is not kept, sent or not: only where it is now helps anybody. */
-export function positioned(drive: Drive, position: { latitude: number; longitude: number }, taken: { id: string; at: string }): Drive {
+export function positioned(drive: Drive, position: Position, taken: { id: string; at: string }): Drive {
   const { valueDateTime: _, method: __, ...rest } = expected("", position, taken) as Observation & { id: string; valueDateTime?: string; method?: object };
   const resource = { ...rest, code: { coding: [{ system: QINGSHAN, code: POSITION }] } };
   return write({ ...drive, letters: drive.letters.filter((letter) => !isPosition(letter)) }, resource, taken.at);
