@@ -149,6 +149,37 @@ test("when they arrive is worked out from where the vehicle is, unless the crew 
   await doctor.locator(".board-told", { hasText: /^按路网推算(位置|$)/ }).waitFor();
 });
 
+test("a vehicle that stops at the emergency department has arrived, and the case says that it knows it from the vehicle", async () => {
+  const page = await window("lu", { viewport: { width: 1280, height: 800 }, hasTouch: true, permissions: ["geolocation"], geolocation: { longitude: 113.22, latitude: 28.402 } });
+  await page.goto("/ambulance");
+  await page.getByRole("button", { name: "卒中", exact: true }).click();
+  await page.getByRole("button", { name: "男", exact: true }).click();
+  await page.locator(".ambulance-to button", { hasText: "示范县医院" }).click();
+  await page.getByRole("button", { name: /^发出预警：按定位约 \d+ 分钟后到示范县医院/ }).click();
+  await page.locator(".ambulance-stages .is-reached", { hasText: "已送达" }).waitFor();
+  const newest = await ask(page, "GET", `/fhir/Task?_tag=${CODES}/run|root&code=${CODES}/protocol|emergency&_sort=-authored-on&_count=1`);
+  const { id, for: patient } = (newest["entry"] as { resource: { id: string; for: object } }[])[0]?.resource ?? { id: "" };
+  const tell = async (secondsAgo: number, longitude: number) => {
+    const part = (code: string, value: number) => ({ code: coded("observation", code), valueQuantity: { value, system: "http://unitsofmeasure.org", code: "deg" } });
+    const effectiveDateTime = new Date(Date.now() - secondsAgo * 1_000).toISOString();
+    const component = [part("latitude", 28.4), part("longitude", longitude)];
+    await ask(page, "POST", "/fhir/Observation", { resourceType: "Observation", status: "final", code: coded("observation", "vehicle-position"), subject: patient, effectiveDateTime, component });
+  };
+  const doctor = await window("wu", { at: "示范县医院" });
+  await doctor.goto(`/runs/${id}`);
+  await doctor.locator(".run-head").waitFor();
+  await tell(300, 113.25);
+  await tell(40, 113.2004);
+  await tell(12, 113.2003);
+  const arrived = doctor.locator(".milestones li", { has: doctor.locator("strong", { hasText: /^到院$/ }) });
+  await arrived.getByText("依据：车辆位置（驶入医院并停留）").waitFor();
+  expect(await arrived.count()).toBe(1);
+  await doctor.screenshot({ path: join(pictures, "arrival-door.png"), fullPage: true });
+  // Nobody is asked on the tablet any more when they come.
+  await page.locator(".ambulance-eta", { hasText: /已到院 \d\d:\d\d/ }).waitFor();
+  await page.screenshot({ path: join(pictures, "arrival-tablet.png") });
+});
+
 test("who is on duty says that they take nobody, and the next one who asks is told so", async () => {
   const page = await window("wu", { at: "示范县医院" });
   await page.goto("/registry");

@@ -81,13 +81,16 @@ function correctionOf(texts: Texts, run: RunView, all: readonly Occurrence[], ol
 
 const whoOf = (run: RunView, by: string | undefined) => nameOf(run, by) ?? (by?.startsWith("Device/") ? undefined : by);
 
-/** From what it is known, by whom, and since when if not at once. */
+/**
+ * From what it is known, by whom, and since when if not at once. What the platform makes of where a vehicle is is called after the
+ * run (`Observation/….arrived`), and told as what it is.
+ */
 function sourceOf(texts: Texts, run: RunView, one: RunMilestone, sources: readonly Source[]): string {
   const { t, known } = texts;
-  const kind = one.source?.split("/")[0];
+  const [kind, id] = one.source?.split("/") ?? [];
   const parts = [
     one.by === PLATFORM ? t("milestone.byPlatform") : (systemOf(sources, one.by)?.name ?? whoOf(run, one.by)),
-    kind !== undefined && t("milestone.source", { kind: known("kind", kind) ?? kind }),
+    kind !== undefined && (id?.endsWith(".arrived") === true ? t("milestone.byVehicle") : t("milestone.source", { kind: known("kind", kind) ?? kind })),
     Date.parse(one.recorded) - Date.parse(one.at) > LATE && t("milestone.recorded", { at: showMoment(texts, one.recorded) }),
   ];
   return parts.filter(Boolean).join(" · ");
