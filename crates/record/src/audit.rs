@@ -205,10 +205,16 @@ impl Record {
         let trail = self.trail();
         let Some(journal) = &trail.journal else { return Ok(()) };
         let _turn = trail.moving.lock().await;
-        while let Some(noted) = journal.waiting() {
-            let last = noted.entries.last().map_or(0, |(end, _)| *end);
+        // What is noted meanwhile gathers again: while many read there is always something, and a few entries at a time
+        // cost the database nearly as much as thousands.
+        let until = journal.last();
+        let mut moved = 0;
+        while moved < until
+            && let Some(noted) = journal.waiting()
+        {
+            moved = noted.entries.last().map_or(until, |(end, _)| *end);
             self.put_on_the_trail(&Caller::system("HOPERAT"), noted).await?;
-            journal.moved(last)?;
+            journal.moved(moved)?;
         }
         Ok(())
     }

@@ -90,6 +90,11 @@ impl Journal {
         Ok(())
     }
 
+    /// The number of the last entry.
+    pub(crate) fn last(&self) -> i64 {
+        self.open.lock().last
+    }
+
     /// The entries to be moved next, which stay here until they are [moved](Self::moved).
     pub(crate) fn waiting(&self) -> Option<Noted> {
         let open = self.open.lock();
