@@ -41,8 +41,9 @@ use crate::{Caller, FeedEntry, HistoryScope, Key, Relation, Session, Standing, V
 use entry::{Entry, Item};
 use journal::Journal;
 
+pub(crate) use chain::link;
 pub(crate) use event::{is_on_the_trail, is_sought};
-pub(crate) use table::{append, reach, reached};
+pub(crate) use table::{ASK_END, append, chain_of, ended, put_at_once, reach, reached};
 
 /// How the trail is kept.
 #[derive(Debug, Clone)]

@@ -4,61 +4,62 @@ use fhir::{Category, Error, IssueCode};
 
 use super::chain::{self, Block, CHAINS, Hash, Head};
 use crate::Record;
-use crate::store::batch::WriteTx;
 use crate::store::names::shard_of;
-use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::store::value::{Row, Rows, SqlValue};
 
-/// Adds entries to the end of the chain of this transaction's lane.
-///
-/// Comes just before feed positions are given: from here on, no other transaction of the same lane of any process goes
-/// on until this one ends.
-pub(crate) async fn append<T: WriteTx>(tx: &mut T, entries: &[bytes::Bytes]) -> Result<(), Error> {
+/// The chain of a lane.
+pub(crate) fn chain_of(lane: i64) -> i64 {
+    lane.rem_euclid(CHAINS)
+}
+
+/// Asks for the row where a chain ends, and on PostgreSQL takes it as well.
+pub(crate) const ASK_END: &str = "SELECT seq, hash FROM audit_end WHERE shard = $1 FOR UPDATE";
+const ASK_END_ALONE: &str = "SELECT seq, hash FROM audit_end WHERE shard = $1";
+
+/// The end of a chain, as its row tells it.
+pub(crate) fn ended(chain: i64, found: &[Row]) -> Result<Head, Error> {
+    let row = found.first().ok_or_else(|| Error::fault(format!("the trail has no chain {chain}")))?;
+    end(chain, row.int(0)?, || hash(row, 1))
+}
+
+/// Adds entries to the end of a chain, by one statement after another, of a database that has one writer.
+pub(crate) async fn append(rows: &mut impl Rows, chain: i64, entries: &[bytes::Bytes]) -> Result<(), Error> {
     if entries.is_empty() {
         return Ok(());
     }
-    let chain = tx.lane().rem_euclid(CHAINS);
-    let lock = match tx.dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR UPDATE",
-    };
-    let sql = format!("SELECT seq, hash FROM audit_end WHERE shard = $1 {lock}");
-    let found = tx.rows(&sql, &[chain.into()]).await?;
-    let row = found.first().ok_or_else(|| Error::fault(format!("the trail has no chain {chain}")))?;
-    let mut end = self::end(chain, row.int(0)?, || hash(row, 1))?;
-    for block in chain::link(&mut end, entries) {
-        put(tx, chain, block).await?;
+    let mut end = ended(chain, &rows.rows(ASK_END_ALONE, &[chain.into()]).await?)?;
+    for Block { seq, count, since, at, hash, body, about } in chain::link(&mut end, entries) {
+        let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
+        let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        rows.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash.clone(), body]).await?;
+        let sql = "INSERT INTO audit_about (shard, at, chain, seq, marks) VALUES ($1, $2, $3, $4, $5)";
+        for (group, marks) in chain::grouped(&about) {
+            rows.rows(sql, &[group.into(), at.into(), chain.into(), seq.into(), SqlValue::Bytes(marks)]).await?;
+        }
+        let sql = "UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3";
+        rows.rows(sql, &[(seq + count - 1).into(), hash, chain.into()]).await?;
     }
     Ok(())
 }
 
-/// Puts a block at the end of its chain, where it is found by whom it is about, and moves the end.
-async fn put<T: WriteTx>(tx: &mut T, chain: i64, block: Block) -> Result<(), Error> {
+/// The statement that puts a block at the end of its chain, where it is found by whom it is about, and moves the end: one,
+/// since every other is one more for PostgreSQL to go about while the chain is held.
+pub(crate) fn put_at_once(chain: i64, block: Block) -> (&'static str, [SqlValue; 10]) {
     let Block { seq, count, since, at, hash, body, about } = block;
     let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
+    let (groups, marks) = chain::grouped(&about).unzip();
+    let (groups, marks) = (SqlValue::Ints(groups), SqlValue::Blobs(marks));
     let last = seq + count - 1;
-    if tx.dialect() == Dialect::Postgres {
-        // One statement, since every other has to travel to the server and back while the chain is held.
-        let (groups, marks) = chain::grouped(&about).unzip();
-        let sql = "WITH block AS (\
-                     INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
-                   ), about AS (\
-                     INSERT INTO audit_about (shard, at, chain, seq, marks) \
-                     SELECT a.shard, $5::int8, $1::int8, $2::int8, a.marks \
-                     FROM unnest($8::int8[], $10::bytea[]) AS a(shard, marks)\
-                   ) UPDATE audit_end SET seq = $9, hash = $6 WHERE shard = $1";
-        let (groups, marks) = (SqlValue::Ints(groups), SqlValue::Blobs(marks));
-        let arguments =
-            [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, groups, last.into(), marks];
-        return tx.rows(sql, &arguments).await.map(drop);
-    }
-    let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    tx.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash.clone(), body]).await?;
-    let sql = "INSERT INTO audit_about (shard, at, chain, seq, marks) VALUES ($1, $2, $3, $4, $5)";
-    for (group, marks) in chain::grouped(&about) {
-        tx.rows(sql, &[group.into(), at.into(), chain.into(), seq.into(), SqlValue::Bytes(marks)]).await?;
-    }
-    let sql = "UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3";
-    tx.rows(sql, &[last.into(), hash, chain.into()]).await.map(drop)
+    let sql = "WITH block AS (\
+                 INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
+               ), about AS (\
+                 INSERT INTO audit_about (shard, at, chain, seq, marks) \
+                 SELECT a.shard, $5::int8, $1::int8, $2::int8, a.marks \
+                 FROM unnest($8::int8[], $10::bytea[]) AS a(shard, marks)\
+               ) UPDATE audit_end SET seq = $9, hash = $6 WHERE shard = $1";
+    let arguments =
+        [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, groups, last.into(), marks];
+    (sql, arguments)
 }
 
 /// The digest in a column.

@@ -1,5 +1,6 @@
 //! What one group of transactions writes, row by row.
 
+use bytes::Bytes;
 use fhir::Error;
 
 use crate::access::facts::Tie;
@@ -156,9 +157,15 @@ pub(crate) trait WriteTx: Rows {
     /// Writes the rows.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Which of the lanes that write at the same time this is.
-    fn lane(&self) -> i64;
-
-    /// Gives feed positions, the last step before commit, and says the last one given.
-    fn publish(&mut self, feed: Vec<FeedRow>) -> impl Future<Output = Result<u64, Error>> + Send;
+    /// The last steps before commit: writes the rows, adds entries to the end of the chain of this lane, and gives feed
+    /// positions. Says the last one given.
+    ///
+    /// Nothing else of this transaction comes after the chain is taken: from there on, no other transaction of the same
+    /// lane of any process goes on until this one ends.
+    fn finish(
+        &mut self,
+        batch: Batch,
+        entries: &[Bytes],
+        feed: Vec<FeedRow>,
+    ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 }

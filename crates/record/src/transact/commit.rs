@@ -121,9 +121,8 @@ pub(crate) async fn commit_group<T: WriteTx>(
     for work in works {
         answers.push(group.decide(tx, work).await?);
     }
-    group.flush(tx).await?;
-    audit::append(tx, &group.trail).await?;
-    let head = if group.feed.is_empty() { None } else { Some(tx.publish(std::mem::take(&mut group.feed)).await?) };
+    let (batch, feed) = (std::mem::take(&mut group.batch), std::mem::take(&mut group.feed));
+    let head = tx.finish(batch, &group.trail, feed).await?;
     Ok(Done {
         answers,
         head,

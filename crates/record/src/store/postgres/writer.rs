@@ -8,12 +8,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use crate::access::sight::Facts;
+use crate::audit;
 use crate::store::batch::{Batch, Current, FeedRow, ResourceRow, Wanted, WriteTx};
 use crate::store::derived::{
     DateRow, Derived, Lists, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow, names, settle,
@@ -382,15 +384,62 @@ impl WriteTx for Tx<'_> {
         self.execute("SELECT pg_advisory_xact_lock(1668247140, $1::int8::int4)", &[&type_]).await
     }
 
-    async fn write(&mut self, mut batch: Batch) -> Result<(), Error> {
+    async fn write(&mut self, batch: Batch) -> Result<(), Error> {
+        self.write_and(batch, None).await.map(drop)
+    }
+
+    async fn finish(&mut self, batch: Batch, entries: &[Bytes], feed: Vec<FeedRow>) -> Result<Option<u64>, Error> {
+        let chain = audit::chain_of(self.number);
+        let ask = match entries {
+            [] => None,
+            _ => Some(self.order(audit::ASK_END, [chain.into()]).await?),
+        };
+        let end = self.write_and(batch, ask).await?;
         let mut orders = Vec::new();
-        self.write_resources(&batch, &mut orders).await?;
-        // After the rows above are locked, so that an index being built for them cannot slip in between.
-        let finds = if batch.unindex.is_empty() { 0 } else { self.find_derived(&batch.unindex, &mut orders).await? };
-        let first = orders.len() - finds;
-        let mut found = self.carry_out(orders).await?.into_iter().skip(first);
+        if !entries.is_empty() {
+            let end = end.iter().map(row).collect::<Result<Vec<Row>, Error>>()?;
+            for block in audit::link(&mut audit::ended(chain, &end)?, entries) {
+                let (sql, arguments) = audit::put_at_once(chain, block);
+                orders.push(self.order(sql, arguments).await?);
+            }
+        }
+        if !feed.is_empty() {
+            orders.push(self.publish(&feed).await?);
+        }
+        let answers = self.carry_out(orders).await?;
+        if feed.is_empty() {
+            return Ok(None);
+        }
+        let last: Option<i64> = answers.last().into_iter().flatten().map(|row| row.get(0)).max();
+        let last = last.ok_or_else(|| Error::fault("the feed has no head"))?;
+        u64::try_from(last).map(Some).map_err(Error::fault)
+    }
+}
+
+impl Tx<'_> {
+    /// A statement to be carried out with others.
+    async fn order<'b, const N: usize>(&mut self, sql: &str, arguments: [SqlValue; N]) -> Result<Order<'b>, Error> {
+        let arguments = arguments.into_iter().map(|value| Box::new(value) as Box<dyn ToSql + Sync + Send + 'b>);
+        Ok(Order { statement: self.statement(sql).await?, arguments: arguments.collect() })
+    }
+
+    /// Writes the rows and carries out one more statement after them, whose rows are answered. Where nothing has to be
+    /// taken back first, all of it travels to the server at once.
+    async fn write_and(
+        &mut self,
+        mut batch: Batch,
+        last: Option<Order<'_>>,
+    ) -> Result<Vec<tokio_postgres::Row>, Error> {
         let mut gone: Vec<(&str, Places)> = Vec::new();
-        if finds > 0 {
+        let mut orders = Vec::new();
+        if !batch.resources.is_empty() {
+            self.write_resources(&batch, &mut orders).await?;
+        }
+        if !batch.unindex.is_empty() {
+            // After the rows above are locked, so that an index being built for them cannot slip in between.
+            let finds = self.find_derived(&batch.unindex, &mut orders).await?;
+            let first = orders.len() - finds;
+            let mut found = self.carry_out(orders).await?.into_iter().skip(first);
             let Batch { tokens, references, texts, dates, quantities, ties, .. } = &mut batch;
             let mut next = || found.next().unwrap_or_default();
             gone.push(not_wanted(tokens, &next())?);
@@ -399,8 +448,8 @@ impl WriteTx for Tx<'_> {
             gone.push(not_wanted(dates, &next())?);
             gone.push(not_wanted(quantities, &next())?);
             gone.push(not_wanted(ties, &next())?);
+            orders = Vec::new();
         }
-        let mut orders: Vec<Order<'_>> = Vec::new();
         for (table, places) in gone.into_iter().filter(|(_, places)| !places.is_empty()) {
             // Where a row lies tells it apart only from those of its resource: a distributed table has many first pages.
             let sql = format!(
@@ -412,15 +461,15 @@ impl WriteTx for Tx<'_> {
             orders.push(Order { statement: self.statement(&sql).await?, arguments });
         }
         self.write_index(&batch, &mut orders).await?;
-        self.carry_out(orders).await.map(drop)
+        let is_asked = last.is_some();
+        orders.extend(last);
+        let mut answers = self.carry_out(orders).await?;
+        Ok(answers.pop().filter(|_| is_asked).unwrap_or_default())
     }
 
-    fn lane(&self) -> i64 {
-        self.number
-    }
-
-    async fn publish(&mut self, feed: Vec<FeedRow>) -> Result<u64, Error> {
-        let ints = |field: fn(&FeedRow) -> i64| feed.iter().map(field).collect::<Vec<i64>>();
+    /// The statement that gives feed positions.
+    async fn publish<'b>(&mut self, feed: &'b [FeedRow]) -> Result<Order<'b>, Error> {
+        let ints = |field: fn(&FeedRow) -> i64| Box::new(feed.iter().map(field).collect::<Vec<i64>>());
         let requests: Vec<&str> = feed.iter().map(|row| &*row.request).collect();
         let sql = "WITH h AS (UPDATE head SET value = value + $1 WHERE shard = 0 AND name = 'feed' RETURNING value) \
              INSERT INTO feed (seq, shard, rid, type, version, at, method, actor, purpose, request) \
@@ -430,29 +479,19 @@ impl WriteTx for Tx<'_> {
              RETURNING seq";
         let statement = self.statement(sql).await?;
         let count = i64::try_from(feed.len()).map_err(Error::fault)?;
-        let rows = self
-            .link
-            .client
-            .query(
-                &statement,
-                &[
-                    &count,
-                    &ints(|row| row.shard),
-                    &ints(|row| row.rid),
-                    &ints(|row| row.type_),
-                    &ints(|row| row.version),
-                    &ints(|row| row.at),
-                    &ints(|row| row.method),
-                    &ints(|row| row.actor),
-                    &ints(|row| row.purpose),
-                    &requests,
-                ],
-            )
-            .await
-            .map_err(failure)?;
-        let last: Option<i64> = rows.iter().map(|row| row.get(0)).max();
-        let last = last.ok_or_else(|| Error::fault("the feed has no head"))?;
-        u64::try_from(last).map_err(Error::fault)
+        let arguments: Lists<'b> = vec![
+            Box::new(count),
+            ints(|row| row.shard),
+            ints(|row| row.rid),
+            ints(|row| row.type_),
+            ints(|row| row.version),
+            ints(|row| row.at),
+            ints(|row| row.method),
+            ints(|row| row.actor),
+            ints(|row| row.purpose),
+            Box::new(requests),
+        ];
+        Ok(Order { statement, arguments })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fhir::{Category, Error};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access::sight::Facts;
+use crate::audit;
 use crate::store::batch::{Batch, Current, FeedRow, Wanted, WriteTx};
 use crate::store::derived::{Derived, names, settle};
 use crate::store::names::{Address, Kind, Place, shard_of};
@@ -316,11 +318,15 @@ impl WriteTx for Tx<'_> {
         write(self.connection, &batch).map_err(failure)
     }
 
-    fn lane(&self) -> i64 {
-        0
-    }
-
-    async fn publish(&mut self, feed: Vec<FeedRow>) -> Result<u64, Error> {
+    async fn finish(&mut self, batch: Batch, entries: &[Bytes], feed: Vec<FeedRow>) -> Result<Option<u64>, Error> {
+        if !batch.is_empty() {
+            self.write(batch).await?;
+        }
+        // There is one lane.
+        audit::append(self, audit::chain_of(0), entries).await?;
+        if feed.is_empty() {
+            return Ok(None);
+        }
         let mut insert = self
             .connection
             .prepare_cached(
@@ -335,7 +341,7 @@ impl WriteTx for Tx<'_> {
                 .execute(params![self.counters.seq, shard, rid, type_, version, at, method, actor, purpose, request])
                 .map_err(failure)?;
         }
-        u64::try_from(self.counters.seq).map_err(Error::fault)
+        u64::try_from(self.counters.seq).map(Some).map_err(Error::fault)
     }
 }
 
