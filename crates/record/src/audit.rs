@@ -233,9 +233,11 @@ impl Record {
             }
         }
         for file in &left {
-            // The file goes first: without it, how far it was moved is never asked again.
             file.remove()?;
-            table::forget_journal(self, file.name()).await?;
+        }
+        // All files go first: without them, how far a journal was moved is never asked again.
+        for files in left.chunk_by(|one, next| one.name() == next.name()) {
+            table::forget_journal(self, files[0].name()).await?;
         }
         let gather = self.settings().audit.gather;
         tokio::spawn(move_along(self.weak(), Arc::clone(&self.trail().wake), gather));

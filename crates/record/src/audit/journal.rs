@@ -17,7 +17,7 @@ use crate::transact::commit::Noted;
 /// How the files of journals end.
 const ENDING: &str = "journal";
 
-/// A file that has grown to this many bytes is left for a new one as soon as all of it is in the database.
+/// A file that has grown to this many bytes is left for a new one, and is taken away as soon as all of it is in the database.
 const FULL: u64 = 16 << 20;
 
 /// Entries that go to the database together.
@@ -30,6 +30,7 @@ const HEADER: usize = 8;
 pub(crate) struct Journal {
     folder: PathBuf,
     most: usize,
+    full: u64,
     open: Mutex<Open>,
 }
 
@@ -43,8 +44,19 @@ struct Open {
     /// The number of the last entry, counted over all files of this journal.
     last: i64,
     waiting: VecDeque<(i64, Bytes)>,
+    /// Files that were left for new ones, in order.
+    past: VecDeque<Past>,
     /// Whether the file ends in something that is no entry and could not be taken away.
     broken: bool,
+}
+
+/// A file of this journal that is written no more.
+struct Past {
+    path: PathBuf,
+    /// The number of its last entry.
+    last: i64,
+    /// Held so that nobody takes it for that of a process that is gone.
+    _file: File,
 }
 
 fn unusable(error: std::io::Error) -> Error {
@@ -65,9 +77,9 @@ impl Journal {
         fs::create_dir_all(folder).map_err(unusable)?;
         let path = path_of(folder, name, 0);
         let file = make(&path)?;
-        let (length, last, waiting, broken) = (0, 0, VecDeque::new(), false);
-        let open = Open { name: name.to_owned(), path, file, length, last, waiting, broken };
-        Ok(Self { folder: folder.to_owned(), most, open: Mutex::new(open) })
+        let (length, last, waiting, past, broken) = (0, 0, VecDeque::new(), VecDeque::new(), false);
+        let open = Open { name: name.to_owned(), path, file, length, last, waiting, past, broken };
+        Ok(Self { folder: folder.to_owned(), most, full: FULL, open: Mutex::new(open) })
     }
 
     /// Writes an entry. When this returns, it survives the end of the process.
@@ -111,48 +123,72 @@ impl Journal {
         while open.waiting.front().is_some_and(|(other, _)| *other <= number) {
             open.waiting.pop_front();
         }
-        if open.waiting.is_empty() && open.length >= FULL {
+        // Where many read without a pause there is always something waiting, so a full file cannot wait for all of it.
+        if open.length >= self.full {
             let path = path_of(&self.folder, &open.name, open.last);
-            open.file = make(&path)?;
-            // What it held is in the database; if it stays, whoever takes it over finds that it is.
-            fs::remove_file(std::mem::replace(&mut open.path, path)).map_err(unusable)?;
+            let file = std::mem::replace(&mut open.file, make(&path)?);
+            let path = std::mem::replace(&mut open.path, path);
+            let last = open.last;
+            open.past.push_back(Past { path, last, _file: file });
             open.length = 0;
+        }
+        while open.past.front().is_some_and(|past| past.last <= number) {
+            // What it held is in the database; if it stays, whoever takes it over finds that it is.
+            let past = open.past.pop_front().map(|past| past.path);
+            past.map_or(Ok(()), fs::remove_file).map_err(unusable)?;
         }
         Ok(())
     }
 
-    /// The journals of processes that are gone, each of them now this process's.
+    /// The journals of processes that are gone, each of them now this process's. The files of one journal stand in the order
+    /// in which they were written.
     pub(crate) fn left_behind(&self) -> Result<Vec<Left>, Error> {
-        let own = self.open.lock().path.clone();
-        let mut found = Vec::new();
+        let own: Vec<PathBuf> = {
+            let open = self.open.lock();
+            open.past.iter().map(|past| &past.path).chain([&open.path]).cloned().collect()
+        };
+        let mut paths: Vec<(String, i64, PathBuf)> = Vec::new();
         for file in fs::read_dir(&self.folder).map_err(unusable)? {
             let path = file.map_err(unusable)?.path();
-            if path == own || path.extension().is_none_or(|ending| ending != ENDING) {
+            if own.contains(&path) || path.extension().is_none_or(|ending| ending != ENDING) {
                 continue;
             }
-            let mut file = match File::open(&path) {
-                Ok(file) => file,
-                // Another process took it over between the listing and now.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(unusable(error)),
-            };
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => continue,
-                Err(TryLockError::Error(error)) => return Err(unusable(error)),
-            }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(unusable)?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            let Some((name, before)) =
-                stem.rsplit_once('-').and_then(|(name, before)| Some((name, before.parse().ok()?)))
-            else {
-                continue;
-            };
-            found.push(Left { name: name.to_owned(), entries: framed(&bytes, before), path, _file: file });
+            let named = stem.rsplit_once('-').and_then(|(name, before)| Some((name.to_owned(), before.parse().ok()?)));
+            if let Some((name, before)) = named {
+                paths.push((name, before, path));
+            }
+        }
+        paths.sort();
+        let mut found = Vec::new();
+        for files in paths.chunk_by(|one, next| one.0 == next.0) {
+            for (name, before, path) in files {
+                // Whoever has the first has all: entries that came to the database before earlier ones would hide those.
+                let Some(left) = take_over(name, *before, path)? else { break };
+                found.push(left);
+            }
         }
         Ok(found)
     }
+}
+
+/// A file of a journal whose process is gone. `None` where another process has it, or had it until now.
+fn take_over(name: &str, before: i64, path: &Path) -> Result<Option<Left>, Error> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
+    };
+    match file.try_lock() {
+        // Its process took it away between the opening and now.
+        Ok(()) if !path.exists() => return Ok(None),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(unusable(error)),
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unusable)?;
+    Ok(Some(Left { name: name.to_owned(), entries: framed(&bytes, before), path: path.to_owned(), _file: file }))
 }
 
 /// Where the file of a journal lies that begins after so many entries.
@@ -243,6 +279,25 @@ mod tests {
         journal.moved(first.entries[0].0).unwrap();
         assert_eq!(journal.waiting().unwrap().entries[0].1, "two");
         journal.append("three".into()).unwrap();
+    }
+
+    #[test]
+    fn a_full_file_is_left_for_a_new_one_while_more_comes_and_goes_when_all_of_it_is_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        let journal = Journal { full: 1, ..Journal::open(folder.path(), "n", 10).unwrap() };
+        journal.append("one".into()).unwrap();
+        journal.append("two".into()).unwrap();
+        journal.moved(1).unwrap();
+        assert_eq!(files(), 2, "the second entry is in the file that was left");
+        journal.append("three".into()).unwrap();
+        journal.moved(2).unwrap();
+        assert_eq!(files(), 2, "the first file is gone, and the second was left for a third");
+        journal.append("four".into()).unwrap();
+        drop(journal);
+        let heir = Journal::open(folder.path(), "heir", 10).unwrap();
+        let left: Vec<_> = heir.left_behind().unwrap().iter().flat_map(|file| file.entries.clone()).collect();
+        assert_eq!(left, [(3, Bytes::from("three")), (4, Bytes::from("four"))]);
     }
 
     #[test]
