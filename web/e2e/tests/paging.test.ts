@@ -340,15 +340,16 @@ describe("over a push service", () => {
    * delivered again, as a push service does.
    */
   async function show(page: Page, data: Record<string, unknown>): Promise<Shown> {
-    const appears = `(async () => (await (${String(read)})()).find(({ title }) => title === ${JSON.stringify(data["title"])}))()`;
     for (let again = 5; ; again -= 1) {
       await deliver(page, data);
+      let found: Shown | undefined;
+      const look = async () => (found = (await shown(page)).find(({ title }) => title === data["title"]));
       try {
-        const found = await page.waitForFunction(appears, undefined, { timeout: 10_000, polling: 50 });
-        return (await found.jsonValue()) as Shown;
+        await expect.poll(look, { timeout: 10_000, interval: 50 }).toBeDefined();
       } catch (cause) {
         if (again === 0) throw cause;
       }
+      if (found !== undefined) return found;
     }
   }
 
