@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use record::{
-    Action, Caller, Change, HistoryRequest, HistoryScope, Machine, Patch, SearchRequest, Session, Standing, Target,
+    Action, Caller, Change, HistoryRequest, HistoryScope, Machine, Patch, Record, SearchRequest, Session, Standing,
+    Target,
 };
 use testkit::institutions::{found, on_duty, put, with_related};
 use testkit::place::{Place, on_both};
 
-use crate::{json, key, one, update};
+use crate::{delete, json, key, one, update};
 
 const DIRECTIVE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
@@ -142,8 +143,12 @@ fn a_refusal_towards_whoever_cannot_be_told_holds_towards_everyone() {
 }
 
 fn machine(place: &Place, organization: Option<&str>) -> Session {
+    machine_at(&place.record, organization)
+}
+
+fn machine_at(record: &Record, organization: Option<&str>) -> Session {
     let standing = Standing::Machine(Arc::new(Machine { organization: organization.map(str::to_owned) }));
-    place.record.session(Caller { actor: "client/his".to_owned(), standing, ..Caller::system("TREAT") })
+    record.session(Caller { actor: "client/his".to_owned(), standing, ..Caller::system("TREAT") })
 }
 
 #[test]
@@ -179,6 +184,27 @@ fn what_a_patient_keeps_from_an_institution_is_kept_from_its_machines() {
             "category":[{"text":"privacy"}],"patient":{"reference":"Patient/p"},"policyRule":{"text":"x"}}"#;
         place.session().transact(vec![put(withdrawn)]).await.unwrap();
         assert_eq!(sees(&software).await, all);
+    });
+}
+
+#[test]
+fn every_process_hears_of_the_first_decision_any_patient_makes_and_of_the_last_that_is_gone() {
+    on_both(async |place| {
+        on_a_visit(&place).await;
+        let other = if place.is_shared() { place.again().await } else { place.record.clone() };
+        let session = machine_at(&other, Some("hospital"));
+        assert_eq!(sees(&session).await, [true; 3], "that nobody has decided anything is known there now");
+        decide(&place, "", Some(&format!(r#"{{"type":"deny",{}}}"#, towards("Organization/hospital")))).await;
+        let encounter = key("Encounter", "e");
+        while session.read(&encounter).await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sees(&session).await, [false; 3]);
+        one(&place.session(), delete("Consent", "c")).await.unwrap();
+        while session.read(&encounter).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sees(&session).await, [true; 3]);
     });
 }
 
