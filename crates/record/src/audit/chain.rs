@@ -108,30 +108,6 @@ pub(crate) fn link(head: &mut Head, entries: &[Bytes]) -> Vec<Block> {
     blocks
 }
 
-/// Shards are indexed in this many groups by their first bits. Stored rows are counted by it, so it can never change.
-///
-/// A row for each shard would lie on a page of its own, and when thousands of entries are committed together most of what
-/// is written would be such pages. What belongs to a group lies at one place instead.
-const GROUPS: i32 = 256;
-
-/// The group in which a shard is indexed.
-pub(crate) fn group_of(shard: i32) -> i64 {
-    i64::from(shard / (i32::MAX / GROUPS + 1))
-}
-
-/// A shard as it stands among those of its group.
-pub(crate) fn mark_of(shard: i32) -> [u8; 4] {
-    shard.to_be_bytes()
-}
-
-/// Shards by group: of each group its number, and the shards one after another in four bytes each.
-///
-/// The shards are in order, each once.
-pub(crate) fn grouped(shards: &[i32]) -> impl Iterator<Item = (i64, Bytes)> {
-    let groups = shards.chunk_by(|one, next| group_of(*one) == group_of(*next));
-    groups.map(|group| (group_of(group[0]), group.iter().copied().flat_map(mark_of).collect()))
-}
-
 /// The entries of a block's body, each with the beginning of its digest. `None` in place of what is no entry.
 pub(crate) fn entries(body: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
     let mut rest = body;
@@ -272,14 +248,6 @@ mod tests {
         let told: usize = blocks.iter().map(|block| block.about.len()).sum();
         assert!(blocks.len() > 4 && told < 200 + 3 * blocks.len(), "{told} shards tell of {} blocks", blocks.len());
         assert_eq!(blocks.iter().map(|block| block.count).sum::<i64>(), 6_000);
-    }
-
-    #[test]
-    fn shards_of_one_group_lie_together() {
-        let shards = [0, 7, 0x007f_ffff, 0x0080_0000, i32::MAX];
-        let found: Vec<(i64, Vec<u8>)> = grouped(&shards).map(|(group, marks)| (group, marks.to_vec())).collect();
-        let first = [[0; 4], [0, 0, 0, 7], [0, 0x7f, 0xff, 0xff]].concat();
-        assert_eq!(found, [(0, first), (1, vec![0, 0x80, 0, 0]), (255, vec![0x7f, 0xff, 0xff, 0xff])]);
     }
 
     #[test]

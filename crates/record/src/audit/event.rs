@@ -14,12 +14,13 @@ use futures_util::future::BoxFuture;
 
 use super::chain;
 use super::entry::{Act, Entry};
+use super::index::{Spot, Spots};
 use super::shape::{Names, action_of, outcome_of, write};
 use super::view::View;
 use crate::access::sight::{self, Sight};
 use crate::search::{SearchPage, SearchRequest};
 use crate::store::names::shard_of;
-use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::store::value::{Row, Rows, SqlValue};
 use crate::store::{Reader, reads};
 use crate::{Key, Method, ResourceType, Session, Version};
 
@@ -411,38 +412,31 @@ async fn find(
     sought: &Sought,
     mut view: Option<View>,
 ) -> Result<(Vec<(i64, i64, Entry)>, Option<Place>), Error> {
-    let shard = sought.shard(rows).await?;
-    let among = match shard {
-        Some(_) => {
-            let marked = match rows.dialect() {
-                Dialect::Sqlite => "instr(a.marks, $8)",
-                Dialect::Postgres => "position($8 IN a.marks)",
-            };
-            format!(
-                "audit_about a JOIN audit b ON b.shard = a.chain AND b.seq = a.seq \
-                 WHERE a.shard = $7 AND {marked} > 0 AND"
-            )
-        }
-        None => "(SELECT at, shard AS chain, seq, since, body FROM audit) a JOIN audit b \
-                 ON b.shard = a.chain AND b.seq = a.seq WHERE"
-            .to_owned(),
-    };
-    let sql = format!(
-        "SELECT a.at, a.chain, a.seq, b.body FROM {among} a.at >= $1 AND b.since < $2 AND a.at <= $3 \
-         AND (a.at, a.chain, a.seq) <= ($3, $4, $5) ORDER BY a.at DESC, a.chain DESC, a.seq DESC LIMIT $6"
-    );
+    let newest = Place { at: i64::MAX, chain: i64::from(i32::MAX), block: i64::MAX, seq: i64::MAX };
     let mut from = sought.from;
+    let mut spots = match sought.shard(rows).await? {
+        Some(shard) => {
+            let Place { at, chain, block, .. } = from.unwrap_or(newest);
+            Some(Spots::of(rows, shard, sought.lo, Spot { at, chain, seq: block }).await?)
+        }
+        None => None,
+    };
     let mut found = Vec::new();
     let mut through = 0;
     loop {
-        let (at, chain, block) =
-            from.map_or((i64::MAX, i64::from(i32::MAX), i64::MAX), |from| (from.at, from.chain, from.block));
-        let mut arguments: Vec<SqlValue> = [sought.lo, sought.hi, at, chain, block, CHUNK].map(SqlValue::Int).into();
-        if let Some(shard) = shard {
-            let mark = Bytes::copy_from_slice(&chain::mark_of(shard));
-            arguments.extend([chain::group_of(shard).into(), SqlValue::Bytes(mark)]);
-        }
-        let blocks = rows.rows(&sql, &arguments).await?;
+        let mut passed = None;
+        let (blocks, ended) = match &mut spots {
+            Some(spots) => {
+                let spots = spots.next(rows, CHUNK as usize).await?;
+                passed = spots.last().copied();
+                (blocks_at(rows, &spots, sought.hi).await?, spots.len() < CHUNK as usize)
+            }
+            None => {
+                let blocks = blocks_before(rows, sought, from.unwrap_or(newest)).await?;
+                let ended = (blocks.len() as i64) < CHUNK;
+                (blocks, ended)
+            }
+        };
         through += CHUNK;
         for row in &blocks {
             let place = Place { at: row.int(0)?, chain: row.int(1)?, block: row.int(2)?, seq: i64::MAX };
@@ -471,12 +465,47 @@ async fn find(
             }
             from = Some(Place { seq: 0, ..place });
         }
-        let ended = (blocks.len() as i64) < CHUNK;
+        if let Some(Spot { at, chain, seq: block }) = passed {
+            from = Some(Place { at, chain, block, seq: 0 });
+        }
         if ended || through >= THROUGH {
             let next = from.filter(|_| !ended);
             return Ok((found.into_iter().map(|(_, chain, _, seq, entry)| (chain, seq, entry)).collect(), next));
         }
     }
+}
+
+/// Blocks at some places that begin before a time, in the order of the places: time, chain, position, body.
+async fn blocks_at(rows: &mut Reader, spots: &[Spot], hi: i64) -> Result<Vec<Row>, Error> {
+    if spots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut wanted = String::new();
+    let mut arguments = vec![hi.into()];
+    for (at, spot) in spots.iter().enumerate() {
+        let separator = if at == 0 { "" } else { ", " };
+        wanted.push_str(&format!(
+            "{separator}({at}, CAST(${} AS BIGINT), CAST(${} AS BIGINT))",
+            at * 2 + 2,
+            at * 2 + 3
+        ));
+        arguments.extend([spot.chain.into(), spot.seq.into()]);
+    }
+    // Written as a cross join, which SQLite takes in the order given: from what is wanted to where it lies.
+    let sql = format!(
+        "WITH wanted (n, chain, seq) AS (VALUES {wanted}) SELECT b.at, w.chain, w.seq, b.body \
+         FROM wanted w CROSS JOIN audit b WHERE b.shard = w.chain AND b.seq = w.seq AND b.since < $1 ORDER BY w.n"
+    );
+    rows.rows(&sql, &arguments).await
+}
+
+/// Blocks of the whole trail within the times sought and not after a place, the latest first.
+async fn blocks_before(rows: &mut Reader, sought: &Sought, from: Place) -> Result<Vec<Row>, Error> {
+    let sql = "SELECT at, shard, seq, body FROM audit \
+               WHERE at >= $1 AND since < $2 AND at <= $3 AND (at, shard, seq) <= ($3, $4, $5) \
+               ORDER BY at DESC, shard DESC, seq DESC LIMIT $6";
+    let arguments = [sought.lo, sought.hi, from.at, from.chain, from.block, CHUNK];
+    rows.rows(sql, &arguments.map(SqlValue::Int)).await
 }
 
 /// The entries of a block with their positions, the last first.

@@ -3,6 +3,7 @@
 use fhir::{Category, Error, IssueCode};
 
 use super::chain::{self, Block, CHAINS, Hash, Head};
+use super::index;
 use crate::Record;
 use crate::store::names::shard_of;
 use crate::store::value::{Row, Rows, SqlValue};
@@ -13,13 +14,20 @@ pub(crate) fn chain_of(lane: i64) -> i64 {
 }
 
 /// Asks for the row where a chain ends, and on PostgreSQL takes it as well.
-pub(crate) const ASK_END: &str = "SELECT seq, hash FROM audit_end WHERE shard = $1 FOR UPDATE";
-const ASK_END_ALONE: &str = "SELECT seq, hash FROM audit_end WHERE shard = $1";
+pub(crate) const ASK_END: &str = "SELECT seq, hash, tray FROM audit_end WHERE shard = $1 FOR UPDATE";
+const ASK_END_ALONE: &str = "SELECT seq, hash, tray FROM audit_end WHERE shard = $1";
+
+/// Where a chain ends, and how many blocks wait in its tray to be filed in the index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) head: Head,
+    pub(crate) tray: i64,
+}
 
 /// The end of a chain, as its row tells it.
-pub(crate) fn ended(chain: i64, found: &[Row]) -> Result<Head, Error> {
+pub(crate) fn ended(chain: i64, found: &[Row]) -> Result<End, Error> {
     let row = found.first().ok_or_else(|| Error::fault(format!("the trail has no chain {chain}")))?;
-    end(chain, row.int(0)?, || hash(row, 1))
+    Ok(End { head: end(chain, row.int(0)?, || hash(row, 1))?, tray: row.int(2)? })
 }
 
 /// Adds entries to the end of a chain, by one statement after another, of a database that has one writer.
@@ -28,37 +36,58 @@ pub(crate) async fn append(rows: &mut impl Rows, chain: i64, entries: &[bytes::B
         return Ok(());
     }
     let mut end = ended(chain, &rows.rows(ASK_END_ALONE, &[chain.into()]).await?)?;
-    for Block { seq, count, since, at, hash, body, about } in chain::link(&mut end, entries) {
+    let blocks = chain::link(&mut end.head, entries);
+    let index = "INSERT INTO audit_about (shard, since, at, chain, seq, marks, blocks) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    if index::is_full(end.tray, blocks.len()) {
+        let tray = rows.rows(index::ASK_TRAY, &[index::tray_of(chain).into()]).await?;
+        rows.rows(index::EMPTY_TRAY, &[index::tray_of(chain).into()]).await?;
+        for row in index::filed_rows(&tray)? {
+            rows.rows(index, &row).await?;
+        }
+        end.tray = 0;
+    }
+    for block in blocks {
+        end.tray += 1;
+        rows.rows(index, &index::new_row(chain, &block)).await?;
+        let Block { seq, count, since, at, hash, body, .. } = block;
         let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
         let sql = "INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         rows.rows(sql, &[chain.into(), seq.into(), count.into(), since.into(), at.into(), hash.clone(), body]).await?;
-        let sql = "INSERT INTO audit_about (shard, at, chain, seq, marks) VALUES ($1, $2, $3, $4, $5)";
-        for (group, marks) in chain::grouped(&about) {
-            rows.rows(sql, &[group.into(), at.into(), chain.into(), seq.into(), SqlValue::Bytes(marks)]).await?;
-        }
-        let sql = "UPDATE audit_end SET seq = $1, hash = $2 WHERE shard = $3";
-        rows.rows(sql, &[(seq + count - 1).into(), hash, chain.into()]).await?;
+        let sql = "UPDATE audit_end SET seq = $1, hash = $2, tray = $3 WHERE shard = $4";
+        rows.rows(sql, &[(seq + count - 1).into(), hash, end.tray.into(), chain.into()]).await?;
     }
     Ok(())
 }
 
-/// The statement that puts a block at the end of its chain, where it is found by whom it is about, and moves the end: one,
-/// since every other is one more for PostgreSQL to go about while the chain is held.
-pub(crate) fn put_at_once(chain: i64, block: Block) -> (&'static str, [SqlValue; 10]) {
-    let Block { seq, count, since, at, hash, body, about } = block;
+/// The statement that puts a block at the end of its chain and into its tray, where it is found by whom it is about, and
+/// moves the end: one, since every other is one more for PostgreSQL to go about while the chain is held. `tray` is how many
+/// blocks are in the tray then.
+pub(crate) fn put_at_once(chain: i64, block: Block, tray: i64) -> (&'static str, [SqlValue; 11]) {
+    let marks = SqlValue::Bytes(index::marks(&block.about));
+    let Block { seq, count, since, at, hash, body, .. } = block;
     let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
-    let (groups, marks) = chain::grouped(&about).unzip();
-    let (groups, marks) = (SqlValue::Ints(groups), SqlValue::Blobs(marks));
     let last = seq + count - 1;
     let sql = "WITH block AS (\
                  INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
                ), about AS (\
-                 INSERT INTO audit_about (shard, at, chain, seq, marks) \
-                 SELECT a.shard, $5::int8, $1::int8, $2::int8, a.marks \
-                 FROM unnest($8::int8[], $10::bytea[]) AS a(shard, marks)\
-               ) UPDATE audit_end SET seq = $9, hash = $6 WHERE shard = $1";
-    let arguments =
-        [chain.into(), seq.into(), count.into(), since.into(), at.into(), hash, body, groups, last.into(), marks];
+                 INSERT INTO audit_about (shard, since, at, chain, seq, marks, blocks) \
+                 VALUES ($8, $5, $5, $1, $2, $9, '')\
+               ) UPDATE audit_end SET seq = $10, hash = $6, tray = $11 WHERE shard = $1";
+    let in_tray = index::tray_of(chain);
+    let arguments = [
+        chain.into(),
+        seq.into(),
+        count.into(),
+        since.into(),
+        at.into(),
+        hash,
+        body,
+        in_tray.into(),
+        marks,
+        last.into(),
+        tray.into(),
+    ];
     (sql, arguments)
 }
 

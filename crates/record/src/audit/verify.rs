@@ -1,15 +1,15 @@
 //! Whether the trail is whole, and whether what is stored is what it says was stored.
 
-use bytes::Bytes;
 use fhir::{Error, time};
 use rustc_hash::FxHashMap;
 
 use super::chain::{self, Block, CHAINS, Hash, Head, digest};
 use super::entry::{Entry, Gist, Item};
+use super::index::Held;
 use super::seal::{self, Countersignature, Seal, SealKey};
 use super::table;
 use crate::store::names::shard_of;
-use crate::store::value::{Dialect, Row, Rows, SqlValue};
+use crate::store::value::{Row, Rows, SqlValue};
 use crate::store::{Reader, body};
 use crate::{Record, ResourceType};
 
@@ -41,13 +41,15 @@ impl Record {
     /// Every entry is what was written and follows the one before; the index by which people find who looked names every
     /// block; every stored version is the one its entry tells of, and none is stored of which no entry tells; and the
     /// chains pass through the ends that were sealed, also by the seals in `kept`, which come from another custodian.
-    /// `progress` is told how many entries are done. Needs about 30 bytes of memory for each resource.
+    /// `progress` is told how many entries are done. Needs about 30 bytes of memory for each resource and 60 for
+    /// each block.
     pub async fn verify(&self, kept: &[Seal], progress: impl FnMut(u64)) -> Result<Verified, Error> {
         self.settle().await?;
-        let reader = self.snapshot().await?;
+        let mut reader = self.snapshot().await?;
+        let index = Held::read(&mut reader).await?;
         let (found, written) = (Verified::default(), FxHashMap::default());
         let (waiting, sealed) = (Vec::new(), FxHashMap::default());
-        let mut verify = Verify { reader, found, written, waiting, indexed: 0, sealed, progress };
+        let mut verify = Verify { reader, found, written, waiting, index, sealed, progress };
         if table::forgone(&mut verify.reader).await? {
             verify.find("this record was made to measure with, and was written without a trail".to_owned());
         }
@@ -56,7 +58,7 @@ impl Record {
             verify.chain(chain).await?;
         }
         verify.versions().await?;
-        verify.index().await?;
+        verify.index();
         verify.unwitnessed().await?;
         Ok(verify.found)
     }
@@ -69,8 +71,8 @@ struct Verify<P> {
     written: FxHashMap<i64, i64>,
     /// Versions that are still to be compared.
     waiting: Vec<Item>,
-    /// Rows the index must have.
-    indexed: i64,
+    /// What the index says of blocks that are still to be read.
+    index: Held,
     /// What seals say of a chain at a position.
     sealed: FxHashMap<(i64, i64), Vec<(u64, Hash)>>,
     progress: P,
@@ -194,20 +196,7 @@ impl<P: FnMut(u64)> Verify<P> {
         }
         about.sort_unstable();
         about.dedup();
-        let wanted: Vec<(i64, Bytes)> = chain::grouped(&about).collect();
-        self.indexed += wanted.len() as i64;
-        let among = match self.reader.dialect() {
-            Dialect::Sqlite => "IN (SELECT value FROM rarray($1))",
-            Dialect::Postgres => "= ANY($1)",
-        };
-        let sql = format!(
-            "SELECT shard, marks FROM audit_about \
-             WHERE shard {among} AND at = $2 AND chain = $3 AND seq = $4 ORDER BY shard"
-        );
-        let groups = SqlValue::Ints(wanted.iter().map(|(group, _)| *group).collect());
-        let rows = self.reader.rows(&sql, &[groups, block.at.into(), chain.into(), block.seq.into()]).await?;
-        let found = rows.iter().map(|row| Ok((row.int(0)?, row.bytes_or_null(1)?.unwrap_or_default())));
-        if found.collect::<Result<Vec<_>, Error>>()? != wanted {
+        if !self.index.fits(chain, block, &about) {
             self.find(format!("chain {chain}, entry {}: not everybody it is about would find it", block.seq));
         }
         let items = entries.into_iter().flat_map(|entry| entry.items);
@@ -267,14 +256,12 @@ impl<P: FnMut(u64)> Verify<P> {
         Ok(())
     }
 
-    /// Whether the index has rows that lead nowhere.
-    async fn index(&mut self) -> Result<(), Error> {
-        let rows = self.reader.rows("SELECT count(*) FROM audit_about", &[]).await?;
-        let count = rows.first().map_or(Ok(0), |row| row.int(0))?;
-        if count > self.indexed {
-            self.find(format!("{} rows of the index of the trail lead nowhere", count - self.indexed));
+    /// Whether the index leads to blocks that are not there.
+    fn index(&mut self) {
+        match self.index.rest() {
+            0 => {}
+            count => self.find(format!("the index of the trail tells of {count} blocks that are not there")),
         }
-        Ok(())
     }
 
     /// Versions of which no entry tells.

@@ -142,16 +142,18 @@ const TABLES: [Table; 18] = [
         order: &["shard", "at", "chain", "seq"],
         columns: &[
             ("shard", Type::INT4),
+            ("since", Type::INT8),
             ("at", Type::INT8),
             ("chain", Type::INT4),
             ("seq", Type::INT8),
             ("marks", Type::BYTEA),
+            ("blocks", Type::BYTEA),
         ],
     },
     Table {
         name: "audit_end",
         order: &["shard"],
-        columns: &[("shard", Type::INT4), ("seq", Type::INT8), ("hash", Type::BYTEA)],
+        columns: &[("shard", Type::INT4), ("seq", Type::INT8), ("hash", Type::BYTEA), ("tray", Type::INT4)],
     },
     Table {
         name: "audit_seal",

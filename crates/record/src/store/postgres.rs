@@ -27,7 +27,7 @@ use gathered::Gathered;
 use writer::{Command, Writer};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The channel on which every process hears that the feed has moved, and to where.
 pub(super) const CHANNEL: &str = "qingshan_feed";

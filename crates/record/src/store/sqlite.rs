@@ -27,7 +27,7 @@ use writer::{Command, Writer};
 
 /// The layout of the tables. A newer program refuses an older layout it does not know how to bring up to date.
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// Statements each connection keeps prepared.
 const PREPARED: usize = 256;

@@ -565,6 +565,98 @@ fn whole_blocks_versions_and_the_index_cannot_be_tampered_with_unseen() {
 }
 
 #[test]
+fn a_trail_of_many_blocks_is_told_in_full_and_in_order_also_while_it_grows() {
+    on_both(async |place| {
+        let doctor = treating(&place);
+        let names = ["p", "q", "r"];
+        for name in names {
+            one(&doctor, update("Patient", name, patient(name, "林"), None)).await.unwrap();
+        }
+        // More blocks than wait to be filed, some of them about two patients.
+        for round in 0..180 {
+            doctor.read(&key("Patient", "p")).await.unwrap();
+            if round % 3 == 0 {
+                doctor.read(&key("Patient", "q")).await.unwrap();
+            }
+            place.clock.pass(1);
+            place.record.settle().await.unwrap();
+        }
+        doctor.read(&key("Patient", "r")).await.unwrap();
+        assert_eq!(place.record.verify(&[], |_| {}).await.unwrap().findings, Vec::<String>::new());
+        let officer = officer(&place).await;
+        for (name, expected) in [("p", 181), ("q", 61), ("r", 2)] {
+            let asked = search("AuditEvent", &[("patient", name), ("agent", "Practitioner/lin"), ("_count", "17")]);
+            let (mut asked, mut seen, mut times) = (asked, Vec::new(), Vec::new());
+            loop {
+                let page = officer.search(&asked).await.unwrap();
+                seen.extend(page.matches.iter().map(|version| version.key.id.clone()));
+                times.extend(page.matches.iter().map(|version| version.at));
+                let Some(next) = page.next else { break };
+                asked.parameters = SearchRequest::parameters_of(&next).unwrap();
+                // What comes meanwhile is later than all that is still to be told, wherever it was filed.
+                for _ in 0..20 {
+                    doctor.read(&key("Patient", name)).await.unwrap();
+                    place.clock.pass(1);
+                    place.record.settle().await.unwrap();
+                }
+            }
+            let mut distinct = seen.clone();
+            distinct.sort();
+            distinct.dedup();
+            assert_eq!((seen.len(), distinct.len()), (expected, expected), "{name}");
+            assert!(times.is_sorted_by(|one, other| one >= other), "{name}");
+        }
+        let day = search("AuditEvent", &[("patient", "q"), ("date", "lt2026-05-04")]);
+        assert_eq!(officer.search(&day).await.unwrap().matches.len(), 0);
+        assert_eq!(place.record.verify(&[], |_| {}).await.unwrap().findings, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_is_filed_in_the_index_cannot_be_tampered_with_unseen() {
+    on_both(async |place| {
+        let doctor = treating(&place);
+        one(&doctor, update("Patient", "p", patient("p", "林"), None)).await.unwrap();
+        for _ in 0..140 {
+            doctor.read(&key("Patient", "p")).await.unwrap();
+            place.record.settle().await.unwrap();
+        }
+        let behind = Behind(&place);
+        let filed = behind.run("SELECT CAST(count(*) AS TEXT) FROM audit_about WHERE shard >= 0").remove(0);
+        assert_ne!(filed, "0", "nothing has been filed");
+        let kept = place.record.verify(&[], |_| {}).await.unwrap();
+        assert_eq!(kept.findings, Vec::<String>::new());
+        let first = "shard = (SELECT min(shard) FROM audit_about WHERE shard >= 0)";
+        let nothing = if place.is_shared() { "''::bytea" } else { "x''" };
+        let damages = [
+            format!("DELETE FROM audit_about WHERE {first}"),
+            format!("UPDATE audit_about SET shard = shard + 1000 WHERE {first}"),
+            format!("UPDATE audit_about SET since = since - 1 WHERE {first}"),
+            format!("UPDATE audit_about SET at = at + 1 WHERE {first}"),
+            format!("UPDATE audit_about SET seq = seq + 1 WHERE {first}"),
+            format!("UPDATE audit_about SET marks = {nothing} WHERE {first}"),
+            format!("UPDATE audit_about SET blocks = {nothing} WHERE {first}"),
+            "UPDATE audit_about SET shard = shard - 1 WHERE shard < 0".to_owned(),
+        ];
+        for damage in damages {
+            behind.run("CREATE TABLE kept AS SELECT * FROM audit_about");
+            behind.run(&damage);
+            let findings = place.record.verify(&[], |_| {}).await.unwrap().findings;
+            assert!(findings.iter().any(|found| found.contains("not everybody it is about")), "{damage}: {findings:?}");
+            behind.run("DELETE FROM audit_about");
+            behind.run("INSERT INTO audit_about SELECT * FROM kept");
+            behind.run("DROP TABLE kept");
+        }
+        behind.run("CREATE TABLE kept AS SELECT * FROM audit_about");
+        let columns = "since, at, chain, seq + 1000000, marks, blocks";
+        behind.run(&format!("INSERT INTO audit_about SELECT shard, {columns} FROM kept WHERE {first}"));
+        behind.run("DROP TABLE kept");
+        let findings = place.record.verify(&[], |_| {}).await.unwrap().findings;
+        assert!(findings.iter().any(|found| found.contains("blocks that are not there")), "{findings:?}");
+    });
+}
+
+#[test]
 fn a_tail_cut_off_with_everything_that_tells_of_it_is_found_by_a_seal_kept_elsewhere() {
     on_both(async |place| {
         let doctor = treating(&place);

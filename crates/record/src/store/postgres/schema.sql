@@ -139,17 +139,17 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at, shard, seq);
 
--- Which blocks hold anything about a name: of a patient, an actor, or of what belongs to no patient. `marks` are the
--- shards of names in order, each in four bytes; `shard` is the group they are of, which is told by their first bits.
+-- Which blocks hold anything about a name: of a patient, an actor, or of what belongs to no patient. `shard` is the group
+-- of names, or below zero the tray of a chain, where new blocks wait to be filed. The form is that of audit/index.rs.
 CREATE TABLE audit_about (
-  shard INTEGER NOT NULL, at BIGINT NOT NULL, chain INTEGER NOT NULL, seq BIGINT NOT NULL,
-  marks BYTEA NOT NULL,
+  shard INTEGER NOT NULL, since BIGINT NOT NULL, at BIGINT NOT NULL, chain INTEGER NOT NULL, seq BIGINT NOT NULL,
+  marks BYTEA NOT NULL, blocks BYTEA NOT NULL,
   PRIMARY KEY (shard, at, chain, seq)
 );
 
--- Where each chain ends.
+-- Where each chain ends, and how many blocks wait in its tray.
 CREATE TABLE audit_end (
-  shard INTEGER NOT NULL, seq BIGINT NOT NULL, hash BYTEA NOT NULL,
+  shard INTEGER NOT NULL, seq BIGINT NOT NULL, hash BYTEA NOT NULL, tray INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (shard)
 );
 INSERT INTO audit_end (shard, seq, hash) SELECT n, 0, ''::bytea FROM generate_series(0, 7) AS n;
@@ -169,7 +169,7 @@ CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT COLLATE "C" NOT NULL, value BIGINT NOT NULL,
   PRIMARY KEY (shard, name)
 );
-INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 2), (0, 'rid', 0), (0, 'name', 0);
+INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 3), (0, 'rid', 0), (0, 'name', 0);
 
 -- Handed out in blocks; gaps are harmless.
 CREATE SEQUENCE rid_block INCREMENT BY 1000 MINVALUE 0 START 0;

@@ -398,8 +398,15 @@ impl WriteTx for Tx<'_> {
         let mut orders = Vec::new();
         if !entries.is_empty() {
             let end = end.iter().map(row).collect::<Result<Vec<Row>, Error>>()?;
-            for block in audit::link(&mut audit::ended(chain, &end)?, entries) {
-                let (sql, arguments) = audit::put_at_once(chain, block);
+            let mut end = audit::ended(chain, &end)?;
+            let blocks = audit::link(&mut end.head, entries);
+            if audit::is_full(end.tray, blocks.len()) {
+                orders = self.file(chain).await?;
+                end.tray = 0;
+            }
+            for block in blocks {
+                end.tray += 1;
+                let (sql, arguments) = audit::put_at_once(chain, block, end.tray);
                 orders.push(self.order(sql, arguments).await?);
             }
         }
@@ -421,6 +428,16 @@ impl Tx<'_> {
     async fn order<'b, const N: usize>(&mut self, sql: &str, arguments: [SqlValue; N]) -> Result<Order<'b>, Error> {
         let arguments = arguments.into_iter().map(|value| Box::new(value) as Box<dyn ToSql + Sync + Send + 'b>);
         Ok(Order { statement: self.statement(sql).await?, arguments: arguments.collect() })
+    }
+
+    /// What files the tray of a chain, which is held.
+    async fn file<'b>(&mut self, chain: i64) -> Result<Vec<Order<'b>>, Error> {
+        let tray = audit::tray_of(chain);
+        let ask = self.order(audit::ASK_TRAY, [tray.into()]).await?;
+        let answers = self.carry_out(vec![ask]).await?;
+        let found = answers.iter().flatten().map(row).collect::<Result<Vec<Row>, Error>>()?;
+        let (sql, arguments) = audit::file_at_once(chain, &found)?;
+        Ok(vec![self.order(audit::EMPTY_TRAY, [tray.into()]).await?, self.order(sql, arguments).await?])
     }
 
     /// Writes the rows and carries out one more statement after them, whose rows are answered. Where nothing has to be

@@ -103,13 +103,13 @@ CREATE TABLE audit (
 CREATE INDEX audit_at ON audit (at, shard, seq);
 
 CREATE TABLE audit_about (
-  shard INTEGER NOT NULL, at INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL,
-  marks BLOB NOT NULL,
+  shard INTEGER NOT NULL, since INTEGER NOT NULL, at INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL,
+  marks BLOB NOT NULL, blocks BLOB NOT NULL,
   PRIMARY KEY (shard, at, chain, seq)
 ) WITHOUT ROWID;
 
 CREATE TABLE audit_end (
-  shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL
+  shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL, tray INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO audit_end (shard, seq, hash)
   VALUES (0, 0, x''), (1, 0, x''), (2, 0, x''), (3, 0, x''), (4, 0, x''), (5, 0, x''), (6, 0, x''), (7, 0, x'');
@@ -127,4 +127,4 @@ CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,
   PRIMARY KEY (shard, name)
 ) WITHOUT ROWID;
-INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 2), (0, 'rid', 0), (0, 'name', 0);
+INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 3), (0, 'rid', 0), (0, 'name', 0);
