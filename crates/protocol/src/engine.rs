@@ -8,6 +8,7 @@
 //! the roles of the run are bound; the writing itself is the platform's.
 
 mod authority;
+mod concerned;
 mod document;
 mod draft;
 mod follow;
@@ -65,6 +66,8 @@ struct Inner {
     own: RwLock<Arc<[OwnLimit]>>,
     /// Follows what is written.
     follower: Follower,
+    /// Which runs there are to be told of it.
+    concerned: concerned::Concerned,
 }
 
 /// Where a run stands.
@@ -130,7 +133,8 @@ impl Engine {
     pub fn with(record: Record, library: Library) -> Self {
         let follower = Follower::new(&record, follow::NAME);
         let own = RwLock::new(Vec::new().into());
-        Self(Arc::new(Inner { record, library, expressions: scene::Expressions::default(), own, follower }))
+        let (expressions, concerned) = (scene::Expressions::default(), concerned::Concerned::default());
+        Self(Arc::new(Inner { record, library, expressions, own, follower, concerned }))
     }
 
     /// The record it works on.
@@ -485,6 +489,7 @@ impl Engine {
         }
         let caller = Caller { standing: As::System, ..caller.clone() };
         self.0.record.session(caller).keeping_runs().transact(changes).await?;
+        self.moved(draft);
         Ok(())
     }
 

@@ -92,6 +92,11 @@ impl<'e> Draft<'e> {
         self.runs.push(Moving { protocol, before, run, version, frame, happened: Vec::new() });
     }
 
+    /// The ids of the patients whose runs it moves.
+    pub(super) fn patients(&self) -> impl Iterator<Item = &str> {
+        self.runs.iter().filter_map(|moving| moving.run.patient.as_deref()?.strip_prefix("Patient/"))
+    }
+
     /// Takes a response to a form in, which is stored with whatever follows from it.
     pub(super) fn answer(&mut self, reference: &str, response: Value, if_match: Option<u64>) {
         self.response = Some(response.clone());

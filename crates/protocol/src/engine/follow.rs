@@ -109,27 +109,32 @@ impl Engine {
     }
 
     async fn consider(&self, entry: &FeedEntry) -> Result<(), Error> {
+        self.0.concerned.comes(entry);
         if entry.key.type_.name() == "PlanDefinition" {
             // Another process may have put a protocol in whose facts and beginnings matter from now on.
             return passed_over(&entry.key.id, self.learn().await);
         }
-        let looks_back = entry.key.type_.name() == "Task" && self.looks_back();
-        if entry.method == Method::Delete || !(looks_back || self.matters(entry.key.type_.name())) {
+        let is_task = entry.key.type_.name() == "Task";
+        if entry.method == Method::Delete || !(is_task || self.matters(entry.key.type_.name())) {
             return Ok(());
         }
         let Some(version) = self.platform().vread(&entry.key, entry.version).await? else { return Ok(()) };
         let Some(body) = &version.body else { return Ok(()) };
         let value = json::parse(body)?;
         if task::is_ours(&value) {
-            // Facts that were there before their step was asked for count as well.
+            if !task::is_root(&value) {
+                return Ok(());
+            }
             let run = &entry.key.id;
-            return if task::is_root(&value) { passed_over(run, self.look_back(run, &value).await) } else { Ok(()) };
+            self.0.concerned.forget_runs(patients_of(&value).iter().map(String::as_str));
+            // Facts that were there before their step was asked for count as well.
+            return if self.looks_back() { passed_over(run, self.look_back(run, &value).await) } else { Ok(()) };
         }
         if !self.matters(entry.key.type_.name()) {
             return Ok(());
         }
         let change = Written { key: &entry.key, value: &value, at: version.at, by: &entry.actor };
-        for run in self.concerned(&change).await? {
+        for run in self.concerned(&patients_of(change.value), change.key).await? {
             passed_over(&run, self.tell(&run, &change).await)?;
         }
         for protocol in self.library().latest() {
@@ -140,35 +145,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// The open runs for the patients of a resource, under any of their registrations, and those that are about it.
-    async fn concerned(&self, change: &Written<'_>) -> Result<BTreeSet<String>, Error> {
-        let mut runs = BTreeSet::new();
-        let mut patients = BTreeSet::new();
-        for patient in patients_of(change.value) {
-            match self.platform().same_person(&patient).await {
-                Ok(same) => patients.extend(same.patients),
-                // What is written may be about somebody who is not registered here, or no longer.
-                Err(error) if matches!(error.category(), Category::NotFound | Category::Gone) => {}
-                Err(error) => return Err(error),
-            }
-            patients.insert(patient);
-        }
-        let mut names: Vec<(&str, String)> =
-            patients.into_iter().map(|patient| ("patient", format!("Patient/{patient}"))).collect();
-        names.push(("focus", change.key.to_string()));
-        for (name, value) in names {
-            let asked = [
-                ("_tag", format!("{}|root", task::RUN)),
-                ("status", "in-progress".to_owned()),
-                (name, value),
-                ("_count", "200".to_owned()),
-            ];
-            let found = self.platform().pages(SearchRequest::of("Task", &asked)?).matches().await?;
-            runs.extend(found.into_iter().map(|version| version.key.id));
-        }
-        Ok(runs)
     }
 
     /// Tells a run of something that was written.

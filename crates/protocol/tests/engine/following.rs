@@ -58,6 +58,32 @@ fn a_fact_of_the_record_reaches_its_milestone_at_the_time_it_says_and_once() {
 }
 
 #[test]
+fn a_fact_reaches_a_run_that_came_to_concern_its_patient_a_moment_ago() {
+    on_both(async |place| {
+        let town = town(place).await;
+        // By then it is known that there is no run for either of them.
+        town.visit("p-before", "p", "planned").await;
+        town.visit("q-before", "q", "planned").await;
+        town.followed().await;
+        town.start().await;
+        town.visit("begun", "p", "arrived").await;
+        town.followed().await;
+        assert_eq!(town.engine.load("r1").await.unwrap().unwrap().run.occurrences("arrived"), 1);
+
+        let linked =
+            r#"{"resourceType":"Patient","id":"q","link":[{"type":"seealso","other":{"reference":"Patient/p"}}]}"#;
+        town.put("Patient", "q", linked).await;
+        let person = r#"{"resourceType":"Person","id":"one","link":[
+            {"target":{"reference":"Patient/p"},"assurance":"level4"},
+            {"target":{"reference":"Patient/q"},"assurance":"level4"}]}"#;
+        town.put("Person", "one", person).await;
+        town.visit("joined", "q", "arrived").await;
+        town.followed().await;
+        assert_eq!(town.engine.load("r1").await.unwrap().unwrap().run.occurrences("arrived"), 2);
+    });
+}
+
+#[test]
 fn a_fact_completes_its_step_whether_it_comes_before_or_after_the_step() {
     on_both(async |place| {
         let town = town(place).await;
