@@ -26,6 +26,10 @@ use record::{Caller, Record};
 use arguments::{Arguments, Command};
 use settings::Settings;
 
+/// Takes the memory of SQLite as well, whose own calls it answers.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What went wrong, in a sentence for the person at the terminal.
 pub(crate) type Outcome<T> = Result<T, String>;
 
