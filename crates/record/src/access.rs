@@ -232,7 +232,9 @@ impl Record {
             return Ok(Some(place.rid));
         }
         let Some(place) = reads::place(rows, key).await? else { return Ok(None) };
-        self.tools().names.learn_place(address, place);
+        if !rows.is_tentative() {
+            self.tools().names.learn_place(address, place);
+        }
         Ok(Some(place.rid))
     }
 

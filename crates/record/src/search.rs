@@ -171,6 +171,10 @@ impl<R: Rows> Rows for Explained<R> {
         self.rows.dialect()
     }
 
+    fn is_tentative(&self) -> bool {
+        self.rows.is_tentative()
+    }
+
     async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
         let (word, column) = match self.dialect() {
             Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),

@@ -43,7 +43,9 @@ impl Known {
             let sql = format!("SELECT text, id FROM name WHERE {}", each.collect::<Vec<_>>().join(" OR "));
             for row in rows.rows(&sql, &arguments).await? {
                 let (word, number) = (row.text(0)?, row.int(1)?);
-                tools.names.learn_word(Kind::System, word, number);
+                if !rows.is_tentative() {
+                    tools.names.learn_word(Kind::System, word, number);
+                }
                 known.systems.insert(word.to_owned(), number);
             }
         }
@@ -72,7 +74,9 @@ impl Known {
         for row in rows.rows(&sql, &arguments).await? {
             let address = Address { type_: row.int(0)?, id: row.text(1)?.into() };
             let (rid, home) = (row.int(2)?, i32::try_from(row.int(3)?).map_err(Error::fault)?);
-            tools.names.learn_place(address.clone(), Place { rid, home });
+            if !rows.is_tentative() {
+                tools.names.learn_place(address.clone(), Place { rid, home });
+            }
             self.places.insert(address, rid);
         }
         Ok(())

@@ -126,6 +126,12 @@ pub(crate) trait Rows: Send {
     /// Which database this is.
     fn dialect(&self) -> Dialect;
 
+    /// Whether what is read may never come to be, since it stands in a transaction that is not committed yet. Nobody may
+    /// remember it: numbers that such a transaction gave out are given to something else when it fails.
+    fn is_tentative(&self) -> bool {
+        false
+    }
+
     /// The answer to a statement with arguments `$1`, `$2` …
     fn rows(
         &mut self,

@@ -1,7 +1,8 @@
-use fhir::Category;
-use record::{Action, Change, Effect, Key, ResourceType, Target};
-use testkit::place::on_both;
+use fhir::{Category, Value};
+use record::{Action, Change, Effect, Key, ResourceType, SearchRequest, Target};
+use testkit::place::{Place, on_both};
 
+use crate::load::block_on;
 use crate::{body, create, json, one};
 
 const RESIDENT: &str = "https://example.org/ns/resident-id";
@@ -318,5 +319,55 @@ fn entries_with_one_name_are_refused_at_the_second() {
             assert_eq!((refusal.change, refusal.error.category()), (Some(1), Category::Invalid));
             assert_eq!(refusal.error.issues()[0].code, fhir::IssueCode::Duplicate);
         }
+    });
+}
+
+fn observation_of(patient: &str) -> Value {
+    json(&format!(
+        r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}}}"#
+    ))
+}
+
+#[test]
+fn a_number_that_a_failed_transaction_gave_a_name_is_not_taken_for_the_names_own() {
+    block_on(async {
+        let place = Place::embedded().await;
+        let session = place.session();
+        let behind = rusqlite::Connection::open(place.directory().unwrap().join("record.db")).unwrap();
+        // As a database refuses whose disk is full at the last moment.
+        let refusing = "CREATE TRIGGER refusing BEFORE INSERT ON feed BEGIN SELECT RAISE(ABORT, 'full'); END";
+        behind.execute_batch(refusing).unwrap();
+        let record = |patient: &str, if_none_exist: Option<String>| {
+            one(&session, Change::new(Action::Create { resource: observation_of(patient), if_none_exist }))
+        };
+        // Until the database is let go, all but the first gather to one group, in which the first gives the patient a number
+        // and the next comes by it as it looks for its condition.
+        behind.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let works = (0..40).map(|at| record("never", (at % 2 == 1).then(|| "subject=Patient/never".to_owned())));
+        let mut works = std::pin::pin!(futures_util::future::join_all(works));
+        let gathering = async {
+            for _ in 0..20_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = &mut works => panic!("nothing could be written yet"),
+            () = gathering => {}
+        }
+        behind.execute_batch("ROLLBACK").unwrap();
+        assert!(works.await.iter().all(Result::is_err));
+        behind.execute_batch("DROP TRIGGER refusing").unwrap();
+
+        for at in 0..60 {
+            record(&format!("p{at}"), None).await.unwrap();
+        }
+        let found = async |patient: &str| {
+            let asked = [("subject", format!("Patient/{patient}"))];
+            session.search(&SearchRequest::of("Observation", &asked).unwrap()).await.unwrap().matches.len()
+        };
+        assert_eq!(found("never").await, 0, "nothing was ever stored about them");
+        assert_eq!(found("p7").await, 1);
+        record("never", None).await.unwrap();
+        assert_eq!(found("never").await, 1);
     });
 }

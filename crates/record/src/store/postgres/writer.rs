@@ -271,6 +271,10 @@ impl Rows for Tx<'_> {
         Dialect::Postgres
     }
 
+    fn is_tentative(&self) -> bool {
+        true
+    }
+
     async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
         let statement = self.statement(sql).await?;
         let arguments: Vec<&(dyn ToSql + Sync)> = arguments.iter().map(|value| value as &(dyn ToSql + Sync)).collect();

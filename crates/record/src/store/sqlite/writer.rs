@@ -217,6 +217,10 @@ impl Rows for Tx<'_> {
         Dialect::Sqlite
     }
 
+    fn is_tentative(&self) -> bool {
+        true
+    }
+
     async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
         query(self.connection, sql, arguments)
     }
