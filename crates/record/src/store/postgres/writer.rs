@@ -160,7 +160,7 @@ impl Lane {
         let mut link = self.begin().await?;
         let now = self.tools.surroundings.clock.now();
         let at = now - now.rem_euclid(1_000);
-        let mut tx = Tx { link: &mut link, rids: &mut self.rids, number: self.number };
+        let mut tx = Tx { tools: &self.tools, link: &mut link, rids: &mut self.rids, number: self.number };
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
         let outcome = match outcome {
             Ok(done) => {
@@ -233,6 +233,7 @@ fn unsure(error: tokio_postgres::Error) -> Error {
 }
 
 struct Tx<'a> {
+    tools: &'a Tools,
     link: &'a mut Link,
     rids: &'a mut Rids,
     number: i64,
@@ -347,7 +348,15 @@ impl WriteTx for Tx<'_> {
     async fn locate(&mut self, wanted: &[Wanted]) -> Result<Vec<Place>, Error> {
         let mut found = rustc_hash::FxHashMap::default();
         let locking: Vec<&Wanted> = wanted.iter().filter(|want| want.lock && !want.fresh).collect();
-        let pointing: Vec<&Wanted> = wanted.iter().filter(|want| !want.lock).collect();
+        let mut pointing: Vec<&Wanted> = wanted.iter().filter(|want| !want.lock).collect();
+        // What is only pointed at is needed for its number, and a name that has one keeps it for ever.
+        pointing.retain(|want| match self.tools.names.place(&want.address) {
+            Some(place) => {
+                found.insert(want.address.clone(), place);
+                false
+            }
+            None => true,
+        });
         self.find(FIND_LOCKED, &locking, &mut found).await?;
         self.find(FIND, &pointing, &mut found).await?;
         let missing: Vec<&Wanted> = wanted.iter().filter(|want| !found.contains_key(&want.address)).collect();
