@@ -345,6 +345,12 @@ impl Record {
         if let Some(kept) = self.0.past.get(key, version) {
             return Ok(Some(kept));
         }
+        // Mostly somebody follows what has just been written, and that lies where current versions do.
+        if let Engine::Sqlite(sqlite) = &self.0.engine
+            && let Some(current) = sqlite.read_now(key)?.filter(|current| current.version == version)
+        {
+            return Ok(Some(current));
+        }
         let found = reads::vread(&mut self.reader().await?, key, version).await?;
         found.iter().for_each(|version| self.0.past.put(version));
         Ok(found)
