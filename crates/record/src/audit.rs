@@ -23,7 +23,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode};
 use futures_util::future::BoxFuture;
@@ -175,14 +174,14 @@ impl Record {
         if !trail.kept {
             return Ok(());
         }
-        let bytes = Bytes::from(entry.to_bytes());
+        let bytes = entry.to_bytes();
         match &trail.journal {
             Some(journal) => {
-                journal.append(bytes)?;
+                journal.append(&bytes).await?;
                 trail.wake.notify_one();
                 Ok(())
             }
-            None => self.put_on_the_trail(caller, Noted { entries: vec![(0, bytes)], journal: None }).await,
+            None => self.put_on_the_trail(caller, Noted { entries: vec![(0, bytes.into())], journal: None }).await,
         }
     }
 

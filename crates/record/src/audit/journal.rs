@@ -1,12 +1,15 @@
 //! The journal of a process: entries that are not in the database yet, in a file that outlives the process.
 //!
-//! An entry is one `write`, not a `sync`: what was answered survives the end of the process at any moment. What survives
-//! the loss of power is what has gone to the database, which is at most the time entries gather later.
+//! What was answered has been written, not synced: it survives the end of the process at any moment. What survives the loss
+//! of power is what has gone to the database, which is at most the time entries gather later. Entries that come while others
+//! are still at work go to the file in one `write`.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
@@ -31,7 +34,42 @@ pub(crate) struct Journal {
     folder: PathBuf,
     most: usize,
     full: u64,
+    /// Entries that are not in the file yet. Never taken before `open` is by whoever takes both.
+    gathering: Mutex<Batch>,
     open: Mutex<Open>,
+}
+
+/// Entries that go to the file together.
+#[derive(Default)]
+struct Batch {
+    /// As they stand in the file.
+    bytes: Vec<u8>,
+    /// Where in `bytes` each entry itself lies.
+    entries: Vec<Range<usize>>,
+    outcome: Outcome,
+}
+
+/// Whether a batch came to be in the file; nothing before it was tried.
+type Outcome = Arc<OnceLock<Result<(), Unwritten>>>;
+
+/// Why a batch is not in the file.
+#[derive(Debug, Clone)]
+enum Unwritten {
+    /// Too much waits to go to the database.
+    Waiting,
+    Disk(Arc<io::Error>),
+}
+
+impl From<&Unwritten> for Error {
+    fn from(unwritten: &Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Waiting => {
+                let text = "What was read lately cannot be brought into the database, so nothing more can be shown.";
+                Self::new(Category::Unavailable, IssueCode::NoStore, text)
+            }
+            Unwritten::Disk(error) => unusable(Arc::clone(error)),
+        }
+    }
 }
 
 struct Open {
@@ -50,6 +88,27 @@ struct Open {
     broken: bool,
 }
 
+impl Open {
+    /// Writes entries at the end of the file, all or none.
+    fn write(&mut self, bytes: Vec<u8>, entries: &[Range<usize>], most: usize) -> Result<(), Unwritten> {
+        if self.broken || self.waiting.len() >= most {
+            return Err(Unwritten::Waiting);
+        }
+        if let Err(error) = self.file.write_all(&bytes) {
+            // Half an entry would hide those after it.
+            self.broken = self.file.set_len(self.length).is_err();
+            return Err(Unwritten::Disk(error.into()));
+        }
+        self.length += bytes.len() as u64;
+        let bytes = Bytes::from(bytes);
+        for entry in entries {
+            self.last += 1;
+            self.waiting.push_back((self.last, bytes.slice(entry.clone())));
+        }
+        Ok(())
+    }
+}
+
 /// A file of this journal that is written no more.
 struct Past {
     path: PathBuf,
@@ -59,7 +118,7 @@ struct Past {
     _file: File,
 }
 
-fn unusable(error: std::io::Error) -> Error {
+fn unusable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let text = "The journal of what is read cannot be written, so nothing can be shown.";
     Error::new(Category::Unavailable, IssueCode::NoStore, text).caused_by(error)
 }
@@ -67,7 +126,7 @@ fn unusable(error: std::io::Error) -> Error {
 /// Makes a file and keeps it for this process.
 fn make(path: &Path) -> Result<File, Error> {
     let file = File::options().create_new(true).append(true).open(path).map_err(unusable)?;
-    file.try_lock().map_err(|error| unusable(error.into()))?;
+    file.try_lock().map_err(|error| unusable(io::Error::from(error)))?;
     Ok(file)
 }
 
@@ -79,27 +138,39 @@ impl Journal {
         let file = make(&path)?;
         let (length, last, waiting, past, broken) = (0, 0, VecDeque::new(), VecDeque::new(), false);
         let open = Open { name: name.to_owned(), path, file, length, last, waiting, past, broken };
-        Ok(Self { folder: folder.to_owned(), most, full: FULL, open: Mutex::new(open) })
+        let (gathering, open) = (Mutex::default(), Mutex::new(open));
+        Ok(Self { folder: folder.to_owned(), most, full: FULL, gathering, open })
     }
 
     /// Writes an entry. When this returns, it survives the end of the process.
-    pub(crate) fn append(&self, entry: Bytes) -> Result<(), Error> {
-        let framed = frame(&entry);
-        let mut open = self.open.lock();
-        if open.broken || open.waiting.len() >= self.most {
-            let text = "What was read lately cannot be brought into the database, so nothing more can be shown.";
-            return Err(Error::new(Category::Unavailable, IssueCode::NoStore, text));
+    pub(crate) async fn append(&self, entry: &[u8]) -> Result<(), Error> {
+        let outcome = self.gather(entry);
+        // Whoever is at work as well comes to its entry meanwhile, and the first to go on writes for all.
+        tokio::task::yield_now().await;
+        self.written(&outcome)
+    }
+
+    fn gather(&self, entry: &[u8]) -> Outcome {
+        let mut gathering = self.gathering.lock();
+        put_frame(&mut gathering.bytes, entry);
+        let end = gathering.bytes.len();
+        gathering.entries.push(end - entry.len()..end);
+        Arc::clone(&gathering.outcome)
+    }
+
+    /// Sees to it that a batch is in the file.
+    fn written(&self, outcome: &Outcome) -> Result<(), Error> {
+        if outcome.get().is_none() {
+            let mut open = self.open.lock();
+            // Where nobody else has written it meanwhile, it still gathers.
+            if outcome.get().is_none() {
+                let batch = std::mem::take(&mut *self.gathering.lock());
+                let done = open.write(batch.bytes, &batch.entries, self.most);
+                let _ = batch.outcome.set(done);
+            }
         }
-        if let Err(error) = open.file.write_all(&framed) {
-            // Half an entry would hide those after it.
-            open.broken = open.file.set_len(open.length).is_err();
-            return Err(unusable(error));
-        }
-        open.length += framed.len() as u64;
-        open.last += 1;
-        let number = open.last;
-        open.waiting.push_back((number, entry));
-        Ok(())
+        let lost = || Err(Error::fault("a batch of the journal was lost"));
+        outcome.get().map_or_else(lost, |done| done.as_ref().copied().map_err(Error::from))
     }
 
     /// The number of the last entry.
@@ -221,13 +292,12 @@ impl Left {
     }
 }
 
-fn frame(entry: &[u8]) -> Vec<u8> {
+/// Puts an entry where it is to stand in a file, with its header before it.
+fn put_frame(out: &mut Vec<u8>, entry: &[u8]) {
     let length = u32::try_from(entry.len()).unwrap_or(u32::MAX);
-    let mut framed = Vec::with_capacity(entry.len() + HEADER);
-    framed.extend_from_slice(&length.to_be_bytes());
-    framed.extend_from_slice(&crc32fast::hash(entry).to_be_bytes());
-    framed.extend_from_slice(entry);
-    framed
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&crc32fast::hash(entry).to_be_bytes());
+    out.extend_from_slice(entry);
 }
 
 /// The entries of a file by number. What a process did not come to write in whole was never answered.
@@ -252,6 +322,35 @@ fn framed(bytes: &[u8], before: i64) -> Vec<(i64, Bytes)> {
 mod tests {
     use super::*;
 
+    impl Journal {
+        fn put(&self, entry: &str) -> Result<(), Error> {
+            self.written(&self.gather(entry.as_bytes()))
+        }
+    }
+
+    fn frame(entry: &[u8]) -> Vec<u8> {
+        let mut framed = Vec::new();
+        put_frame(&mut framed, entry);
+        framed
+    }
+
+    #[test]
+    fn entries_that_gather_are_written_together_by_the_first_who_goes_on_and_those_after_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), "n", 10).unwrap();
+        let (one, two) = (journal.gather(b"one"), journal.gather(b"two"));
+        journal.written(&two).unwrap();
+        let three = journal.gather(b"three");
+        journal.written(&one).unwrap();
+        assert_eq!((journal.last(), three.get().is_none()), (2, true));
+        journal.written(&three).unwrap();
+        let waiting = journal.waiting().unwrap().entries;
+        assert_eq!(waiting, [(1, Bytes::from("one")), (2, Bytes::from("two")), (3, Bytes::from("three"))]);
+        drop(journal);
+        let heir = Journal::open(folder.path(), "heir", 10).unwrap();
+        assert_eq!(heir.left_behind().unwrap()[0].entries, waiting);
+    }
+
     #[test]
     fn a_journal_cut_anywhere_gives_back_all_entries_before_the_cut() {
         let entries: Vec<Bytes> = ["one", "two", "three"].map(Bytes::from).into();
@@ -271,14 +370,14 @@ mod tests {
     fn entries_wait_until_they_are_moved_and_a_journal_with_too_many_takes_no_more() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path(), "n", 2).unwrap();
-        journal.append("one".into()).unwrap();
-        journal.append("two".into()).unwrap();
-        assert_eq!(journal.append("three".into()).unwrap_err().category(), Category::Unavailable);
+        journal.put("one").unwrap();
+        journal.put("two").unwrap();
+        assert_eq!(journal.put("three").unwrap_err().category(), Category::Unavailable);
         let first = journal.waiting().unwrap();
         assert_eq!(first.entries.len(), 2);
         journal.moved(first.entries[0].0).unwrap();
         assert_eq!(journal.waiting().unwrap().entries[0].1, "two");
-        journal.append("three".into()).unwrap();
+        journal.put("three").unwrap();
     }
 
     #[test]
@@ -286,14 +385,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = || fs::read_dir(folder.path()).unwrap().count();
         let journal = Journal { full: 1, ..Journal::open(folder.path(), "n", 10).unwrap() };
-        journal.append("one".into()).unwrap();
-        journal.append("two".into()).unwrap();
+        journal.put("one").unwrap();
+        journal.put("two").unwrap();
         journal.moved(1).unwrap();
         assert_eq!(files(), 2, "the second entry is in the file that was left");
-        journal.append("three".into()).unwrap();
+        journal.put("three").unwrap();
         journal.moved(2).unwrap();
         assert_eq!(files(), 2, "the first file is gone, and the second was left for a third");
-        journal.append("four".into()).unwrap();
+        journal.put("four").unwrap();
         drop(journal);
         let heir = Journal::open(folder.path(), "heir", 10).unwrap();
         let left: Vec<_> = heir.left_behind().unwrap().iter().flat_map(|file| file.entries.clone()).collect();
@@ -304,7 +403,7 @@ mod tests {
     fn only_the_journals_of_processes_that_are_gone_are_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let gone = Journal::open(folder.path(), "gone", 10).unwrap();
-        gone.append("left".into()).unwrap();
+        gone.put("left").unwrap();
         drop(gone);
         let _alive = Journal::open(folder.path(), "alive", 10).unwrap();
         let own = Journal::open(folder.path(), "own", 10).unwrap();
