@@ -138,6 +138,10 @@ CREATE TABLE audit (
   PRIMARY KEY (shard, seq)
 );
 CREATE INDEX audit_at ON audit (at, shard, seq);
+-- Blocks are packed already, and lie with their row where they fit on its page: a table beside it for what is long would
+-- cost each of them a second row and an index.
+ALTER TABLE audit ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE audit SET (toast_tuple_target = 8160);
 
 -- Which blocks hold anything about a name: of a patient, an actor, or of what belongs to no patient. `shard` is the group
 -- of names, or below zero the tray of a chain, where new blocks wait to be filed. The form is that of audit/index.rs.
@@ -146,6 +150,8 @@ CREATE TABLE audit_about (
   marks BYTEA NOT NULL, blocks BYTEA NOT NULL,
   PRIMARY KEY (shard, at, chain, seq)
 );
+ALTER TABLE audit_about ALTER COLUMN marks SET STORAGE EXTERNAL;
+ALTER TABLE audit_about SET (toast_tuple_target = 8160);
 
 -- Where each chain ends, and how many blocks wait in its tray.
 CREATE TABLE audit_end (
