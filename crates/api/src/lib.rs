@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use ::paging::Paging;
 use axum::Router;
+use axum::http::header;
 use axum::middleware;
 use axum::routing::{any, get};
 use booking::Booking;
@@ -156,6 +157,20 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
         Some(portal) => router.fallback_service(any(portal::answer).with_state(portal)),
         None => router,
     }
+}
+
+/// Routes that answer whatever is asked under `/fhir` with the same bytes, to measure what serving itself costs.
+#[doc(hidden)]
+pub fn constant(body: bytes::Bytes) -> Router {
+    let answer = move || {
+        let headers = [
+            (header::CONTENT_TYPE, "application/fhir+json; charset=utf-8"),
+            (header::ETAG, "W/\"1\""),
+            (header::LAST_MODIFIED, "Sun, 22 Nov 2026 00:00:00 GMT"),
+        ];
+        std::future::ready((headers, body.clone()))
+    };
+    Router::new().route("/fhir/{*path}", any(answer))
 }
 
 /// How long requests under way may take once serving is to end. Live streams never end by themselves.

@@ -226,7 +226,7 @@ async fn rates(bench: &Bench, page: &mut Page, ground: &Ground, floor: &Ground) 
     let share = 100.0 * transacted / floor_rate;
     let told = format!("{transacted:.0} resources/s = {share:.0} %{}", failures(&transactions));
     page.note("transaction bundles, 4 clients, validated, over HTTP", "50 % of the floor", told);
-    page.note("constant bytes of a read's size from the same HTTP library", "–", format!("{:.0}/s", constants.rate()));
+    page.note("constant bytes of a read's size through the same HTTP stack", "–", format!("{:.0}/s", constants.rate()));
     page.note("reads by id, 32 clients", "70 % of constant bytes", beside(&reads, constants.rate()));
     let told =
         format!("{:.0}/s{}, half within {:.1} ms", searches.rate(), failures(&searches), millis(searches.within(0.5)));

@@ -1,15 +1,8 @@
 //! The servers that are measured: this program as a process of its own, and one that answers constant bytes.
 
-use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::Outcome;
@@ -41,7 +34,7 @@ impl Server {
         Self::begun(&[&serve, place].concat(), &settings).await
     }
 
-    /// Starts one that answers every request with so many bytes, through the HTTP library that the real one uses. It
+    /// Starts one that answers every request with so many bytes, through the doors and the HTTP library that the real one uses. It
     /// too is a process of its own, so that both pay the same for reaching the program that asks.
     pub(crate) async fn constant(size: usize) -> Outcome<Self> {
         Self::started(&["constant".to_owned(), size.to_string()]).await
@@ -95,27 +88,6 @@ pub(crate) async fn constantly(size: usize) -> Outcome<()> {
     let failed = |error: std::io::Error| format!("A port cannot be listened on: {error}");
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     tracing::info!("listening at http://{}/", listener.local_addr().map_err(failed)?);
-    let body = Bytes::from(vec![b' '; size]);
-    loop {
-        let (connection, _) = listener.accept().await.map_err(failed)?;
-        let body = body.clone();
-        let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
-            let body = body.clone();
-            async move { Ok::<_, Infallible>(constant(body)) }
-        });
-        // Like the real server's, its small answers do not wait for more bytes.
-        if connection.set_nodelay(true).is_ok() {
-            let serving = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(serving.serve_connection(TokioIo::new(connection), answer));
-        }
-    }
-}
-
-fn constant(body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json; charset=utf-8"));
-    headers.insert(ETAG, HeaderValue::from_static("W/\"1\""));
-    headers.insert(LAST_MODIFIED, HeaderValue::from_static("Sun, 22 Nov 2026 00:00:00 GMT"));
-    response
+    let routes = api::constant(vec![b' '; size].into());
+    api::serve(listener, None, routes, std::future::pending()).await.map_err(failed)
 }
