@@ -9,6 +9,7 @@ use testkit::place::on_both;
 use tower::ServiceExt;
 
 use crate::Door;
+use crate::export::refusal;
 use crate::people::{Browser, OTHER, door_with};
 
 /// A live stream being read.
@@ -186,5 +187,43 @@ fn a_stream_ends_when_whoever_opened_it_acts_from_another_post() {
         let stream = Stream::open_with(&door, "*", &[("cookie", &cookies)]).await;
         assert_eq!(lin.post(&door, "/auth/post", r#"{"role":"lin-hospital"}"#).await.status, 200);
         stream.end().await;
+    });
+}
+
+#[test]
+fn a_machine_is_told_of_nothing_that_a_patient_keeps_from_its_institution() {
+    on_both(async |place| {
+        let mut door = Door::open(place);
+        for id in ["mine", "elsewhere"] {
+            door.put(&format!(r#"{{"resourceType":"Organization","id":"{id}","name":"{id}"}}"#)).await;
+        }
+        for id in ["a", "b"] {
+            patient(&door, id).await;
+        }
+        door.put(&refusal("a", "mine")).await;
+        door.reopen(false);
+        let mut streams = Vec::new();
+        for (client, institution) in [("own", None), ("mine", Some("mine")), ("other", Some("elsewhere"))] {
+            let bearer = door.machine(client, institution, "system/*.rs").await;
+            let proof = [("authorization", bearer.as_str())];
+            let past = Stream::open_with(&door, "Consent", &[proof[0], ("last-event-id", "0")]).await;
+            streams.push((client, past, Stream::open_with(&door, "Observation", &proof).await));
+        }
+        door.reopen(true);
+        for patient in ["a", "b"] {
+            door.put(&format!(
+                r#"{{"resourceType":"Observation","id":"of-{patient}","status":"final","code":{{"text":"x"}},
+                "subject":{{"reference":"Patient/{patient}"}}}}"#
+            ))
+            .await;
+        }
+        // What another patient decides about somebody who acts for them is open to all three.
+        door.put(&refusal("b", "x").replace("Organization/x", "RelatedPerson/son")).await;
+        for (client, mut decided, mut measured) in streams {
+            let is_told = client == "other";
+            let first = |told: (String, u64, String)| told.2.split(r#""id":""#).nth(1).unwrap()[..4].to_owned();
+            assert_eq!(first(measured.event().await), if is_told { "of-a" } else { "of-b" }, "{client}");
+            assert_eq!(first(decided.event().await), if is_told { "of-a" } else { "of-b" }, "{client}");
+        }
     });
 }
