@@ -3,6 +3,7 @@
 //! `GET /map.json` answers the edition in force, `GET /map.json?edition=N` one that was published before. No patient is in
 //! it, no name of anybody who works, and no words somebody typed about today; a draft is not shown.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -32,7 +33,7 @@ pub(crate) async fn map(State(app): State<App>, request: Request<Body>) -> Respo
     let asked = Asked::of(parts.method == Method::HEAD, &parts.headers);
     let name = request_name(&app, &parts.headers);
     let base = base(&app, &parts.headers);
-    let answer = answered(&app, &name, show(&app, parts.uri.query().unwrap_or_default())).await;
+    let answer = answered(&app, &name, pin!(show(&app, parts.uri.query().unwrap_or_default()))).await;
     named(answer.into_response(&base, Format::default(), &asked).await, &name)
 }
 

@@ -11,6 +11,7 @@
 //! What became of the pages of one run is at `GET /runs/{id}/pages`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ async fn answer(State(app): State<App>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts.method == Method::HEAD, &parts.headers);
     let name = door::request_name(&app, &parts.headers);
-    let answer = door::answered(&app, &name, serve(&app, &parts, body, &name)).await;
+    let work = pin!(serve(&app, &parts, body, &name));
+    let answer = door::answered(&app, &name, work).await;
     let base = door::base(&app, &parts.headers);
     door::named(answer.into_response(&base, Format::default(), &asked).await, &name)
 }

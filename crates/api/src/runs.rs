@@ -24,6 +24,8 @@ mod show;
 mod start;
 mod suggest;
 
+use std::pin::pin;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -97,7 +99,8 @@ async fn answer(State(app): State<App>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts.method == Method::HEAD, &parts.headers);
     let name = door::request_name(&app, &parts.headers);
-    let answer = door::answered(&app, &name, serve(&app, &parts, body, &name)).await;
+    let work = pin!(serve(&app, &parts, body, &name));
+    let answer = door::answered(&app, &name, work).await;
     let base = door::base(&app, &parts.headers);
     door::named(answer.into_response(&base, Format::default(), &asked).await, &name)
 }

@@ -143,6 +143,11 @@ impl Record {
             (_, Some(known)) => return Ok(known),
             (turn, None) => turn,
         };
+        // Boxed, so that no request carries the state of a question that is asked once.
+        self.look_for_decisions(turn).boxed().await
+    }
+
+    async fn look_for_decisions(&self, turn: u64) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM resource WHERE type = $1 AND body IS NOT NULL LIMIT 1";
         let type_ = ResourceType::parse(DECISION)?;
         let found = !self.reader().await?.rows(sql, &[type_.number().into()]).await?.is_empty();

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use fhir::search::OwnAddresses;
 use fhir::{Category, Error, IssueCode};
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 pub use entry::{Act, Outcome};
@@ -161,27 +161,26 @@ impl Record {
         entry.patients = note.patients;
         let opened = note.act == Act::Emergency && note.outcome == Outcome::Done;
         entry.allowed_by(opened.then_some(Relation::Emergency));
-        self.write_down(caller, &entry).await
+        self.write_down(caller, entry).await
     }
 
-    /// Boxed, so that no verb carries the state of a write along, which its entry mostly does not need.
-    fn write_down<'s>(&'s self, caller: &'s Caller, entry: &'s Entry) -> BoxFuture<'s, Result<(), Error>> {
-        Box::pin(self.write_down_now(caller, entry))
-    }
-
-    async fn write_down_now(&self, caller: &Caller, entry: &Entry) -> Result<(), Error> {
+    async fn write_down(&self, caller: &Caller, entry: Entry) -> Result<(), Error> {
         let trail = self.trail();
         if !trail.kept {
             return Ok(());
         }
-        let bytes = entry.to_bytes();
+        let bytes = entry.into_bytes();
         match &trail.journal {
             Some(journal) => {
                 journal.append(&bytes).await?;
                 trail.wake.notify_one();
                 Ok(())
             }
-            None => self.put_on_the_trail(caller, Noted { entries: vec![(0, bytes.into())], journal: None }).await,
+            // Boxed, so that no verb carries the state of a write along, which its entry mostly does not need.
+            None => {
+                let noted = Noted { entries: vec![(0, bytes.into())], journal: None };
+                self.put_on_the_trail(caller, noted).boxed().await
+            }
         }
     }
 
@@ -329,7 +328,7 @@ impl Session {
         match &answer {
             Ok(shown) => {
                 shown.tell(&mut entry, &self.record.settings().own);
-                self.record.write_down(&self.caller, &entry).await?;
+                self.record.write_down(&self.caller, entry).await?;
             }
             Err(error) => self.witness_failure(entry, error).await,
         }
@@ -356,7 +355,7 @@ impl Session {
     /// Whoever is shown nothing is told why, also when that cannot be written down: the reason is mostly the same.
     async fn witness_failure(&self, mut entry: Entry, failure: &Error) {
         entry.outcome = Outcome::of(failure);
-        if let Err(error) = self.record.write_down(&self.caller, &entry).await {
+        if let Err(error) = self.record.write_down(&self.caller, entry).await {
             tracing::warn!(%error, "a refusal could not be written down");
         }
     }

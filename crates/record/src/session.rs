@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::Error;
 use fhir::search::OwnAddresses;
+use futures_util::FutureExt;
 
 use crate::access::sight::Sight;
 use crate::access::{Relations, of_one_patient};
@@ -198,7 +199,8 @@ impl Session {
         let (found, by) = match (self.event(key), sight) {
             (Some(event), _) => (event.await, None),
             (None, None) => (self.record.store().read(key, None).await, None),
-            (None, Some(sight)) => apart(self.record.store().read_seen(key, None, &sight).await),
+            // Boxed, so that what no rule about persons applies to is read with no more state than it needs.
+            (None, Some(sight)) => apart(self.record.store().read_seen(key, None, &sight).boxed().await),
         };
         self.witness(Act::Read, Some(Item::of(key)), String::new(), by, found).await
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fhir::Error;
 use fhir::search::Registry;
 use fhir::validate::{Options, Validator};
+use futures_util::FutureExt;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -303,7 +304,7 @@ impl Record {
 
     pub(crate) async fn read(&self, key: &Key, sight: Option<&Sight>) -> Result<Option<Version>, Error> {
         if let Some(sight) = sight {
-            return Ok(self.read_seen(key, None, sight).await?.map(|(version, _)| version));
+            return Ok(self.read_seen(key, None, sight).boxed().await?.map(|(version, _)| version));
         }
         let found = match &self.0.engine {
             Engine::Sqlite(sqlite) => return sqlite.read_now(key),

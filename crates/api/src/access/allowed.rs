@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fhir::Error;
+use futures_util::FutureExt;
 use parking_lot::RwLock;
 use record::{Lay, Record, Standing};
 use rustc_hash::FxHashMap;
@@ -102,6 +103,12 @@ impl Tokens {
         {
             return Ok(grant.clone());
         }
+        // Boxed, as what is seldom needed, so that no request carries its state.
+        self.look_anew(record, token, name).boxed().await
+    }
+
+    async fn look_anew(&self, record: &Record, token: &str, name: String) -> Result<Grant, Error> {
+        let now = record.surroundings().clock.now();
         let refused = || unauthenticated("The bearer token is not known or has expired.");
         let known = look(record, token).await?.ok_or_else(refused)?;
         let expires = known.paper.expires;

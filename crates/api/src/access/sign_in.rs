@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
+use futures_util::FutureExt;
 use parking_lot::RwLock;
 use record::{Lay, Record, Standing};
 use rustc_hash::FxHashMap;
@@ -125,10 +126,8 @@ impl SignIns {
         let believed = self.known.read().get(&name).filter(|known| now < known.believed_until).cloned();
         let found = match believed {
             Some(known) => Some(known),
-            None => match Paper::read(&app.record, &name).await? {
-                Some(paper) => self.look(app, name.clone(), paper).await?,
-                None => None,
-            },
+            // Boxed, as what is seldom needed, so that no request carries its state.
+            None => self.look_anew(app, name.clone()).boxed().await?,
         };
         let idle = micros(app.settings.sign_in.idle);
         let Some(found) = found.filter(|found| now < found.paper.ends && now < found.seen() + idle) else {
@@ -139,6 +138,13 @@ impl SignIns {
             found.touch(&app.record, &app.settings.sign_in, now).await?;
         }
         Ok(Some(found))
+    }
+
+    async fn look_anew(&self, app: &App, name: String) -> Result<Option<Arc<SignedIn>>, Error> {
+        match Paper::read(&app.record, &name).await? {
+            Some(paper) => self.look(app, name, paper).await,
+            None => Ok(None),
+        }
     }
 
     /// Looks up who it is and what they may act as, and remembers it for some seconds. `None` if they may not enter.
@@ -227,12 +233,17 @@ impl SignedIn {
         let kept = self.kept.load(Ordering::Relaxed);
         let due = now - kept >= seldom;
         if due && self.kept.compare_exchange(kept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            // It may have been ended elsewhere in the meantime, and must not come back.
-            if let Some(paper) = Paper::read(record, &self.name).await? {
-                Paper { seen: now, ..paper }.keep(record, settings, &self.name).await?;
-            }
+            self.keep_seen(record, settings, now).boxed().await?;
         }
         Ok(())
+    }
+
+    async fn keep_seen(&self, record: &Record, settings: &SignIn, now: i64) -> Result<(), Error> {
+        // It may have been ended elsewhere in the meantime, and must not come back.
+        match Paper::read(record, &self.name).await? {
+            Some(paper) => Paper { seen: now, ..paper }.keep(record, settings, &self.name).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether a request with this cookie was sent by a page of ours: reading changes nothing, and only such a page

@@ -212,6 +212,11 @@ impl Entry {
         }
     }
 
+    /// Its bytes, in its place.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.to_bytes()
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.push(FORM);

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use fhir::{Category, Error, IssueCode};
+use futures_util::FutureExt;
 use tokio::sync::{oneshot, watch};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, Kind as TypeKind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use crate::store::names::Kind;
+use crate::store::names::{Address, Kind};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, other_layout, reads};
 use crate::transact::commit::Work;
@@ -93,6 +94,11 @@ impl Postgres {
         {
             return Ok(Some(version));
         }
+        self.find(key, address).boxed().await
+    }
+
+    /// Reads what this process does not know the place of.
+    async fn find(&self, key: &Key, address: Address) -> Result<Option<Version>, Error> {
         let Some(place) = reads::place(&mut self.reader().await?, key).await? else { return Ok(None) };
         self.tools.names.learn_place(address, place);
         self.gathered.read(place).await
