@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
@@ -33,6 +34,9 @@ const GROUP: usize = 64;
 /// Groups that may be open at once in this process.
 const LANES: i64 = 2;
 
+/// How long the transactions of a group wait for more while another group is under way.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// Transactions waiting to be written.
 const WAITING: usize = 4_096;
 
@@ -58,6 +62,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(config: tokio_postgres::Config, tools: Arc<Tools>, announce: Arc<watch::Sender<u64>>) -> Self {
         let (commands, waiting) = mpsc::channel(WAITING);
+        let (under_way, _) = watch::channel(0);
+        let under_way = Arc::new(under_way);
+        let waiting = Waiting { commands: waiting, under_way: under_way.subscribe() };
         let waiting = Arc::new(Mutex::new(waiting));
         // Lanes of different processes mostly get different numbers, and so do not wait for each other's chains.
         let first = i64::from(tools.surroundings.randomness.bytes()[0]);
@@ -67,6 +74,7 @@ impl Writer {
                 config: config.clone(),
                 tools: Arc::clone(&tools),
                 announce: Arc::clone(&announce),
+                under_way: Arc::clone(&under_way),
                 link: None,
                 rids: Rids { next: 0, end: 0 },
             };
@@ -77,6 +85,35 @@ impl Writer {
 
     pub(super) async fn send(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| Error::fault("the writer has ended"))
+    }
+}
+
+/// What waits to be written.
+struct Waiting {
+    commands: mpsc::Receiver<Command>,
+    /// How many transactions are being written.
+    under_way: watch::Receiver<usize>,
+}
+
+impl Waiting {
+    /// The transactions to be written next; none when there will be no more.
+    ///
+    /// A group costs the database about as much with one transaction as with ten. So while another group is under way, one
+    /// goes beside it only once it is as large, or when the other takes long, which is when it waits for somebody's lock.
+    async fn group(&mut self) -> Vec<Command> {
+        let mut group = Vec::new();
+        self.commands.recv_many(&mut group, GROUP).await;
+        let late = tokio::time::sleep(GATHER);
+        tokio::pin!(late);
+        while !group.is_empty() && group.len() < GROUP && group.len() < *self.under_way.borrow_and_update() {
+            let room = GROUP - group.len();
+            tokio::select! {
+                more = self.commands.recv_many(&mut group, room) => if more == 0 { break },
+                ended = self.under_way.changed() => if ended.is_err() { break },
+                () = &mut late => break,
+            }
+        }
+        group
     }
 }
 
@@ -91,6 +128,8 @@ struct Lane {
     config: tokio_postgres::Config,
     tools: Arc<Tools>,
     announce: Arc<watch::Sender<u64>>,
+    /// How many transactions the lanes of this process are at work on.
+    under_way: Arc<watch::Sender<usize>>,
     link: Option<Link>,
     rids: Rids,
 }
@@ -102,15 +141,18 @@ struct Link {
 }
 
 impl Lane {
-    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Command>>>) {
+    async fn run(mut self, waiting: Arc<Mutex<Waiting>>) {
         loop {
-            let mut group = Vec::new();
-            {
+            let mut group = {
                 let mut waiting = waiting.lock().await;
-                if waiting.recv_many(&mut group, GROUP).await == 0 {
-                    return;
-                }
+                let group = waiting.group().await;
+                self.under_way.send_modify(|count| *count += group.len());
+                group
+            };
+            if group.is_empty() {
+                return;
             }
+            let count = group.len();
             while !group.is_empty() {
                 let catalog = Arc::clone(&group[0].catalog);
                 let same = group.iter().take_while(|command| Arc::ptr_eq(&command.catalog, &catalog)).count();
@@ -118,6 +160,7 @@ impl Lane {
                 self.commit(group, &catalog).await;
                 group = rest;
             }
+            self.under_way.send_modify(|under_way| *under_way -= count);
         }
     }
 
