@@ -142,8 +142,7 @@ impl Engine {
         for patient in &same {
             runs.extend(self.runs_for(patient).await?.iter().cloned());
         }
-        let is_focus = |type_: &crate::Code| type_.as_str() == about.type_.name();
-        if self.library().all().iter().any(|protocol| protocol.focus.as_ref().is_some_and(is_focus)) {
+        if self.library().concerns().focus.contains(about.type_.name()) {
             runs.extend(self.open_runs("focus", about.to_string()).await?);
         }
         Ok(runs)

@@ -85,37 +85,15 @@ impl Engine {
         Ok(self.caught_up().await? && looked_through)
     }
 
-    /// Whether a change of a resource of a type can matter to any run there is or could be.
-    fn matters(&self, type_: &str) -> bool {
-        let is = |code: &crate::Code| code.as_str() == type_;
-        self.library().all().iter().any(|protocol| {
-            let facts = protocol.milestones.iter().flat_map(|one| &one.facts);
-            let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
-            let conditional = protocol.steps.iter().any(|step| step.when.is_some())
-                || protocol.clocks.iter().any(|clock| clock.base.is_some());
-            let looked_up = |query: &str| query.split('?').next() == Some(type_);
-            facts.map(|fact| &fact.on).any(is)
-                || protocol.starts.iter().filter_map(|start| start.on.as_ref()).any(is)
-                || (conditional
-                    && (type_ == "Patient"
-                        || protocol.focus.as_ref().is_some_and(is)
-                        || protocol.data.iter().any(|data| looked_up(&data.query))))
-        })
-    }
-
-    /// Whether any step there is could be completed by a fact that was there before it.
-    fn looks_back(&self) -> bool {
-        self.library().all().iter().any(|protocol| protocol.steps.iter().any(|step| step.fact.is_some()))
-    }
-
     async fn consider(&self, entry: &FeedEntry) -> Result<(), Error> {
         self.0.concerned.comes(entry);
         if entry.key.type_.name() == "PlanDefinition" {
             // Another process may have put a protocol in whose facts and beginnings matter from now on.
             return passed_over(&entry.key.id, self.learn().await);
         }
-        let is_task = entry.key.type_.name() == "Task";
-        if entry.method == Method::Delete || !(is_task || self.matters(entry.key.type_.name())) {
+        let (type_, concerns) = (entry.key.type_.name(), self.library().concerns());
+        let matters = concerns.matter.contains(type_);
+        if entry.method == Method::Delete || !(type_ == "Task" || matters) {
             return Ok(());
         }
         let Some(version) = self.platform().vread(&entry.key, entry.version).await? else { return Ok(()) };
@@ -128,18 +106,21 @@ impl Engine {
             let run = &entry.key.id;
             self.0.concerned.forget_runs(patients_of(&value).iter().map(String::as_str));
             // Facts that were there before their step was asked for count as well.
-            return if self.looks_back() { passed_over(run, self.look_back(run, &value).await) } else { Ok(()) };
+            return if concerns.looks_back { passed_over(run, self.look_back(run, &value).await) } else { Ok(()) };
         }
-        if !self.matters(entry.key.type_.name()) {
+        if !matters {
             return Ok(());
         }
         let change = Written { key: &entry.key, value: &value, at: version.at, by: &entry.actor };
         for run in self.concerned(&patients_of(change.value), change.key).await? {
             passed_over(&run, self.tell(&run, &change).await)?;
         }
+        if !concerns.begin.contains(type_) {
+            return Ok(());
+        }
         for protocol in self.library().latest() {
             for start in protocol.starts.iter().filter(|start| start.by == StartKind::Event) {
-                if start.on.as_deref() == Some(entry.key.type_.name()) {
+                if start.on.as_deref() == Some(type_) {
                     passed_over(&protocol.code, self.begin_because(&protocol, start, &change, "").await)?;
                 }
             }

@@ -1,16 +1,56 @@
 //! The protocols there are.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::Protocol;
+use crate::definition::{Protocol, StartKind};
 
 /// Protocols by code and version. Cheap to clone; all clones are the same library.
 #[derive(Clone, Default)]
-pub struct Library(Arc<RwLock<BTreeMap<String, Vec<Arc<Protocol>>>>>);
+pub struct Library(Arc<RwLock<Shelves>>);
+
+#[derive(Default)]
+struct Shelves {
+    versions: BTreeMap<String, Vec<Arc<Protocol>>>,
+    concerns: Arc<Concerns>,
+}
+
+/// The names of the types of which the protocols there are want to hear. It is asked for each change of the record, so it is
+/// not sought in the protocols each time.
+#[derive(Debug, Default)]
+pub(super) struct Concerns {
+    /// Of which a change can matter to any run there is or could be.
+    pub(super) matter: BTreeSet<String>,
+    /// Which runs are about.
+    pub(super) focus: BTreeSet<String>,
+    /// Of which a change begins runs.
+    pub(super) begin: BTreeSet<String>,
+    /// Whether any step could be completed by a fact that was there before it.
+    pub(super) looks_back: bool,
+}
+
+impl Concerns {
+    fn add(&mut self, protocol: &Protocol) {
+        let facts = protocol.milestones.iter().flat_map(|one| &one.facts);
+        let facts = facts.chain(protocol.steps.iter().filter_map(|step| step.fact.as_ref()));
+        self.matter.extend(facts.map(|fact| fact.on.to_string()));
+        self.matter.extend(protocol.starts.iter().filter_map(|start| start.on.as_ref()).map(ToString::to_string));
+        let conditional = protocol.steps.iter().any(|step| step.when.is_some())
+            || protocol.clocks.iter().any(|clock| clock.base.is_some());
+        if conditional {
+            self.matter.insert("Patient".to_owned());
+            self.matter.extend(protocol.focus.iter().map(ToString::to_string));
+            self.matter.extend(protocol.data.iter().filter_map(|data| data.query.split('?').next()).map(str::to_owned));
+        }
+        self.focus.extend(protocol.focus.iter().map(ToString::to_string));
+        let events = protocol.starts.iter().filter(|start| start.by == StartKind::Event);
+        self.begin.extend(events.filter_map(|start| start.on.as_ref()).map(ToString::to_string));
+        self.looks_back |= protocol.steps.iter().any(|step| step.fact.is_some());
+    }
+}
 
 impl Library {
     /// A library that holds these.
@@ -23,16 +63,24 @@ impl Library {
     /// Puts a protocol in, in the place of one of the same code and version.
     pub fn put(&self, protocol: Protocol) {
         let mut shelves = self.0.write();
-        let versions = shelves.entry(protocol.code.to_string()).or_default();
+        let versions = shelves.versions.entry(protocol.code.to_string()).or_default();
         versions.retain(|known| known.version != protocol.version);
         versions.push(Arc::new(protocol));
         versions.sort_by(|one, other| in_order(&one.version, &other.version));
+        let mut concerns = Concerns::default();
+        shelves.versions.values().flatten().for_each(|protocol| concerns.add(protocol));
+        shelves.concerns = Arc::new(concerns);
+    }
+
+    /// Of what they want to hear.
+    pub(super) fn concerns(&self) -> Arc<Concerns> {
+        Arc::clone(&self.0.read().concerns)
     }
 
     /// One version of a protocol, or the latest.
     pub fn get(&self, code: &str, version: Option<&str>) -> Option<Arc<Protocol>> {
         let shelves = self.0.read();
-        let mut versions = shelves.get(code)?.iter();
+        let mut versions = shelves.versions.get(code)?.iter();
         match version {
             Some(version) => versions.find(|protocol| protocol.version == version),
             None => versions.next_back(),
@@ -42,12 +90,12 @@ impl Library {
 
     /// The latest version of each protocol, by code.
     pub fn latest(&self) -> Vec<Arc<Protocol>> {
-        self.0.read().values().filter_map(|versions| versions.last().cloned()).collect()
+        self.0.read().versions.values().filter_map(|versions| versions.last().cloned()).collect()
     }
 
     /// Every version of every protocol.
     pub fn all(&self) -> Vec<Arc<Protocol>> {
-        self.0.read().values().flatten().cloned().collect()
+        self.0.read().versions.values().flatten().cloned().collect()
     }
 }
 

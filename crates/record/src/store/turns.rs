@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fhir::Error;
 
-use crate::store::value::Rows;
 use crate::{Record, ResourceType};
 
-/// Changes looked at with one statement.
-const PAGE: i64 = 500;
+/// Changes looked at at a time.
+const PAGE: usize = 500;
 
 /// How often resources of each type were written, as far as this process knows.
 pub(crate) struct Turns(Vec<AtomicU64>);
@@ -46,26 +45,20 @@ impl Record {
         types.iter().filter_map(|type_| self.turns().of(*type_)).map(|turns| turns.load(Ordering::Acquire)).sum()
     }
 
-    /// What was written after a position.
+    /// What was written after a position, as far as this process has heard of it.
     pub(crate) async fn written_since(&self, after: u64) -> Result<Since, Error> {
-        // Read in the order of positions and no further than asked, so that the statement goes by the index however long
-        // the feed is.
-        let sql = format!(
-            "SELECT type, max(seq), count(*) FROM \
-                   (SELECT type, seq FROM feed WHERE seq > $1 ORDER BY seq LIMIT {PAGE}) f GROUP BY type"
-        );
-        let mut rows = self.reader().await?;
-        let (mut types, mut to) = (Vec::new(), after);
+        let (mut types, mut to): (Vec<(ResourceType, u64)>, u64) = (Vec::new(), after);
         loop {
-            let position = i64::try_from(to).unwrap_or(i64::MAX);
-            let mut met = 0;
-            for row in rows.rows(&sql, &[position.into()]).await? {
-                let last = u64::try_from(row.int(1)?).map_err(Error::fault)?;
-                types.extend(ResourceType::numbered(row.int(0)?).map(|type_| (type_, last)));
-                to = to.max(last);
-                met += row.int(2)?;
+            // What followers are told is read once for all of them.
+            let changes = self.heard(&[], to, PAGE).await?;
+            for change in &changes {
+                to = change.seq;
+                match types.iter_mut().find(|(type_, _)| *type_ == change.key.type_) {
+                    Some((_, last)) => *last = to,
+                    None => types.push((change.key.type_, to)),
+                }
             }
-            if met < PAGE {
+            if changes.len() < PAGE {
                 return Ok(Since { types, to });
             }
         }
