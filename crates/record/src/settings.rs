@@ -35,8 +35,10 @@ pub struct Settings {
     pub validate: bool,
     /// Connections for reading.
     pub readers: usize,
-    /// Bytes of current versions kept in memory, where no other process can write to the record.
+    /// Bytes of current versions kept in memory, while no other process can write to the record.
     pub shelf: usize,
+    /// How long no other process must have written to a shared record before this one takes it to itself.
+    pub alone_after: Duration,
     /// How two registrations are told to be of one person.
     pub matching: Arc<Matching>,
     /// The access rules as a text in TOML; those that come with the record when there are none.
@@ -60,6 +62,7 @@ impl Settings {
             validate: true,
             readers: 4,
             shelf: 32 << 20,
+            alone_after: Duration::from_secs(5),
             matching: Arc::new(Matching::default()),
             rules: None,
             audit: AuditSettings::new(folder),
@@ -115,6 +118,13 @@ impl Default for Limits {
 pub trait Clock: Send + Sync {
     /// Microseconds since 1970-01-01T00:00:00Z.
     fn now(&self) -> i64;
+
+    /// Microseconds since the machine was started, which nobody can set, and which pass while it sleeps as well: for what
+    /// other processes have to agree upon. That is the machine's own, also where the time of day is made up.
+    fn steady(&self) -> i64 {
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        since.tv_sec * 1_000_000 + since.tv_nsec / 1_000
+    }
 }
 
 /// Randomness, as an argument.

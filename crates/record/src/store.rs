@@ -151,6 +151,14 @@ impl Record {
         Ok(record)
     }
 
+    /// Says to other processes that this one ends, so that none waits to find out.
+    pub async fn end(&self) -> Result<(), Error> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.end().await,
+        }
+    }
+
     /// Opens a session for one caller and one purpose.
     pub fn session(&self, caller: Caller) -> Session {
         Session { record: self.clone(), caller: Arc::new(caller), origin: None, keeps_runs: false }
@@ -306,16 +314,9 @@ impl Record {
         if let Some(sight) = sight {
             return Ok(self.read_seen(key, None, sight).boxed().await?.map(|(version, _)| version));
         }
-        let found = match &self.0.engine {
-            Engine::Sqlite(sqlite) => return sqlite.read_now(key),
-            Engine::Postgres(postgres) => postgres.read(key).await?,
-        };
-        match found {
-            // One resource must never be answered for another, whatever went wrong before.
-            Some(version) if version.key != *key => {
-                Err(Error::fault("a name leads to a row that holds another resource"))
-            }
-            found => Ok(found),
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.read_now(key),
+            Engine::Postgres(postgres) => postgres.read(key).await,
         }
     }
 

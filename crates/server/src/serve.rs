@@ -63,7 +63,7 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     if !settings.server.parts.contains(&Part::Api) {
         tracing::info!("working without a door");
         stop.await;
-        return Ok(());
+        return leave(&record).await;
     }
     let unusable = |error: std::io::Error| format!("{address} cannot be listened on: {error}");
     let listener = listen(address).map_err(unusable)?;
@@ -73,6 +73,14 @@ pub(crate) async fn run(settings: &Settings, stepped: Option<Timestamp>) -> Outc
     let portal = portal(&settings.portal.directory)?;
     let routes = api::router(engine, api::Settings { portal, routing, ..told });
     api::serve(listener, tls, routes, stop).await.map_err(|error| format!("The service broke down: {error}"))?;
+    leave(&record).await
+}
+
+/// The last thing a server does. What is not told here others find out by themselves.
+async fn leave(record: &record::Record) -> Outcome<()> {
+    if let Err(error) = record.end().await {
+        tracing::debug!(%error, "other processes could not be told that this one ends");
+    }
     tracing::info!("stopped");
     Ok(())
 }

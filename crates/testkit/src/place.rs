@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use record::{Caller, Clock, Location, Record, Session, Settings, Standing, Surroundings, SystemRandomness};
 
@@ -75,6 +76,8 @@ impl Place {
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         let mut settings = Settings::new(Location::Postgres(database.url()));
         settings.audit.folder = Some(folder.path().to_owned());
+        // So short that tests meet processes that have the record to themselves, and such that have to make way.
+        settings.alone_after = Duration::from_millis(100);
         change(&mut settings);
         Self::open(settings, Ground::Database(database, folder)).await
     }

@@ -201,7 +201,7 @@ impl Record {
             copy_table(&mut reader, &tx, table, &mut progress).await?;
         }
         tx.batch_execute(
-            "UPDATE head SET value = (SELECT coalesce(max(seq), 0) FROM feed) WHERE name = 'feed';
+            "UPDATE head SET value = (SELECT coalesce(max(seq), 0) FROM feed), alone = false WHERE name = 'feed';
              SELECT setval('rid_block', (SELECT (coalesce(max(rid), 0) / 1000 + 1) * 1000 FROM locator), false);
              SELECT setval('name_id', (SELECT coalesce(max(id), 0) + 1 FROM name), false);
              SELECT setval('job_id', (SELECT coalesce(max(id), 0) + 1 FROM job), false);",

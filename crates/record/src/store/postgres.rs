@@ -21,14 +21,16 @@ use crate::transact::prepare::address_of;
 use crate::transact::{Applied, Refusal};
 use crate::{Key, Version};
 
+mod alone;
 mod gathered;
 mod writer;
 
+use alone::Alone;
 use gathered::Gathered;
 use writer::{Command, Writer};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// The channel on which every process hears that the feed has moved, and to where.
 pub(super) const CHANNEL: &str = "qingshan_feed";
@@ -40,8 +42,11 @@ pub(crate) struct Postgres {
     config: tokio_postgres::Config,
     pool: Pool,
     gathered: Gathered,
+    alone: Arc<Alone>,
     writer: Writer,
     tools: Arc<Tools>,
+    /// Gone with the record.
+    _open: watch::Sender<()>,
 }
 
 impl Postgres {
@@ -71,10 +76,13 @@ impl Postgres {
         let head = feed_head(&pool).await?;
         announce.send_replace(head);
         let announce = Arc::new(announce);
-        tokio::spawn(follow(config.clone(), pool.clone(), Arc::clone(&announce)));
+        let alone = Arc::new(Alone::new(&pool, &tools));
+        tokio::spawn(follow(config.clone(), pool.clone(), Arc::clone(&announce), Arc::clone(&alone)));
+        let (open, is_open) = watch::channel(());
+        tokio::spawn(Arc::clone(&alone).keep(is_open));
         let gathered = Gathered::start(&pool);
-        let writer = Writer::start(config.clone(), Arc::clone(&tools), announce);
-        Ok(Self { config, pool, gathered, writer, tools })
+        let writer = Writer::start(config.clone(), Arc::clone(&tools), announce, Arc::clone(&alone));
+        Ok(Self { config, pool, gathered, alone, writer, tools, _open: open })
     }
 
     pub(crate) fn config(&self) -> &tokio_postgres::Config {
@@ -86,8 +94,28 @@ impl Postgres {
         Ok(Reader { client })
     }
 
-    /// Reads one resource, asking for its place only if this process has not met it or it has moved since.
+    /// Reads one resource: from memory, if nobody else can have written it meanwhile.
     pub(crate) async fn read(&self, key: &Key) -> Result<Option<Version>, Error> {
+        let stamp = match self.alone.look(key) {
+            Ok(version) => return Ok(Some(version)),
+            Err(stamp) => stamp,
+        };
+        let found = self.read_there(key).await?;
+        if let Some(version) = &found {
+            // One resource must never be answered for another, whatever went wrong before.
+            if version.key != *key {
+                return Err(Error::fault("a name leads to a row that holds another resource"));
+            }
+            if let Some(stamp) = stamp {
+                self.alone.put(stamp, version);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads one resource from the database, asking for its place only if this process has not met it or it has moved
+    /// since.
+    async fn read_there(&self, key: &Key) -> Result<Option<Version>, Error> {
         let address = address_of(key);
         if let Some(known) = self.tools.names.place(&address)
             && let Some(version) = self.gathered.read(known).await?
@@ -113,6 +141,11 @@ impl Postgres {
         });
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failure)?;
         Ok(Snapshot { client })
+    }
+
+    /// Lets other processes write at once, since this one ends.
+    pub(crate) async fn end(&self) -> Result<(), Error> {
+        self.alone.end().await
     }
 
     pub(crate) async fn submit(&self, work: Work, catalog: Arc<Catalog>) -> Result<(Vec<Applied>, bool), Refusal> {
@@ -157,11 +190,12 @@ async fn feed_head(pool: &Pool) -> Result<u64, Error> {
 }
 
 /// Keeps the head of the feed up to date with what other processes write, for as long as anybody listens.
-async fn follow(config: tokio_postgres::Config, pool: Pool, announce: Arc<watch::Sender<u64>>) {
+async fn follow(config: tokio_postgres::Config, pool: Pool, announce: Arc<watch::Sender<u64>>, alone: Arc<Alone>) {
     while !announce.is_closed() {
-        if let Err(error) = listen(&config, &pool, Arc::clone(&announce)).await {
+        if let Err(error) = listen(&config, &pool, Arc::clone(&announce), Arc::clone(&alone)).await {
             tracing::warn!(%error, "the feed of other processes cannot be heard; it is tried again");
         }
+        alone.deafened();
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
@@ -175,7 +209,12 @@ pub(super) fn advance(announce: &watch::Sender<u64>, head: u64) {
     });
 }
 
-async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: Arc<watch::Sender<u64>>) -> Result<(), Error> {
+async fn listen(
+    config: &tokio_postgres::Config,
+    pool: &Pool,
+    announce: Arc<watch::Sender<u64>>,
+    alone: Arc<Alone>,
+) -> Result<(), Error> {
     let (client, mut connection) = config.connect(NoTls).await.map_err(failure)?;
     let (called, mut calls) = tokio::sync::mpsc::channel::<()>(1);
     let hearing = Arc::clone(&announce);
@@ -184,6 +223,7 @@ async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: Arc<watc
             std::pin::pin!(futures_util::stream::poll_fn(move |context| connection.poll_message(context)));
         while let Some(message) = futures_util::StreamExt::next(&mut messages).await {
             match message {
+                Ok(AsyncMessage::Notification(call)) if call.channel() == alone::CHANNEL => alone.hear(call.payload()),
                 Ok(AsyncMessage::Notification(call)) => match call.payload().parse() {
                     Ok(head) => advance(&hearing, head),
                     // Other programs call without saying so. A full channel means that somebody is about to look anyway.
@@ -195,7 +235,7 @@ async fn listen(config: &tokio_postgres::Config, pool: &Pool, announce: Arc<watc
         }
         Ok(())
     });
-    client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(failure)?;
+    client.batch_execute(&format!("LISTEN {CHANNEL}; LISTEN {}", alone::CHANNEL)).await.map_err(failure)?;
     while !announce.is_closed() {
         advance(&announce, feed_head(pool).await?);
         if let Ok(None) = tokio::time::timeout(LOOK_AGAIN, calls.recv()).await {

@@ -1,13 +1,16 @@
-//! Current versions read lately, kept in memory where no other process can write to the record.
+//! Current versions read lately, kept in memory while no other process can write to the record.
 //!
 //! What is on the shelf is what a reader would find at this moment: a group of writes takes what it replaced off the
 //! shelf before anybody is told that it is written, and a version that was read before that cannot be put back after.
+//! Where others can hear of a commit before the writer does, what it replaces comes down before it and stays down
+//! until the writer knows how it ended.
 
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, BuildHasherDefault};
 
 use lru::LruCache;
 use parking_lot::Mutex;
-use rustc_hash::{FxBuildHasher, FxHasher};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
 use crate::store::names::Address;
 use crate::{Key, ResourceType, Version};
@@ -29,6 +32,8 @@ struct Board {
     most: usize,
     /// How often something was taken off because it was written.
     taken: u64,
+    /// What is not put up for now, and how many writers want that.
+    kept_down: FxHashMap<Key, u32>,
 }
 
 /// How things stood when a version was looked for in vain.
@@ -40,7 +45,7 @@ impl Shelf {
     pub(crate) fn new(bytes: usize) -> Self {
         let board = |_| {
             let versions = LruCache::unbounded_with_hasher(FxBuildHasher);
-            Mutex::new(Board { versions, held: 0, most: bytes / BOARDS, taken: 0 })
+            Mutex::new(Board { versions, held: 0, most: bytes / BOARDS, taken: 0, kept_down: FxHashMap::default() })
         };
         Self { boards: std::array::from_fn(board) }
     }
@@ -58,7 +63,8 @@ impl Shelf {
     pub(crate) fn put(&self, stamp: Stamp, version: &Version) {
         let mut board = self.board(&version.key).lock();
         let size = size(version);
-        if board.taken != stamp.0 || size > board.most / 4 {
+        let is_old = board.taken != stamp.0 || board.kept_down.contains_key(&version.key);
+        if is_old || size > board.most / 4 {
             return;
         }
         board.held += size;
@@ -74,14 +80,42 @@ impl Shelf {
 
     /// Takes down what has been written anew.
     pub(crate) fn take(&self, written: &[Address]) {
-        for address in written {
-            let Some(type_) = ResourceType::numbered(address.type_) else { continue };
-            let key = Key::new(type_, &*address.id);
+        for key in written.iter().filter_map(key) {
+            self.board(&key).lock().take(&key);
+        }
+    }
+
+    /// Takes down what is about to be written anew, and lets nobody put it up again until [`Shelf::let_up`].
+    pub(crate) fn keep_down(&self, written: &[Address]) {
+        for key in written.iter().filter_map(key) {
             let mut board = self.board(&key).lock();
-            board.taken += 1;
-            if let Some(before) = board.versions.pop(&key) {
-                board.held -= size(&before);
+            board.take(&key);
+            *board.kept_down.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Ends what [`Shelf::keep_down`] began.
+    pub(crate) fn let_up(&self, written: &[Address]) {
+        for key in written.iter().filter_map(key) {
+            let mut board = self.board(&key).lock();
+            // Somebody may have read it before it was written, and put it up only now.
+            board.take(&key);
+            if let Entry::Occupied(mut kept) = board.kept_down.entry(key) {
+                *kept.get_mut() -= 1;
+                if *kept.get() == 0 {
+                    kept.remove();
+                }
             }
+        }
+    }
+
+    /// Takes down everything.
+    pub(crate) fn clear(&self) {
+        for board in &self.boards {
+            let mut board = board.lock();
+            board.versions.clear();
+            board.held = 0;
+            board.taken += 1;
         }
     }
 
@@ -89,6 +123,19 @@ impl Shelf {
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(&key.id);
         &self.boards[usize::try_from(hash % BOARDS as u64).expect("a board's number is small")]
     }
+}
+
+impl Board {
+    fn take(&mut self, key: &Key) {
+        self.taken += 1;
+        if let Some(before) = self.versions.pop(key) {
+            self.held -= size(&before);
+        }
+    }
+}
+
+fn key(address: &Address) -> Option<Key> {
+    ResourceType::numbered(address.type_).map(|type_| Key::new(type_, &*address.id))
 }
 
 fn size(version: &Version) -> usize {
@@ -122,6 +169,32 @@ mod tests {
         assert_eq!(shelf.look(&old.key).unwrap().version, 2);
         shelf.take(&[address(&old)]);
         assert!(shelf.look(&old.key).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_down_is_put_up_only_by_who_read_it_after_every_writer_was_done() {
+        let shelf = Shelf::new(1 << 20);
+        let old = patient("a", 1, 10);
+        let stamp = shelf.look(&old.key).unwrap_err();
+        shelf.put(stamp, &old);
+        shelf.keep_down(&[address(&old)]);
+        let meanwhile = shelf.look(&old.key).unwrap_err();
+        shelf.put(meanwhile, &old);
+        assert!(shelf.look(&old.key).is_err(), "it is kept down");
+        shelf.keep_down(&[address(&old)]);
+        shelf.let_up(&[address(&old)]);
+        let between = shelf.look(&old.key).unwrap_err();
+        shelf.put(between, &old);
+        assert!(shelf.look(&old.key).is_err(), "another still writes it");
+        shelf.let_up(&[address(&old)]);
+        shelf.put(between, &old);
+        assert!(shelf.look(&old.key).is_err(), "it was read before the last writer was done");
+        shelf.put(shelf.look(&old.key).unwrap_err(), &patient("a", 3, 10));
+        assert_eq!(shelf.look(&old.key).unwrap().version, 3);
+        shelf.clear();
+        assert!(shelf.look(&old.key).is_err());
+        let held: usize = shelf.boards.iter().map(|board| board.lock().held).sum();
+        assert_eq!(held, 0);
     }
 
     #[test]

@@ -133,6 +133,12 @@ impl Server {
         log.join().expect("the log can be read").join("\n")
     }
 
+    /// Sends it a signal that it does not end of, such as `STOP`.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
     fn end(&mut self) -> bool {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill is there").success());
@@ -184,6 +190,32 @@ fn what_one_process_stores_in_postgresql_another_one_serves() {
     let (status, body) = other.ask("GET", "/fhir/Patient/shan", &[], "");
     assert_eq!(status, 200);
     assert!(body.contains(r#""id":"shan""#), "{body}");
+}
+
+#[test]
+fn a_server_that_stood_still_while_another_wrote_does_not_answer_from_what_it_remembers() {
+    let database = Cluster::shared().database();
+    let folder = tempfile::tempdir().unwrap();
+    let place = ["--open", "--data", folder.path().to_str().unwrap(), "--database", &database.url()];
+    let one = Server::start(&place);
+    let patient = |active: bool| format!(r#"{{"resourceType":"Patient","id":"shan","active":{active}}}"#);
+    assert_eq!(one.ask("PUT", "/fhir/Patient/shan", &[FHIR_JSON], patient(true)).0, 201);
+    let alone = || database.query("SELECT writer FROM head WHERE name = 'feed' AND alone").pop();
+    while alone().is_none() {
+        assert_eq!(one.ask("GET", "/fhir/Patient/shan", &[], "").0, 200);
+    }
+    for _ in 0..3 {
+        assert!(one.ask("GET", "/fhir/Patient/shan", &[], "").1.contains(r#""active":true"#));
+    }
+
+    one.signal("STOP");
+    let other = Server::start(&place);
+    let (status, answer) = other.ask("PUT", "/fhir/Patient/shan", &[FHIR_JSON], patient(false));
+    assert_eq!(status, 200, "{answer}");
+    one.signal("CONT");
+    let (_, answer) = one.ask("GET", "/fhir/Patient/shan", &[], "");
+    assert!(answer.contains(r#""active":false"#), "{answer}");
+    assert_eq!(one.ask("PUT", "/fhir/Patient/shan", &[FHIR_JSON], patient(true)).0, 200, "it goes on");
 }
 
 #[test]

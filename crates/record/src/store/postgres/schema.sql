@@ -170,12 +170,14 @@ CREATE TABLE audit_countersign (
   PRIMARY KEY (shard, seq, member)
 );
 
--- Counters that move inside transactions.
+-- Counters that move inside transactions. In the row 'feed' besides: the process that wrote last, whether it is alone, so
+-- that no other may move the row, and what it moves from time to time to show that it is there.
 CREATE TABLE head (
   shard INTEGER NOT NULL, name TEXT COLLATE "C" NOT NULL, value BIGINT NOT NULL,
+  writer BIGINT NOT NULL DEFAULT 0, alone BOOLEAN NOT NULL DEFAULT false, beat BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (shard, name)
 );
-INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 3), (0, 'rid', 0), (0, 'name', 0);
+INSERT INTO head (shard, name, value) VALUES (0, 'feed', 0), (0, 'schema', 4), (0, 'rid', 0), (0, 'name', 0);
 
 -- Handed out in blocks; gaps are harmless.
 CREATE SEQUENCE rid_block INCREMENT BY 1000 MINVALUE 0 START 0;

@@ -22,6 +22,7 @@ use crate::store::derived::{
     DateRow, Derived, Lists, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow, names, settle,
 };
 use crate::store::names::{Address, Kind, Place, shard_of};
+use crate::store::postgres::alone::Alone;
 use crate::store::postgres::{CHANNEL, advance, failure, row};
 use crate::store::value::{Dialect, Row, Rows, SqlValue};
 use crate::store::{Catalog, Tools, again};
@@ -60,7 +61,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(config: tokio_postgres::Config, tools: Arc<Tools>, announce: Arc<watch::Sender<u64>>) -> Self {
+    pub(super) fn start(
+        config: tokio_postgres::Config,
+        tools: Arc<Tools>,
+        announce: Arc<watch::Sender<u64>>,
+        alone: Arc<Alone>,
+    ) -> Self {
         let (commands, waiting) = mpsc::channel(WAITING);
         let (under_way, _) = watch::channel(0);
         let under_way = Arc::new(under_way);
@@ -74,9 +80,11 @@ impl Writer {
                 config: config.clone(),
                 tools: Arc::clone(&tools),
                 announce: Arc::clone(&announce),
+                alone: Arc::clone(&alone),
                 under_way: Arc::clone(&under_way),
                 link: None,
                 rids: Rids { next: 0, end: 0 },
+                shut_out: false,
             };
             tokio::spawn(lane.run(Arc::clone(&waiting)));
         }
@@ -128,10 +136,13 @@ struct Lane {
     config: tokio_postgres::Config,
     tools: Arc<Tools>,
     announce: Arc<watch::Sender<u64>>,
+    alone: Arc<Alone>,
     /// How many transactions the lanes of this process are at work on.
     under_way: Arc<watch::Sender<usize>>,
     link: Option<Link>,
     rids: Rids,
+    /// Whether the last transaction failed because another process is alone.
+    shut_out: bool,
 }
 
 /// A connection with its prepared statements.
@@ -191,10 +202,12 @@ impl Lane {
         let mut tried = 0;
         loop {
             tried += 1;
-            let outcome = self.attempt_once(works, catalog).await;
-            match outcome {
+            match self.attempt_once(works, catalog).await {
                 Err(error) if error.category() == Category::Busy && tried < TRIES => {}
                 other => return other,
+            }
+            if std::mem::take(&mut self.shut_out) {
+                self.alone.make_way().await?;
             }
         }
     }
@@ -203,17 +216,32 @@ impl Lane {
         let mut link = self.begin().await?;
         let now = self.tools.surroundings.clock.now();
         let at = now - now.rem_euclid(1_000);
-        let mut tx = Tx { tools: &self.tools, link: &mut link, rids: &mut self.rids, number: self.number };
+        let mut tx = Tx {
+            tools: &self.tools,
+            link: &mut link,
+            rids: &mut self.rids,
+            number: self.number,
+            process: self.alone.number(),
+            written: Vec::new(),
+            shut_out: false,
+        };
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
+        let Tx { written, shut_out, .. } = tx;
         let outcome = match outcome {
             Ok(done) => {
                 let end = match done.head {
                     Some(head) => format!("NOTIFY {CHANNEL}, '{head}'; COMMIT"),
                     None => "COMMIT".to_owned(),
                 };
-                link.client.batch_execute(&end).await.map_err(unsure).map(|()| done)
+                self.alone.replacing(&written);
+                let ended = link.client.batch_execute(&end).await;
+                if !ended.as_ref().is_err_and(is_cut_off) {
+                    self.alone.replaced(&written);
+                }
+                ended.map_err(unsure).map(|()| done)
             }
             Err(error) => {
+                self.shut_out = shut_out;
                 // A connection that cannot roll back is dropped below, which rolls back as well.
                 let _ = link.client.batch_execute("ROLLBACK").await;
                 Err(error)
@@ -263,11 +291,15 @@ impl Lane {
     }
 }
 
+/// Whether the server has not said how a transaction ended.
+fn is_cut_off(error: &tokio_postgres::Error) -> bool {
+    // A server that is shut down says so instead of the answer to a commit it may have made.
+    error.code().is_none_or(|state| state.code().starts_with("57P"))
+}
+
 /// A commit whose answer was lost may have happened, and the caller must know that.
 fn unsure(error: tokio_postgres::Error) -> Error {
-    // A server that is shut down says so instead of the answer to a commit it may have made.
-    let cut_off = error.code().is_none_or(|state| state.code().starts_with("57P"));
-    if !cut_off {
+    if !is_cut_off(&error) {
         return failure(error);
     }
     let text = "The connection to the database broke while the transaction was ending. \
@@ -280,6 +312,12 @@ struct Tx<'a> {
     link: &'a mut Link,
     rids: &'a mut Rids,
     number: i64,
+    /// What the row of the feed's head calls this process.
+    process: i64,
+    /// The resources that get another version.
+    written: Vec<Address>,
+    /// Whether another process is alone, so that nothing may be stored.
+    shut_out: bool,
 }
 
 impl Tx<'_> {
@@ -474,7 +512,11 @@ impl WriteTx for Tx<'_> {
             return Ok(None);
         }
         let last: Option<i64> = answers.last().into_iter().flatten().map(|row| row.get(0)).max();
-        let last = last.ok_or_else(|| Error::fault("the feed has no head"))?;
+        let Some(last) = last else {
+            self.shut_out = true;
+            let text = "Another process has the database to itself; nothing was written. Try again in a moment.";
+            return Err(Error::new(Category::Busy, IssueCode::LockError, text));
+        };
         u64::try_from(last).map(Some).map_err(Error::fault)
     }
 }
@@ -506,6 +548,8 @@ impl Tx<'_> {
         let mut gone: Vec<(&str, Places)> = Vec::new();
         let mut orders = Vec::new();
         if !batch.resources.is_empty() {
+            let address = |row: &ResourceRow| Address { type_: row.type_, id: row.id.clone() };
+            self.written.extend(batch.resources.iter().map(address));
             self.write_resources(&batch, &mut orders).await?;
         }
         if !batch.unindex.is_empty() {
@@ -540,11 +584,12 @@ impl Tx<'_> {
         Ok(answers.pop().filter(|_| is_asked).unwrap_or_default())
     }
 
-    /// The statement that gives feed positions.
+    /// The statement that gives feed positions, unless another process is alone: then it gives none.
     async fn publish<'b>(&mut self, feed: &'b [FeedRow]) -> Result<Order<'b>, Error> {
         let ints = |field: fn(&FeedRow) -> i64| Box::new(feed.iter().map(field).collect::<Vec<i64>>());
         let requests: Vec<&str> = feed.iter().map(|row| &*row.request).collect();
-        let sql = "WITH h AS (UPDATE head SET value = value + $1 WHERE shard = 0 AND name = 'feed' RETURNING value) \
+        let sql = "WITH h AS (UPDATE head SET value = value + $1, writer = $11 WHERE shard = 0 AND name = 'feed' \
+             AND (NOT alone OR writer = $11) RETURNING value) \
              INSERT INTO feed (seq, shard, rid, type, version, at, method, actor, purpose, request) \
              SELECT h.value - $1 + n, shard, rid, type, version, at, method, actor, purpose, request FROM h, \
              unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], \
@@ -563,6 +608,7 @@ impl Tx<'_> {
             ints(|row| row.actor),
             ints(|row| row.purpose),
             Box::new(requests),
+            Box::new(self.process),
         ];
         Ok(Order { statement, arguments })
     }
