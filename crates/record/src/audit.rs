@@ -44,7 +44,7 @@ use journal::Journal;
 pub(crate) use chain::link;
 pub(crate) use event::{is_on_the_trail, is_sought};
 pub(crate) use index::{ASK_TRAY, EMPTY_TRAY, file_at_once, is_full, tray_of};
-pub(crate) use table::{ASK_END, append, chain_of, ended, put_at_once, reach, reached};
+pub(crate) use table::{ASK_END, End, append, chain_of, ended, put_at_once, reach, reached};
 
 /// How the trail is kept.
 #[derive(Debug, Clone)]

@@ -64,6 +64,13 @@ pub(crate) struct Block {
     pub(crate) about: Vec<i32>,
 }
 
+impl Block {
+    /// Where the chain ends with this block.
+    pub(crate) fn head(&self) -> Head {
+        Head { seq: self.seq + self.count - 1, hash: self.hash }
+    }
+}
+
 /// Adds entries to a chain, in as many blocks as they need.
 ///
 /// Where they need several, those about one patient are put together: a block is found under everybody it is about, so the

@@ -60,20 +60,22 @@ pub(crate) async fn append(rows: &mut impl Rows, chain: i64, entries: &[bytes::B
     Ok(())
 }
 
-/// The statement that puts a block at the end of its chain and into its tray, where it is found by whom it is about, and
-/// moves the end: one, since every other is one more for PostgreSQL to go about while the chain is held. `tray` is how many
-/// blocks are in the tray then.
-pub(crate) fn put_at_once(chain: i64, block: Block, tray: i64) -> (&'static str, [SqlValue; 11]) {
+/// The statement that puts a block at the end of its chain, if that is `before`, and into its tray, where it is found by
+/// whom it is about, and moves the end; it answers with a row if it has. One, since every other is one more for PostgreSQL
+/// to go about while the chain is held. `tray` is how many blocks are in the tray then.
+pub(crate) fn put_at_once(chain: i64, before: Head, block: Block, tray: i64) -> (&'static str, [SqlValue; 13]) {
     let marks = SqlValue::Bytes(index::marks(&block.about));
     let Block { seq, count, since, at, hash, body, .. } = block;
-    let (hash, body) = (SqlValue::Bytes(hash.to_vec().into()), SqlValue::Bytes(chain::pack(body).into()));
+    let digest = |hash: chain::Hash| SqlValue::Bytes(hash.to_vec().into());
     let last = seq + count - 1;
-    let sql = "WITH block AS (\
-                 INSERT INTO audit (shard, seq, count, since, at, hash, body) VALUES ($1, $2, $3, $4, $5, $6, $7)\
+    let sql = "WITH held AS (\
+                 UPDATE audit_end SET seq = $10, hash = $6, tray = $11 WHERE shard = $1 AND seq = $12 AND \
+                 (hash = $13 OR seq = 0) RETURNING shard\
                ), about AS (\
                  INSERT INTO audit_about (shard, since, at, chain, seq, marks, blocks) \
-                 VALUES ($8, $5, $5, $1, $2, $9, '')\
-               ) UPDATE audit_end SET seq = $10, hash = $6, tray = $11 WHERE shard = $1";
+                 SELECT $8::int8, $5::int8, $5::int8, $1::int8, $2::int8, $9::bytea, ''::bytea FROM held\
+               ) INSERT INTO audit (shard, seq, count, since, at, hash, body) \
+               SELECT $1::int8, $2::int8, $3::int8, $4::int8, $5::int8, $6::bytea, $7::bytea FROM held RETURNING seq";
     let in_tray = index::tray_of(chain);
     let arguments = [
         chain.into(),
@@ -81,12 +83,14 @@ pub(crate) fn put_at_once(chain: i64, block: Block, tray: i64) -> (&'static str,
         count.into(),
         since.into(),
         at.into(),
-        hash,
-        body,
+        digest(hash),
+        SqlValue::Bytes(chain::pack(body).into()),
         in_tray.into(),
         marks,
         last.into(),
         tray.into(),
+        before.seq.into(),
+        digest(before.hash),
     ];
     (sql, arguments)
 }

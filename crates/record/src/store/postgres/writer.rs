@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fhir::{Category, Error, IssueCode};
+use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use crate::access::sight::Facts;
 use crate::audit;
+use crate::audit::chain::Block;
 use crate::store::batch::{Batch, Current, FeedRow, ResourceRow, Wanted, WriteTx};
 use crate::store::derived::{
     DateRow, Derived, Lists, QuantityRow, ReferenceRow, TextRow, TieRow, TokenRow, names, settle,
@@ -84,7 +86,8 @@ impl Writer {
                 under_way: Arc::clone(&under_way),
                 link: None,
                 rids: Rids { next: 0, end: 0 },
-                shut_out: false,
+                end: None,
+                stands: Stands::Well,
             };
             tokio::spawn(lane.run(Arc::clone(&waiting)));
         }
@@ -141,15 +144,30 @@ struct Lane {
     under_way: Arc<watch::Sender<usize>>,
     link: Option<Link>,
     rids: Rids,
-    /// Whether the last transaction failed because another process is alone.
-    shut_out: bool,
+    /// Where the lane's chain of the trail ended when this lane last wrote to it. A lane of another process may have
+    /// written to it since.
+    end: Option<audit::End>,
+    stands: Stands,
+}
+
+/// Why the last transaction of a lane failed, where something is to be done about it before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Well,
+    /// The connection had ended while it was idle.
+    CutOff,
+    /// Another process is alone.
+    ShutOut,
 }
 
 /// A connection with its prepared statements.
 struct Link {
-    client: Client,
+    client: Arc<Client>,
     prepared: rustc_hash::FxHashMap<String, Statement>,
 }
+
+/// The answer to the statement that begins a transaction.
+type Opening = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
 
 impl Lane {
     async fn run(mut self, waiting: Arc<Mutex<Waiting>>) {
@@ -201,69 +219,85 @@ impl Lane {
     async fn attempt(&mut self, works: &[Work], catalog: &Catalog) -> Result<Done, Error> {
         let mut tried = 0;
         loop {
+            let outcome = self.attempt_once(works, catalog).await;
+            match std::mem::replace(&mut self.stands, Stands::Well) {
+                // Nothing can have been written, and the next connection is a new one.
+                Stands::CutOff => continue,
+                Stands::ShutOut => self.alone.make_way().await?,
+                Stands::Well => {}
+            }
             tried += 1;
-            match self.attempt_once(works, catalog).await {
+            match outcome {
                 Err(error) if error.category() == Category::Busy && tried < TRIES => {}
                 other => return other,
-            }
-            if std::mem::take(&mut self.shut_out) {
-                self.alone.make_way().await?;
             }
         }
     }
 
     async fn attempt_once(&mut self, works: &[Work], catalog: &Catalog) -> Result<Done, Error> {
-        let mut link = self.begin().await?;
+        let (mut link, opening) = self.begin().await?;
         let now = self.tools.surroundings.clock.now();
         let at = now - now.rem_euclid(1_000);
         let mut tx = Tx {
             tools: &self.tools,
             link: &mut link,
+            opening,
             rids: &mut self.rids,
             number: self.number,
             process: self.alone.number(),
+            end: self.end.take(),
             written: Vec::new(),
-            shut_out: false,
+            stands: Stands::Well,
         };
         let outcome = commit_group(&mut tx, &self.tools, catalog, works, at).await;
-        let Tx { written, shut_out, .. } = tx;
-        let outcome = match outcome {
+        let opened = tx.opened().await;
+        let Tx { written, stands, end, .. } = tx;
+        let outcome = match opened.and(outcome) {
             Ok(done) => {
-                let end = match done.head {
+                let ending = match done.head {
                     Some(head) => format!("NOTIFY {CHANNEL}, '{head}'; COMMIT"),
                     None => "COMMIT".to_owned(),
                 };
                 self.alone.replacing(&written);
-                let ended = link.client.batch_execute(&end).await;
+                let ended = link.client.batch_execute(&ending).await;
                 if !ended.as_ref().is_err_and(is_cut_off) {
                     self.alone.replaced(&written);
+                }
+                if ended.is_ok() {
+                    self.end = end;
                 }
                 ended.map_err(unsure).map(|()| done)
             }
             Err(error) => {
-                self.shut_out = shut_out;
+                self.stands = stands;
                 // A connection that cannot roll back is dropped below, which rolls back as well.
                 let _ = link.client.batch_execute("ROLLBACK").await;
                 Err(error)
             }
         };
-        if !link.client.is_closed() {
+        if !link.client.is_closed() && self.stands != Stands::CutOff {
             self.link = Some(link);
         }
         outcome
     }
 
-    /// An open transaction. A connection that broke while it was idle is found out only here, and nothing is lost
-    /// with it, so a new one takes its place.
-    async fn begin(&mut self) -> Result<Link, Error> {
-        if let Some(link) = self.link.take()
-            && link.client.batch_execute("BEGIN").await.is_ok()
-        {
-            return Ok(link);
+    /// A connection on which a transaction begins, and, where that one is not new, the answer to come. It is not waited for
+    /// before the first statement is sent. A connection that broke while it was idle is found out only so, and nothing is
+    /// lost with it, so a new one takes its place.
+    async fn begin(&mut self) -> Result<(Link, Option<Opening>), Error> {
+        if let Some(link) = self.link.take() {
+            let client = Arc::clone(&link.client);
+            let mut opening: Opening = Box::pin(async move { client.batch_execute("BEGIN").await });
+            // It is sent when it is first polled.
+            match futures_util::poll!(&mut opening) {
+                Poll::Pending => return Ok((link, Some(opening))),
+                Poll::Ready(Ok(())) => return Ok((link, None)),
+                Poll::Ready(Err(_)) => {}
+            }
         }
         let link = self.connect().await?;
         link.client.batch_execute("BEGIN").await.map_err(failure)?;
-        Ok(link)
+        Ok((link, None))
     }
 
     async fn connect(&self) -> Result<Link, Error> {
@@ -273,7 +307,7 @@ impl Lane {
                 tracing::warn!(%error, "a writing connection to the database ended");
             }
         });
-        Ok(Link { client, prepared: rustc_hash::FxHashMap::default() })
+        Ok(Link { client: Arc::new(client), prepared: rustc_hash::FxHashMap::default() })
     }
 
     fn announce(&self, done: Done) -> Vec<WorkAnswer> {
@@ -310,14 +344,17 @@ fn unsure(error: tokio_postgres::Error) -> Error {
 struct Tx<'a> {
     tools: &'a Tools,
     link: &'a mut Link,
+    /// The answer to BEGIN, until it is known.
+    opening: Option<Opening>,
     rids: &'a mut Rids,
     number: i64,
     /// What the row of the feed's head calls this process.
     process: i64,
+    /// Where the lane's chain seems to end, and after [`WriteTx::finish`] where it does.
+    end: Option<audit::End>,
     /// The resources that get another version.
     written: Vec<Address>,
-    /// Whether another process is alone, so that nothing may be stored.
-    shut_out: bool,
+    stands: Stands,
 }
 
 impl Tx<'_> {
@@ -330,15 +367,30 @@ impl Tx<'_> {
         Ok(statement)
     }
 
-    async fn execute(&mut self, sql: &str, arguments: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+    /// Carries out one statement. The first of a transaction may be under way before the transaction is known to be open;
+    /// nothing follows from its answer if it is not.
+    async fn query(&mut self, sql: &str, arguments: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>, Error> {
         let statement = self.statement(sql).await?;
-        self.link.client.execute(&statement, arguments).await.map_err(failure).map(drop)
+        let answer = self.link.client.query(&statement, arguments).await;
+        self.opened().await?;
+        answer.map_err(failure)
+    }
+
+    /// Waits until the transaction is open.
+    async fn opened(&mut self) -> Result<(), Error> {
+        let Some(opening) = self.opening.take() else { return Ok(()) };
+        opening.await.map_err(|error| {
+            if is_cut_off(&error) {
+                self.stands = Stands::CutOff;
+            }
+            failure(error)
+        })
     }
 
     async fn next_rid(&mut self) -> Result<i64, Error> {
         if self.rids.next >= self.rids.end {
-            let statement = self.statement("SELECT nextval('rid_block')").await?;
-            let block: i64 = self.link.client.query_one(&statement, &[]).await.map_err(failure)?.get(0);
+            let block = self.query("SELECT nextval('rid_block')", &[]).await?;
+            let block: i64 = block.first().ok_or_else(|| Error::fault("a sequence gives no number"))?.get(0);
             // Rid 0 is never given out, so that it can never be mistaken for a missing number.
             *self.rids = Rids { next: block.max(1), end: block + RID_BLOCK };
         }
@@ -358,10 +410,8 @@ impl Rows for Tx<'_> {
     }
 
     async fn rows(&mut self, sql: &str, arguments: &[SqlValue]) -> Result<Vec<Row>, Error> {
-        let statement = self.statement(sql).await?;
         let arguments: Vec<&(dyn ToSql + Sync)> = arguments.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let rows = self.link.client.query(&statement, &arguments).await.map_err(failure)?;
-        rows.iter().map(row).collect()
+        self.query(sql, &arguments).await?.iter().map(row).collect()
     }
 }
 
@@ -388,9 +438,7 @@ impl Tx<'_> {
         let shards: Vec<i64> = wanted.iter().map(|want| home_of(&want.address).into()).collect();
         let types: Vec<i64> = wanted.iter().map(|want| want.address.type_).collect();
         let ids: Vec<&str> = wanted.iter().map(|want| &*want.address.id).collect();
-        let statement = self.statement(sql).await?;
-        let rows = self.link.client.query(&statement, &[&shards, &types, &ids]).await.map_err(failure)?;
-        for row in rows {
+        for row in self.query(sql, &[&shards, &types, &ids]).await? {
             let address = Address { type_: row.get(0), id: row.get::<_, &str>(1).into() };
             found.insert(address, Place { rid: row.get(2), home: row.get(3) });
         }
@@ -415,9 +463,8 @@ impl Tx<'_> {
         for _ in wanted {
             rids.push(self.next_rid().await?);
         }
-        let statement = self.statement(MAKE).await?;
-        let made = self.link.client.query(&statement, &[&shards, &types, &ids, &rids, &homes]).await;
-        let made: rustc_hash::FxHashSet<i64> = made.map_err(failure)?.iter().map(|row| row.get(0)).collect();
+        let made = self.query(MAKE, &[&shards, &types, &ids, &rids, &homes]).await?;
+        let made: rustc_hash::FxHashSet<i64> = made.iter().map(|row| row.get(0)).collect();
         for (want, rid) in wanted.iter().zip(rids).filter(|(_, rid)| made.contains(rid)) {
             found.insert(want.address.clone(), Place { rid, home: want.home });
         }
@@ -456,8 +503,7 @@ impl WriteTx for Tx<'_> {
         }
         let sql = "SELECT rid, version::int8, shard::int8, body IS NULL, type::int8, subject, keeper, label::int8 \
                    FROM resource WHERE rid = ANY($1)";
-        let statement = self.statement(sql).await?;
-        let rows = self.link.client.query(&statement, &[&rids]).await.map_err(failure)?;
+        let rows = self.query(sql, &[&rids]).await?;
         let states: rustc_hash::FxHashMap<i64, Current> = rows
             .iter()
             .map(|row| {
@@ -470,50 +516,63 @@ impl WriteTx for Tx<'_> {
     }
 
     async fn number(&mut self, kind: Kind, words: &[Box<str>]) -> Result<Vec<i64>, Error> {
+        self.opened().await?;
         number(&self.link.client, kind, words).await
     }
 
     async fn lock_type(&mut self, type_: i64) -> Result<(), Error> {
         // The first key names this purpose among the advisory locks of the database: "cond".
-        self.execute("SELECT pg_advisory_xact_lock(1668247140, $1::int8::int4)", &[&type_]).await
+        self.query("SELECT pg_advisory_xact_lock(1668247140, $1::int8::int4)", &[&type_]).await.map(drop)
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
-        self.write_and(batch, None).await.map(drop)
+        self.write_and(batch, Vec::new()).await.map(drop)
     }
 
     async fn finish(&mut self, batch: Batch, entries: &[Bytes], feed: Vec<FeedRow>) -> Result<Option<u64>, Error> {
         let chain = audit::chain_of(self.number);
-        let ask = match entries {
-            [] => None,
-            _ => Some(self.order(audit::ASK_END, [chain.into()]).await?),
-        };
-        let end = self.write_and(batch, ask).await?;
-        let mut orders = Vec::new();
+        let mut last = Vec::new();
         if !entries.is_empty() {
-            let end = end.iter().map(row).collect::<Result<Vec<Row>, Error>>()?;
-            let mut end = audit::ended(chain, &end)?;
-            let blocks = audit::link(&mut end.head, entries);
-            if audit::is_full(end.tray, blocks.len()) {
-                orders = self.file(chain).await?;
-                end.tray = 0;
+            last.push(self.order(audit::ASK_END, [chain.into()]).await?);
+        }
+        // Where the chain still ends where this lane left it, all of this goes to the server at once. Where it does not, the
+        // chain is held all the same, and the entries go to its end after that.
+        let guess = self.guess(chain, entries);
+        let is_guessed = guess.is_some();
+        let mut after = None;
+        if let Some((sql, arguments, end)) = guess {
+            last.push(self.order(sql, arguments).await?);
+            after = Some(end);
+        }
+        let is_published = !feed.is_empty() && (is_guessed || entries.is_empty());
+        if is_published {
+            last.push(self.publish(&feed).await?);
+        }
+        let mut answers = self.write_and(batch, last).await?;
+        let mut published = if is_published { answers.pop() } else { None };
+        let is_put = is_guessed && answers.get(1).is_some_and(|put| !put.is_empty());
+        if !entries.is_empty() && !is_put {
+            let end = answers.first().into_iter().flatten().map(row).collect::<Result<Vec<Row>, Error>>()?;
+            let (mut orders, puts, end) = self.append(chain, audit::ended(chain, &end)?, entries).await?;
+            after = Some(end);
+            let is_to_publish = !feed.is_empty() && !is_published;
+            if is_to_publish {
+                orders.push(self.publish(&feed).await?);
             }
-            for block in blocks {
-                end.tray += 1;
-                let (sql, arguments) = audit::put_at_once(chain, block, end.tray);
-                orders.push(self.order(sql, arguments).await?);
+            let mut answers = self.carry_out(orders).await?;
+            if is_to_publish {
+                published = answers.pop();
+            }
+            if answers.iter().rev().take(puts).any(Vec::is_empty) {
+                return Err(Error::fault("the end of a chain of the trail moved while it was held"));
             }
         }
-        if !feed.is_empty() {
-            orders.push(self.publish(&feed).await?);
-        }
-        let answers = self.carry_out(orders).await?;
+        self.end = after.or(self.end);
         if feed.is_empty() {
             return Ok(None);
         }
-        let last: Option<i64> = answers.last().into_iter().flatten().map(|row| row.get(0)).max();
-        let Some(last) = last else {
-            self.shut_out = true;
+        let Some(last) = published.iter().flatten().map(|row| row.get::<_, i64>(0)).max() else {
+            self.stands = Stands::ShutOut;
             let text = "Another process has the database to itself; nothing was written. Try again in a moment.";
             return Err(Error::new(Category::Busy, IssueCode::LockError, text));
         };
@@ -528,6 +587,45 @@ impl Tx<'_> {
         Ok(Order { statement: self.statement(sql).await?, arguments: arguments.collect() })
     }
 
+    /// What puts entries where the lane's chain seems to end, and where it ends then. Nothing where there is more to do than
+    /// to put one block there.
+    fn guess(&self, chain: i64, entries: &[Bytes]) -> Option<(&'static str, [SqlValue; 13], audit::End)> {
+        let mut end = self.end?;
+        let before = end.head;
+        if entries.is_empty() || audit::is_full(end.tray, 1) {
+            return None;
+        }
+        let [block] = <[Block; 1]>::try_from(audit::link(&mut end.head, entries)).ok()?;
+        end.tray += 1;
+        let (sql, arguments) = audit::put_at_once(chain, before, block, end.tray);
+        Some((sql, arguments, end))
+    }
+
+    /// What puts entries at the end of a chain, which is held; how many of these statements, the last ones, put a block
+    /// there; and where the chain ends then.
+    async fn append<'b>(
+        &mut self,
+        chain: i64,
+        mut end: audit::End,
+        entries: &[Bytes],
+    ) -> Result<(Vec<Order<'b>>, usize, audit::End), Error> {
+        let mut orders = Vec::new();
+        let mut before = end.head;
+        let blocks = audit::link(&mut end.head, entries);
+        let puts = blocks.len();
+        if audit::is_full(end.tray, puts) {
+            orders = self.file(chain).await?;
+            end.tray = 0;
+        }
+        for block in blocks {
+            end.tray += 1;
+            let next = block.head();
+            let (sql, arguments) = audit::put_at_once(chain, std::mem::replace(&mut before, next), block, end.tray);
+            orders.push(self.order(sql, arguments).await?);
+        }
+        Ok((orders, puts, end))
+    }
+
     /// What files the tray of a chain, which is held.
     async fn file<'b>(&mut self, chain: i64) -> Result<Vec<Order<'b>>, Error> {
         let tray = audit::tray_of(chain);
@@ -538,13 +636,13 @@ impl Tx<'_> {
         Ok(vec![self.order(audit::EMPTY_TRAY, [tray.into()]).await?, self.order(sql, arguments).await?])
     }
 
-    /// Writes the rows and carries out one more statement after them, whose rows are answered. Where nothing has to be
-    /// taken back first, all of it travels to the server at once.
+    /// Writes the rows and carries out more statements after them, whose rows are answered. Where nothing has to be taken
+    /// back first, all of it travels to the server at once.
     async fn write_and(
         &mut self,
         mut batch: Batch,
-        last: Option<Order<'_>>,
-    ) -> Result<Vec<tokio_postgres::Row>, Error> {
+        last: Vec<Order<'_>>,
+    ) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
         let mut gone: Vec<(&str, Places)> = Vec::new();
         let mut orders = Vec::new();
         if !batch.resources.is_empty() {
@@ -578,10 +676,9 @@ impl Tx<'_> {
             orders.push(Order { statement: self.statement(&sql).await?, arguments });
         }
         self.write_index(&batch, &mut orders).await?;
-        let is_asked = last.is_some();
+        let rows = orders.len();
         orders.extend(last);
-        let mut answers = self.carry_out(orders).await?;
-        Ok(answers.pop().filter(|_| is_asked).unwrap_or_default())
+        Ok(self.carry_out(orders).await?.split_off(rows))
     }
 
     /// The statement that gives feed positions, unless another process is alone: then it gives none.
@@ -653,7 +750,8 @@ fn not_wanted<T: Derived>(wanted: &mut Vec<T>, there: &[tokio_postgres::Row]) ->
 
 impl Tx<'_> {
     /// Sends all of them at once; the server goes about them in order, and the first that fails is told.
-    async fn carry_out(&self, orders: Vec<Order<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+    async fn carry_out(&mut self, orders: Vec<Order<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+        self.opened().await?;
         let client = &self.link.client;
         let asked = orders.iter().map(|order| async {
             let arguments: Vec<&(dyn ToSql + Sync)> =
