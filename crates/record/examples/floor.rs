@@ -1,8 +1,9 @@
-//! What the databases themselves can do: `floor FROM TO COUNT`.
+//! What the databases themselves can do: `floor FROM TO SKIP COUNT`.
 //!
-//! Takes the newest COUNT resources of the SQLite record in the folder FROM, with every row that was written for them,
-//! and writes the same rows into TO, a new folder or an empty PostgreSQL database, by prepared statements alone: in
-//! groups of 64 resources, each group one durable transaction. Prints resources a second. What the record itself does
+//! Takes COUNT resources of the SQLite record in the folder FROM, those after the first SKIP, with every row that was
+//! written for them, and writes the same rows into TO, a folder or a PostgreSQL database that is empty or holds what was
+//! written there for earlier ones, by prepared statements alone: 64
+//! resources at a time, in as many durable transactions as the record would have open. Prints resources a second. What the record itself does
 //! more than this (reading JSON, validating, finding index values, answering) is what a comparison shows.
 
 use std::error::Error;
@@ -20,8 +21,8 @@ use tokio_postgres::{Client, NoTls, Statement};
 const SQLITE: &str = include_str!("../src/store/sqlite/schema.sql");
 const POSTGRES: &str = include_str!("../src/store/postgres/schema.sql");
 
-/// Resources in one transaction: as many as there are clients in the measurement this is compared with.
-const GROUP: usize = 64;
+/// Resources being written at a time: as many as there are clients in the measurement this is compared with.
+const AT_ONCE: usize = 64;
 /// Connections that write to PostgreSQL at the same time, as many as the record has.
 const LANES: usize = 2;
 
@@ -49,31 +50,29 @@ type Taken = (Vec<Table>, Vec<Group>, usize);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to, count] = words.as_slice() else { return Err("usage: floor FROM TO COUNT".into()) };
-    let (tables, groups, resources) = read(Path::new(from), count.parse()?)?;
-    let time = if to.starts_with("postgres://") {
-        postgres(to, &tables, groups).await?
-    } else {
-        sqlite(Path::new(to), &tables, &groups)?
-    };
+    let [from, to, skip, count] = words.as_slice() else { return Err("usage: floor FROM TO SKIP COUNT".into()) };
+    let is_postgres = to.starts_with("postgres://");
+    let group = if is_postgres { AT_ONCE / LANES } else { AT_ONCE };
+    let (tables, groups, resources) = read(Path::new(from), skip.parse()?, count.parse()?, group)?;
+    let time =
+        if is_postgres { postgres(to, &tables, groups).await? } else { sqlite(Path::new(to), &tables, &groups)? };
     writeln!(std::io::stdout(), "{:.0}", resources as f64 / time.as_secs_f64())?;
     Ok(())
 }
 
-/// The newest resources of a record and all that was written for them, in the order it was written.
-fn read(folder: &Path, count: i64) -> Result<Taken, Box<dyn Error>> {
+/// Resources of a record and all that was written for them, in the order it was written.
+fn read(folder: &Path, skip: i64, count: i64, group: usize) -> Result<Taken, Box<dyn Error>> {
     let connection = Connection::open_with_flags(folder.join("record.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // The feed is not found by resource, and need not be; here a copy is, in the temporary database of this connection.
     connection.execute_batch(
         "CREATE TEMP TABLE feed AS SELECT * FROM main.feed; CREATE INDEX temp.feed_rid ON feed (rid);",
     )?;
-    let newest = "SELECT rid FROM resource WHERE body IS NOT NULL ORDER BY rid DESC LIMIT ?1";
-    let mut statement = connection.prepare(newest)?;
-    let mut rids: Vec<i64> = statement.query_map([count], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    rids.reverse();
+    let those = "SELECT rid FROM resource WHERE body IS NOT NULL ORDER BY rid LIMIT ?2 OFFSET ?1";
+    let mut statement = connection.prepare(those)?;
+    let rids: Vec<i64> = statement.query_map([skip, count], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let tables = tables(&connection)?;
     let mut groups = Vec::new();
-    for rids in rids.chunks(GROUP) {
+    for rids in rids.chunks(group) {
         let mut group = Vec::new();
         for table in &tables {
             let columns = table.names();
@@ -133,7 +132,10 @@ fn sqlite(folder: &Path, tables: &[Table], groups: &[Group]) -> Result<Duration,
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
          PRAGMA cache_size = -65536;",
     )?;
-    connection.execute_batch(SQLITE)?;
+    let is_new = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    if is_new {
+        connection.execute_batch(SQLITE)?;
+    }
     let began = Instant::now();
     for group in groups {
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -158,7 +160,10 @@ async fn postgres(url: &str, tables: &[Table], groups: Vec<Group>) -> Result<Dur
         tokio::spawn(connection);
         clients.push(client);
     }
-    clients[0].batch_execute(POSTGRES).await?;
+    let there = clients[0].query_one("SELECT to_regclass('head') IS NOT NULL", &[]).await?;
+    if !there.get::<_, bool>(0) {
+        clients[0].batch_execute(POSTGRES).await?;
+    }
     let groups: Vec<(usize, &Group)> = groups.iter().enumerate().collect();
     let began = Instant::now();
     try_join_all(clients.iter().enumerate().map(async |(lane, client)| {
