@@ -69,6 +69,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
   const heard = useRef(Date.now());
   const account = useMemo(() => new Account(location.origin), []);
   const hat = useRef<string>(undefined);
+  const current = useRef<string>(undefined);
   const isLeaving = useRef(false);
 
   const hear = useCallback(() => {
@@ -102,6 +103,7 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
         hat.current = next;
       }
       if (session === undefined) forgetCrew();
+      current.current = session?.csrf;
       setStanding((old) => {
         if (session !== undefined) return { kind: "in", session };
         return "session" in old ? { kind: "locked", session: old.session } : { kind: "out" };
@@ -148,7 +150,9 @@ export function SessionKeeper({ children }: { children: ReactNode }) {
   const who = session && hatOf(session);
   const service = useMemo(() => {
     if (csrf === undefined || purpose === undefined || who === undefined) return undefined;
-    return new Service(location.origin, { csrf, purpose }, () => settle(undefined), hear);
+    // A refusal on its way since the session before does not end the one that somebody has signed in to meanwhile.
+    const end = () => current.current === csrf && settle(undefined);
+    return new Service(location.origin, { csrf, purpose }, end, hear);
   }, [csrf, purpose, who, settle, hear]);
 
   const door = useMemo<Door>(
